@@ -1,0 +1,1 @@
+"""Synthetic damage, in pure JAX."""

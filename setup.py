@@ -1,0 +1,54 @@
+"""Name, version and dependencies of revive_jax."""
+
+import pathlib
+import re
+
+import setuptools
+
+_HERE = pathlib.Path(__file__).parent
+_VERSION = re.search(
+    r"__version__ = '(.+)'", (_HERE / 'revive_jax/__init__.py').read_text()
+).group(1)
+
+setuptools.setup(
+    name='revive-jax',
+    version=_VERSION,
+    description='Restores damaged film and video with JAX; does not reinvent.',
+    long_description=(_HERE / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    author='The revive_jax authors',
+    license='Apache-2.0',
+    python_requires='>=3.11',
+    # The configs ship inside the package, so that an installed wheel finds
+    # `--config=restore` outside a checkout.
+    packages=[*setuptools.find_packages(include=['revive_jax', 'revive_jax.*']),
+              'revive_jax.configs'],
+    package_dir={'revive_jax.configs': 'configs'},
+    install_requires=[
+        'absl-py',
+        'av>=16',
+        'dm-pix',
+        'flax>=0.12',
+        'jax>=0.10,<0.13',
+        'ml-collections>=1.0',
+        'numpy>=2',
+        # 5.0 drops the face detector and several features used here.
+        'opencv-python-headless>=4.12,<5',
+        'scenedetect-headless>=0.7',
+        'scikit-image>=0.25',
+        'scipy',
+    ],
+    extras_require={
+        'cuda': ['jax[cuda13]'],
+        'tpu': ['jax[tpu]'],
+        'test': [
+            'chex',
+            'hypothesis',
+            'jsonschema',
+            'pytest',
+            'pyyaml',
+            'ruff',
+        ],
+    },
+    entry_points={'console_scripts': ['revive-jax = revive_jax.main:run']},
+)
