@@ -1,0 +1,19 @@
+"""The main job on embedded input: make a clip, damage it, restore it."""
+
+import ml_collections
+
+from revive_jax.configs import restore
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings. size: 'base', or 'tiny' for a second of small film."""
+  tiny = {'base': False, 'tiny': True}[size]
+  c = restore.get_config(size)
+  c.mode = 'demo'
+  c.severity = 'medium'  # light, medium, heavy: degradations/chain.py
+  c.width, c.height = (96, 72) if tiny else (480, 360)
+  c.num_frames = 10 if tiny else 72  # Of all shots together.
+  c.frame_rate = 24.0
+  c.strength.noise = 1.0  # Here the clean clip is known: come close to it.
+  c.output.grain = 0.0
+  return c

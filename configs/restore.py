@@ -1,0 +1,36 @@
+"""Restore a film: --config=configs/restore.py --input=film.mkv."""
+
+import ml_collections
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings of the pipeline. size: 'base', or 'tiny' (fast)."""
+  tiny = {'base': False, 'tiny': True}[size]
+  c = ml_collections.ConfigDict()
+  c.mode = 'restore'
+  c.seed = 0
+
+  # What may be changed: 'full' (tone, denoise, fill) or 'repair' (fill only;
+  # outside the damage every pixel stays as it is).
+  c.composite = 'full'
+  # Upper limits in [0, 1]; the automatic choice stays at or below them.
+  c.strength = dict(scratch=1.0, dust=1.0, noise=0.8, flicker=1.0, blur=0.5,
+                    tone=0.0)
+  # ('auto',) measures and chooses; otherwise the names of the stages to run,
+  # of preprocess, match, detect, classical, composite, optimise, output.
+  c.stages = ('auto',)
+
+  # How damage is filled and noise taken out (pipeline/classical.py).
+  c.fill = 'inpaint' if tiny else 'temporal_median'
+  c.inpaint = 'telea'
+  c.denoiser = 'nlm' if tiny else 'auto'
+
+  c.window = 24  # Frames that are worked on at once...
+  c.lookahead = 8  # ...and frames around them that may be looked at.
+  c.tile = 1024  # Larger frames are cut into tiles of this side, px...
+  c.overlap = 64  # ...that overlap by this much, px.
+
+  c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
+  c.frame_rate = 24.0  # Of a folder of pictures; a video has its own.
+  c.output = dict(codec='auto', crf=16, grain=0.5)
+  return c

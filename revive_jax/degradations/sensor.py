@@ -1,0 +1,201 @@
+"""What lens and sensor do to the picture: blur, noise, few pixels."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from revive_jax.degradations import geometry, walk
+from revive_jax.ops import filters
+
+
+def blur(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    sigma: tuple[float, float] = (0.8, 0.8),
+    jitter: float = 0.0,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Isotropic Gaussian blur of sigma * severity px; edges are replicated.
+
+  sigma is drawn within its range and walks by `jitter` of itself.
+
+  Record: sigma [T] px.
+  """
+  keys = jax.random.split(rng, 2)
+  drawn = jax.random.uniform(keys[0], minval=sigma[0], maxval=sigma[1])
+  wobble = walk.ornstein_uhlenbeck(
+      keys[1], clip.shape[0], correlation=0.9, deviation=jitter
+  )
+  width = drawn * severity * geometry.scale(clip.shape, diagonal)
+  width = width * jnp.exp(wobble)
+
+  def one_frame(inputs):
+    frame, s = inputs
+    rows = filters.gaussian_matrix(frame.shape[0], s)
+    columns = filters.gaussian_matrix(frame.shape[1], s)
+    return filters.apply_separable(frame, rows, columns)
+
+  damaged = jax.lax.map(one_frame, (clip, width))
+  return damaged, jnp.zeros_like(clip[..., :1]), {'sigma': width}
+
+
+def anisotropic_blur(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    sigma: tuple[float, float] = (0.5, 2.0),
+    jitter: float = 0.05,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Gaussian blur of two widths along turned axes; edges are replicated.
+
+  Widths (times severity, px) and the angle walk through time, by `jitter` of
+  themselves and 2 * jitter radians. Applied in the spectrum, where the kernel
+  is exp(-k Sigma k / 2): exact for any angle and no loop over taps.
+
+  Record: sigma_long, sigma_short [T] px; angle [T], radians from the x axis
+  towards y, of the long axis.
+  """
+  frames, height, width = clip.shape[:3]
+  scale = geometry.scale(clip.shape, diagonal)
+  keys = jax.random.split(rng, 3)
+  drawn = jax.random.uniform(keys[0], (2,), minval=sigma[0], maxval=sigma[1])
+  wobble = walk.ornstein_uhlenbeck(
+      keys[1], frames, (3,), correlation=0.9, deviation=jitter
+  )
+  angle = math.pi * jax.random.uniform(keys[2]) + 2 * wobble[:, 2]
+  short = jnp.min(drawn) * jnp.exp(wobble[:, 0]) * severity * scale
+  long = jnp.max(drawn) * jnp.exp(wobble[:, 1]) * severity * scale
+  record = {'sigma_long': long, 'sigma_short': short, 'angle': angle}
+  margin = math.ceil(6 * sigma[1] * scale)  # 3 sigma at severity 2.
+  padding = ((margin, margin), (margin, margin), (0, 0))
+  ky = 2 * math.pi * jnp.fft.fftfreq(height + 2 * margin)[:, None, None]
+  kx = 2 * math.pi * jnp.fft.rfftfreq(width + 2 * margin)[None, :, None]
+
+  def one_frame(inputs):
+    frame, item = inputs
+    cos, sin = jnp.cos(item['angle']), jnp.sin(item['angle'])
+    along = item['sigma_long'] * (cos * kx + sin * ky)
+    across = item['sigma_short'] * (cos * ky - sin * kx)
+    transfer = jnp.exp(-0.5 * (along**2 + across**2))
+    padded = jnp.pad(frame, padding, mode='edge')
+    spectrum = jnp.fft.rfft2(padded, axes=(0, 1)) * transfer
+    result = jnp.fft.irfft2(spectrum, padded.shape[:2], axes=(0, 1))
+    result = result[margin : margin + height, margin : margin + width]
+    return jnp.clip(result, 0, 1)
+
+  damaged = jax.lax.map(one_frame, (clip, record))
+  return damaged, jnp.zeros_like(clip[..., :1]), record
+
+
+def white_noise(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    sigma: tuple[float, float] = (10 / 255, 10 / 255),
+    jitter: float = 0.05,
+    grey: float = 0.4,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """White Gaussian noise of sigma * severity, new for each pixel and frame.
+
+  sigma walks by `jitter` of itself; with probability `grey` the channels have
+  the same noise.
+
+  Record: sigma [T]; grey [].
+  """
+  del diagonal
+  keys = jax.random.split(rng, 4)
+  drawn = jax.random.uniform(keys[0], minval=sigma[0], maxval=sigma[1])
+  wobble = walk.ornstein_uhlenbeck(
+      keys[1], clip.shape[0], correlation=0.9, deviation=jitter
+  )
+  deviation = drawn * severity * jnp.exp(wobble)
+  is_grey = jax.random.bernoulli(keys[2], grey)
+
+  def one_frame(inputs):
+    key, frame, amount = inputs
+    noise = jax.random.normal(key, frame.shape)
+    noise = jnp.where(is_grey, noise[..., :1], noise)
+    return jnp.clip(frame + amount * noise, 0, 1)
+
+  damaged = jax.lax.map(
+      one_frame, (jax.random.split(keys[3], clip.shape[0]), clip, deviation)
+  )
+  record = {'sigma': deviation, 'grey': is_grey}
+  return damaged, jnp.zeros_like(clip[..., :1]), record
+
+
+def poisson_noise(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    photons: float = 400.0,
+    jitter: float = 0.05,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Shot noise: a pixel x counts Poisson(x * photons / severity^2) photons.
+
+  So the deviation, sqrt(x severity^2 / photons), goes with severity. Counts
+  come from a normal deviate z by the Cornish-Fisher expansion to second order,
+  n = m + sqrt(m) z + (z^2 - 1) / 6: mean, variance and skewness of Poisson
+  for m above about 3, differentiable, and without the loop of a sampler.
+
+  Record: photons [T], of white.
+  """
+  del diagonal
+  frames = clip.shape[0]
+  keys = jax.random.split(rng, 2)
+  wobble = walk.ornstein_uhlenbeck(
+      keys[0], frames, correlation=0.9, deviation=jitter
+  )
+  white = photons / jnp.maximum(severity, 1e-3) ** 2 * jnp.exp(2 * wobble)
+
+  def one_frame(inputs):
+    key, frame, full = inputs
+    mean = frame * full
+    z = jax.random.normal(key, frame.shape)
+    skew = jnp.minimum(mean, 1.0) * (z**2 - 1) / 6  # None in black.
+    count = mean + jnp.sqrt(jnp.maximum(mean, 1e-6)) * z + skew
+    return jnp.clip(count / full, 0, 1)
+
+  damaged = jax.lax.map(
+      one_frame, (jax.random.split(keys[1], frames), clip, white)
+  )
+  return damaged, jnp.zeros_like(clip[..., :1]), {'photons': white}
+
+
+def rescale(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    factor: tuple[float, float] = (2.0, 2.0),
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Down- and upscaling: the picture has passed through fewer pixels.
+
+  The factor is 1 + (drawn - 1) * severity, the same for all frames; enlarged
+  by nearest, linear or cubic interpolation, drawn evenly. Factors do not
+  scale with the diagonal: a ratio has no length.
+
+  Record: factor [], kernel [] (0 nearest, 1 linear, 2 cubic).
+  """
+  del diagonal
+  keys = jax.random.split(rng, 2)
+  drawn = jax.random.uniform(keys[0], minval=factor[0], maxval=factor[1])
+  ratio = 1 + (drawn - 1) * severity
+  kernel = jax.random.randint(keys[1], (), 0, 3)
+  rows = filters.resize_matrix(clip.shape[1], ratio, kernel)
+  columns = filters.resize_matrix(clip.shape[2], ratio, kernel)
+  damaged = jax.lax.map(
+      lambda x: jnp.clip(filters.apply_separable(x, rows, columns), 0, 1), clip
+  )
+  record = {'factor': ratio, 'kernel': kernel}
+  return damaged, jnp.zeros_like(clip[..., :1]), record

@@ -1,0 +1,181 @@
+"""Restores damaged film and video; also trains what restores it.
+
+Examples:
+  python -m revive_jax.main --config=configs/demo.py --workdir=runs/demo
+  python -m revive_jax.main --input=film.mkv --output=restored.mkv
+  python -m revive_jax.main --config=restore_classical --input=tape.mp4 \\
+      --workdir=runs/tape --config.composite=repair --config.mask=brush.png
+
+Exit codes: 0 done; 1 a bug; 2 bad input or usage, said in one sentence;
+130 stopped by Ctrl-C.
+"""
+
+from collections.abc import Sequence
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging
+from ml_collections import config_flags
+
+from revive_jax import types
+
+_CONFIG = config_flags.DEFINE_config_file(
+    'config', None, 'A file of configs/ or the name of one that ships, and '
+    'after a colon its size: demo:tiny. Any value of it can be set with '
+    '--config.key=value. Default: restore, if there is an --input.')
+_WORKDIR = flags.DEFINE_string(
+    'workdir', None, 'Where a run keeps its settings, report and outputs. '
+    'Default: runs/<name of the config>.')
+_MODE = flags.DEFINE_string(
+    'mode', None, 'What to do: demo or restore. Default: the mode of the '
+    'config.')
+_INPUT = flags.DEFINE_string(
+    'input', None, 'The film: a video, a folder of pictures, or a picture. It '
+    'is only read.')
+_OUTPUT = flags.DEFINE_string(
+    'output', None, 'Where the film goes: .mp4 (H.264), .mkv (FFV1, lossless), '
+    'a folder (PNG), or a picture if the input is one. Default: in the '
+    'workdir.')
+_OWN = ('config', 'workdir', 'mode', 'input', 'output')
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+# In a wheel the configs lie in the package, in a checkout beside it.
+_CONFIG_FOLDERS = (_PACKAGE / 'configs', _PACKAGE.parent / 'configs')
+
+
+def _demo(c, workdir):
+  from revive_jax import demo  # Imported here, so that --help is quick.
+
+  if _INPUT.value or _OUTPUT.value:
+    raise types.BadInput(
+        'The demo makes its own input; to restore a film use '
+        '--mode=restore, or leave out --config.')
+  demo.demo(c, workdir)
+
+
+def _restore(c, workdir):
+  from revive_jax import restore
+
+  report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
+  for warning in report['warnings']:
+    logging.warning('%s', warning)
+  for item in report['outputs']:
+    print(f'{item["frames"]} frames: {item["path"]}')
+  print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}')
+
+
+MODES = {'demo': _demo, 'restore': _restore}
+
+
+def config_path(name: str) -> str:
+  """The file of a config that is given by path or by name, with its size.
+
+  Raises:
+    types.BadInput: there is no such file.
+  """
+  path, colon, size = name.partition(':')
+  if pathlib.Path(path).is_file():
+    return name
+  for folder in _CONFIG_FOLDERS:
+    shipped = folder / f'{path.removesuffix(".py")}.py'
+    if shipped.is_file() and pathlib.Path(path).parent.name in ('', 'configs'):
+      return f'{shipped}{colon}{size}'
+  known = sorted({p.stem for f in _CONFIG_FOLDERS for p in f.glob('*.py')}
+                 - {'__init__'})
+  raise types.BadInput(
+      f'There is no config {path!r}; give the path of a file, or one of '
+      f'{", ".join(known)}.')
+
+
+def _with_config_path(argv: Sequence[str]) -> list[str]:
+  """argv with the path of the config filled in, and put first."""
+  given, rest, skip = None, [], False
+  for i, word in enumerate(argv[1:], 1):
+    flag = word.removeprefix('--').removeprefix('-')
+    if skip:
+      skip = False
+    elif word.startswith('-') and flag.startswith('config='):
+      given = flag.removeprefix('config=')
+    elif word.startswith('-') and flag == 'config' and i + 1 < len(argv):
+      given, skip = argv[i + 1], True
+    else:
+      rest.append(word)
+  asks_input = any(w.lstrip('-').split('=')[0] == 'input' for w in rest)
+  if given is None and asks_input:
+    given = 'restore'
+  if given is None:
+    raise types.BadInput(
+        'There is nothing to do; name a film with --input, or an experiment '
+        'with --config (see --help).')
+  return [argv[0], f'--config={config_path(given)}', *rest]
+
+
+def _help() -> str:
+  lines = [__doc__, 'Flags:']
+  for name in _OWN:
+    lines.append(f'  --{name}: {flags.FLAGS[name].help}')
+  return '\n'.join(lines)
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+  """Parses the flags; what is wrong with them is one sentence, exit code 2."""
+  if {'--help', '-h', '-help', '--helpfull'} & set(argv[1:]):
+    print(_help())
+    sys.exit(0)
+  try:
+    rest = flags.FLAGS(_with_config_path(argv))
+    if len(rest) > 1:
+      raise types.BadInput(f'Unexpected argument {rest[1]!r}; see --help.')
+    return rest
+  except types.BadInput as error:
+    _refuse(str(error))
+  except (flags.Error, AttributeError, KeyError, TypeError, ValueError,
+          SyntaxError, ImportError, OSError) as error:
+    # ml_collections reports unknown keys and wrong types in these ways.
+    _refuse(_about_flags(error))
+
+
+def _about_flags(error: Exception) -> str:
+  """One sentence about an error of the flags or of a config file."""
+  text = ' '.join(str(error.args[0] if error.args else error).split())
+  if isinstance(error, (AttributeError, KeyError)):
+    name = text.strip('\'"')
+    return (f'The config has no setting and no size {name!r}; its file lists '
+            'what it has.')
+  return f'The command line cannot be understood: {text}.'
+
+
+def _refuse(sentence: str) -> None:
+  sys.stderr.write(f'revive_jax: {sentence}\n')
+  sys.exit(2)
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs the mode; argv holds no more than the program's name."""
+  del argv
+  c = _CONFIG.value
+  mode = _MODE.value or c.mode
+  name = pathlib.Path(config_flags.get_config_filename(
+      flags.FLAGS['config'])).stem.split(':')[0]
+  workdir = _WORKDIR.value or str(pathlib.Path('runs') / name)
+  try:
+    if mode not in MODES:
+      raise types.BadInput(
+          f'There is no mode {mode!r}; choose one of {", ".join(MODES)}.')
+    MODES[mode](c.lock(), workdir)
+  except types.BadInput as error:
+    _refuse(str(error))
+  except KeyboardInterrupt:
+    sys.stderr.write('revive_jax: stopped; nothing half-written is left.\n')
+    sys.exit(130)
+
+
+def run() -> None:
+  """The entry point of the command revive-jax."""
+  logging.set_verbosity(logging.WARNING)
+  app.run(main, flags_parser=parse)
+
+
+if __name__ == '__main__':
+  run()

@@ -1,0 +1,153 @@
+"""Choose: which stages a shot needs, how strongly, and why."""
+
+import dataclasses
+from typing import Any
+
+from revive_jax.pipeline import measure
+
+KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
+_ORDER = ('preprocess', 'match', 'detect', 'classical', 'composite',
+          'optimise', 'output')
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+  """One stage of one shot: its keyword arguments, and what the report says."""
+
+  name: str
+  why: str
+  strength: float
+  options: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """The stages of one shot, and the strengths that shape its tone."""
+
+  stages: tuple[Choice, ...]
+  flicker: float  # Strength of global deflicker.
+  levels: float  # Strength of the tone stretch.
+
+
+def choose(
+    shot: measure.Shot, *, mode: str, strength: dict[str, float],
+    stages: tuple[str, ...], output: dict[str, Any], fill: str,
+    inpaint: str, denoiser: str, seed: int, marked: bool,
+) -> Plan:
+  """Plans the stages of a shot from what was measured on it.
+
+  Args:
+    shot: what was measured.
+    mode: 'full' or 'repair'.
+    strength: upper limits in [0, 1], by KINDS.
+    stages: ('auto',), or the names to run (then measured values set their
+      parameters, but switch none of them off).
+    output: keyword arguments 'bits' and 'grain' of the stage output.
+    fill: see classical.
+    inpaint: see classical.
+    denoiser: see classical; 'auto' takes what suits the shot.
+    seed: of grain and dither.
+    marked: the user marked damage.
+  """
+  auto = stages == ('auto',)
+  names = _ORDER if auto else tuple(n for n in _ORDER if n in stages)
+  amounts, reasons = _amounts(shot, mode, strength, auto)
+  finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))
+  moves = shot.stop - shot.start > 1
+  options = {
+      'preprocess': {},
+      'match': {},
+      'detect': dict(
+          sigma=shot.noise, dust=moves and amounts['dust'] > 0,
+          scratches=moves and amounts['scratch'] > 0,
+          cracks=amounts['crack'] > 0,
+          sensitivity=0.6 if auto and shot.spots < 1e-4 else 1.0),
+      'classical': dict(
+          sigma=shot.noise, fill=fill, inpaint=inpaint,
+          denoiser=_denoiser(denoiser, moves) if amounts['noise'] else 'none'),
+      'composite': dict(mode=mode, strength={
+          'scratch': amounts['scratch'], 'noise': amounts['noise'],
+          'dust': max(amounts['dust'], amounts['crack'])}),
+      'optimise': dict(mode=mode, local_deflicker=amounts['local'],
+                       sharpen=amounts['blur'], sigma=shot.noise),
+      'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),
+  }
+  toned = amounts['flicker'] > 0 or amounts['tone'] > 0
+  repairs = finds or amounts['noise'] > 0
+  needed = {
+      'preprocess': toned,
+      'match': moves and (repairs or amounts['local'] > 0),
+      'detect': finds,
+      'classical': repairs,
+      'composite': True,
+      'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
+      'output': True,
+  }
+  why = {
+      'preprocess': '; '.join(reasons[k] for k in ('flicker', 'tone')),
+      'match': 'the stages after it compare neighbouring frames',
+      'detect': '; '.join([reasons[k] for k in ('dust', 'scratch', 'crack')]
+                          + ['the user marked damage'] * marked),
+      'classical': reasons['noise'] + ('; damage is filled' if finds else ''),
+      'composite': f'mode {mode}',
+      'optimise': '; '.join(reasons[k] for k in ('local', 'blur')),
+      'output': 'always',
+  }
+  shown = {
+      'preprocess': max(amounts['flicker'], amounts['tone']),
+      'detect': options['detect']['sensitivity'],
+      'classical': max(amounts[k] for k in ('dust', 'scratch', 'crack',
+                                            'noise')),
+      'optimise': max(amounts['local'], amounts['blur']),
+  }
+  chosen = tuple(
+      Choice(n, why[n], round(float(shown.get(n, 1.0)), 3), options[n])
+      for n in names if needed[n])
+  return Plan(chosen, amounts['flicker'], amounts['tone'])
+
+
+def _denoiser(name: str, moves: bool) -> str:
+  return name if name != 'auto' else ('temporal' if moves else 'nlm')
+
+
+def _amounts(shot, mode, strength, auto):
+  """Strength of each repair, and the sentence that says why."""
+  codes, single = 255 * shot.noise, shot.stop - shot.start == 1
+  tests = {  # Name: (kind, share in [0, 1], sentence).
+      'flicker': ('flicker', _rise(shot.flicker, 0.004, 0.010),
+                  f'brightness flickers by {100 * shot.flicker:.1f} %'),
+      'local': ('flicker', _rise(shot.flicker, 0.015, 0.03),
+                'the flicker is strong enough to differ across the frame'),
+      'tone': ('tone', _rise(0.75 - (shot.high - shot.low), 0.0, 0.25),
+               f'levels reach from {shot.low:.2f} to {shot.high:.2f}'),
+      'noise': ('noise', 0.0 if mode == 'repair' else _rise(codes, 0.8, 2.0),
+                f'noise of {codes:.1f} of 255'),
+      'dust': ('dust', float(not single),
+               f'{1e4 * shot.spots:.1f} in 10,000 pixels look like dust'),
+      'scratch': ('scratch', float(shot.scratches > 2e-4),
+                  f'{1e4 * shot.scratches:.1f} in 10,000 pixels lie on lines '
+                  'that stay'),
+      'crack': ('dust', float(single and shot.cracks > 1.5e-3),
+                f'{100 * shot.cracks:.2f} % of the picture look cracked'),
+      'blur': ('blur', 0.0 if not shot.edge_width > 0 else
+               _rise(shot.edge_width, 1.1, 2.2) * _rise(6 - codes, 0, 4),
+               f'edges are {shot.edge_width:.1f} px wide'),
+  }
+  amounts, reasons = {}, {}
+  for name, (kind, share, sentence) in tests.items():
+    if not auto:
+      share = 0.0 if single and name in ('dust', 'scratch', 'flicker',
+                                         'local') else 1.0
+      if name == 'crack' and not single or name == 'noise' and mode == 'repair':
+        share = 0.0
+    amounts[name] = strength[kind] * share
+    verdict = 'treated' if amounts[name] > 0 else 'left'
+    reasons[name] = f'{sentence}: {verdict}'
+  if mode == 'repair':  # Tone feeds only detection; what it shows is undone.
+    amounts['tone'] = amounts['local'] = 0.0
+  return amounts, reasons
+
+
+def _rise(x: float, low: float, high: float) -> float:
+  """0 below low, 1 above high, linear between."""
+  return min(max((x - low) / (high - low), 0.0), 1.0)

@@ -1,0 +1,138 @@
+"""Global flicker: the gain and gamma of each frame against its surroundings.
+
+Model: the logarithm of a frame is an affine map of that of the scene,
+log I_t = m + b_t + g_t (log R - m), with gain exp(b_t) at the pivot m and
+gamma g_t. Neighbouring frames are compared pixel by pixel (robustly, so that
+moving things and damage do not count), the comparisons are chained, and what
+is slow (the scene's own light) is taken out again. Compare Roosmalen,
+"Restoration of archived film and video", 1999, chapter 3, which fits gain and
+offset per block; gain and gamma are what a projector and a print change.
+"""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+_DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
+_MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
+
+
+def log_thumbnail(luma: np.ndarray, *, width: int = 120) -> np.ndarray:
+  """Logarithm of a small version of luma [H, W] in [0, 1]; float32."""
+  height = max(1, round(luma.shape[0] * width / luma.shape[1]))
+  size = (min(width, luma.shape[1]), min(height, luma.shape[0]))
+  small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+  return np.log(np.maximum(small, _DARKEST), dtype=np.float32)
+
+
+def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
+  """Fits after = pivot + step + gamma (before - pivot), robustly.
+
+  Args:
+    before: log_thumbnail of a frame, [h, w].
+    after: the same of the next frame.
+
+  Returns:
+    (step, gamma, pivot): log gain at the pivot, exponent, and pivot.
+  """
+  x, y = before.ravel().astype(np.float64), after.ravel().astype(np.float64)
+  bright = (x > np.log(_DARKEST) + 1e-3) & (y > np.log(_DARKEST) + 1e-3)
+  bright &= (x < np.log(0.97)) & (y < np.log(0.97))  # Clipped pixels lie.
+  if bright.sum() < 16:
+    return 0.0, 1.0, -1.0
+  x, y = x[bright], y[bright]
+  step, gamma, pivot = float(np.median(y - x)), 1.0, float(np.median(x))
+  for _ in range(6):
+    residual = y - pivot - step - gamma * (x - pivot)
+    scale = 1.4826 * np.median(np.abs(residual)) + 1e-3
+    weight = 1 / (1 + (residual / (2 * scale)) ** 2) ** 2
+    weight /= weight.sum()
+    mean_x, mean_y = weight @ x, weight @ y
+    var_x = weight @ (x - mean_x) ** 2
+    var_y = weight @ (y - mean_y) ** 2
+    cov = weight @ ((x - mean_x) * (y - mean_y))
+    # Both frames are noisy: the major axis, not the regression of y on x,
+    # whose slope noise in x would bias towards zero.
+    if var_x > 1e-3 and cov > 0:
+      half = (var_y - var_x) / 2
+      gamma = (half + np.hypot(half, cov)) / cov
+    gamma = float(np.clip(gamma, 0.5, 2.0))
+    step = float(mean_y - pivot - gamma * (mean_x - pivot))
+  if abs(step) > _MAX_STEP:
+    return 0.0, 1.0, pivot
+  return step, gamma, pivot
+
+
+def flicker_curve(
+    comparisons: np.ndarray, *, radius: float = 8.0
+) -> tuple[np.ndarray, np.ndarray, float]:
+  """Splits the chained comparisons of a shot into light and flicker.
+
+  Args:
+    comparisons: [T, 3], compare() of each frame with the one before it; the
+      first row is not used.
+    radius: standard deviation, in frames, of the Gaussian that follows the
+      scene's own light; what is faster is flicker.
+
+  Returns:
+    (gain, gamma, pivot): log gain [T] and log gamma [T] of the flicker, and
+    the pivot, a log value.
+  """
+  pivot = float(np.median(comparisons[1:, 2])) if len(comparisons) > 1 else -1.0
+  level, exponent = [0.0], [0.0]
+  for step, gamma, own_pivot in comparisons[1:]:
+    # The affine map of this step, taken at the common pivot.
+    at_pivot = step + (gamma - 1) * (pivot - own_pivot)
+    level.append(at_pivot + gamma * level[-1])
+    exponent.append(exponent[-1] + np.log(gamma))
+  def fast(x):
+    x = np.asarray(x)
+    return x - ndimage.gaussian_filter1d(x, radius, mode='reflect')
+  return fast(level), fast(exponent), pivot
+
+
+def tone_correction(
+    gain: np.ndarray, gamma: np.ndarray, pivot: float, *, strength: float
+) -> np.ndarray:
+  """Tone [T, 2] that undoes a flicker: frames = exp(a) source^b.
+
+  Args:
+    gain: log gain of the flicker, [T].
+    gamma: log gamma of the flicker, [T].
+    pivot: the log value at which gain is meant.
+    strength: 0 leaves the frames, 1 takes the flicker out.
+  """
+  gain = np.clip(gain, -0.5, 0.5)
+  exponent = np.exp(-np.clip(gamma, -0.3, 0.3))
+  offset = pivot - exponent * (pivot + gain)
+  tone = np.stack([strength * offset, 1 + strength * (exponent - 1)], -1)
+  return tone.astype(np.float32)
+
+
+def apply_tone(clip: np.ndarray, tone: np.ndarray) -> np.ndarray:
+  """exp(a) clip^b per frame, in [0, 1]; identity tones copy exactly.
+
+  Args:
+    clip: [T, H, W, C] in [0, 1].
+    tone: [T, 2], a and b of each frame.
+  """
+  result = np.array(clip, np.float32)
+  for frame, (a, b) in zip(result, tone, strict=True):
+    if a != 0 or b != 1:
+      curve = np.minimum(np.exp(a) * np.linspace(0, 1, 4096) ** b, 1)
+      frame[:] = _lookup(frame, curve.astype(np.float32))
+  return result
+
+
+def invert_tone(clip: np.ndarray, tone: np.ndarray) -> np.ndarray:
+  """The inverse of apply_tone (where it did not clip)."""
+  a, b = tone[:, 0], tone[:, 1]
+  return apply_tone(clip, np.stack([-a / b, 1 / b], -1))
+
+
+def _lookup(x: np.ndarray, curve: np.ndarray) -> np.ndarray:
+  """Linear interpolation of curve, given at equal steps over [0, 1]."""
+  position = np.clip(x, 0, 1) * (len(curve) - 1)
+  lower = np.minimum(position.astype(np.int32), len(curve) - 2)
+  fraction = position - lower
+  return curve[lower] + fraction * (curve[lower + 1] - curve[lower])

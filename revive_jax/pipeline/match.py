@@ -1,0 +1,70 @@
+"""Match: optical flow between neighbouring frames. Fills both flows."""
+
+import cv2
+import numpy as np
+
+from revive_jax import types
+from revive_jax.pipeline import preprocess
+
+
+def match(clip: types.Clip, *, quality: str = 'fast') -> types.Clip:
+  """Fills flow_forward and flow_backward, [T, H, W, 2] px.
+
+  Dense inverse search (Kroeger et al., arXiv:1603.03590, by OpenCV) on frames
+  whose small spots were taken out by a median, so that dust does not pull the
+  flow along. The flow over the ends of the clip is zero.
+
+  Args:
+    clip: with frames.
+    quality: 'fast' or 'medium'.
+  """
+  preset = {'fast': cv2.DISOPTICAL_FLOW_PRESET_FAST,
+            'medium': cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[quality]
+  frames = [_for_matching(f) for f in clip.frames]
+  shape = (*clip.frames.shape[:3], 2)
+  forward, backward = np.zeros(shape, 'f'), np.zeros(shape, 'f')
+  if min(shape[1:3]) >= 16:
+    search = cv2.DISOpticalFlow_create(preset)
+    for t in range(len(frames) - 1):
+      # A new start for every pair: no memory from window to window.
+      forward[t] = search.calc(frames[t], frames[t + 1], None)
+      backward[t + 1] = search.calc(frames[t + 1], frames[t], None)
+  return clip.replace(flow_forward=forward, flow_backward=backward)
+
+
+def _for_matching(frame: np.ndarray) -> np.ndarray:
+  grey = np.round(preprocess.luma(frame) * 255).astype(np.uint8)
+  return cv2.medianBlur(grey, 5) if min(grey.shape) > 5 else grey
+
+
+def warp(image: np.ndarray, flow: np.ndarray, *, nearest=False) -> np.ndarray:
+  """image (p + flow (p)) for every pixel p.
+
+  Args:
+    image: [H, W] or [H, W, C].
+    flow: [H, W, 2] px, (dx, dy).
+    nearest: for masks: the value of the nearest pixel.
+  """
+  height, width = flow.shape[:2]
+  x = flow[..., 0] + np.arange(width, dtype=np.float32)
+  y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+  mode = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+  return cv2.remap(image, x, y, mode, borderMode=cv2.BORDER_REPLICATE)
+
+
+def flow_between(clip: types.Clip, t: int, other: int) -> np.ndarray:
+  """Flow [H, W, 2] from frame t to frame other, chained over those between."""
+  flow = np.zeros(clip.frames.shape[1:3] + (2,), np.float32)
+  step = 1 if other > t else -1
+  flows = clip.flow_forward if step > 0 else clip.flow_backward
+  for s in range(t, other, step):
+    flow = flow + warp(flows[s], flow) if s != t else flows[s]
+  return flow
+
+
+def outside(flow: np.ndarray) -> np.ndarray:
+  """[H, W] bool: where flow points out of the frame."""
+  height, width = flow.shape[:2]
+  x = flow[..., 0] + np.arange(width, dtype=np.float32)
+  y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+  return (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)

@@ -1,0 +1,199 @@
+"""Measure: noise, flicker, damage, sharpness and tone of each shot.
+
+One pass over the film, before restoring. What is kept per frame is a few
+numbers, so that memory does not grow with the pictures.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+import dataclasses
+
+import cv2
+import numpy as np
+
+from revive_jax import types
+from revive_jax.pipeline import detect
+from revive_jax.pipeline import flicker
+from revive_jax.pipeline import lines
+from revive_jax.pipeline import match
+from revive_jax.pipeline import preprocess
+from revive_jax.pipeline import shots as shots_lib
+
+_SAMPLE = 5  # Frames of a sampled window.
+_EVERY = 12  # Frames from one sampled window to the next.
+_CROP = (720, 960)  # Larger frames are sampled in their middle, px.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+  """What was measured of frames [start, stop)."""
+
+  start: int
+  stop: int
+  key_frame: int
+  noise: float  # Standard deviation of luma, of full scale 1.
+  flicker: float  # Standard deviation of the frames' log gain.
+  spots: float  # Share of pixels taken for dust, in sampled frames.
+  scratches: float  # Share of pixels taken for scratches.
+  cracks: float  # The same for cracks; only measured on a single picture.
+  edge_width: float  # Gaussian sigma of the sharpest edges, px.
+  low: float  # 1st percentile of luma.
+  high: float  # 99th percentile of luma.
+  grey: bool  # No colour.
+  comparisons: np.ndarray = dataclasses.field(repr=False)  # [T, 3], see flicker.
+
+
+def measure(
+    frames: Iterable[np.ndarray], *, frame_rate: float
+) -> tuple[list[Shot], int]:
+  """Measures a film; returns its shots and the number of frames.
+
+  Args:
+    frames: [H, W, 3] RGB, uint8 or uint16.
+    frame_rate: frames per second.
+  """
+  cuts, rows, samples = [], [], []
+  ring = deque(maxlen=_SAMPLE)
+  before = None
+  for t, rgb in enumerate(shots_lib.find_cuts(frames, frame_rate, cuts)):
+    picture = to_float(rgb)
+    luma = preprocess.luma(picture)
+    small = flicker.log_thumbnail(luma)
+    step = (0.0, 1.0, 0.0) if before is None else flicker.compare(before, small)
+    before = small
+    chroma = float(np.ptp(picture[::4, ::4], axis=-1).mean())
+    rows.append((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
+                 edge_width(luma) if t % 3 == 0 else np.nan))
+    ring.append(_middle(picture))
+    # The first window comes early, so that short shots have one too.
+    if len(ring) == _SAMPLE and (t + 1 - _SAMPLE) % _EVERY == 0:
+      samples.append((t + 1 - _SAMPLE, _sample(np.stack(ring))))
+  if rows and not samples:
+    samples.append((0, _sample(np.stack(ring))))
+  table = np.array(rows, np.float64).reshape(-1, 7)
+  ranges = shots_lib.ranges(cuts, len(rows)) if rows else []
+  return [_shot(a, b, table[a:b], samples) for a, b in ranges], len(rows)
+
+
+def to_float(rgb: np.ndarray) -> np.ndarray:
+  """uint8 or uint16 codes to float32 in [0, 1]."""
+  return rgb.astype(np.float32) / np.iinfo(rgb.dtype).max
+
+
+def _middle(picture):
+  top = max(0, (picture.shape[0] - _CROP[0]) // 2)
+  left = max(0, (picture.shape[1] - _CROP[1]) // 2)
+  return picture[top:top + _CROP[0], left:left + _CROP[1]]
+
+
+def _sample(window: np.ndarray) -> dict[str, float]:
+  """Noise and damage of a few consecutive frames, [T, H, W, 3]."""
+  steps = [flicker.compare(*(flicker.log_thumbnail(preprocess.luma(f))
+                             for f in pair))
+           for pair in zip(window[:-1], window[1:], strict=True)]
+  # Over so few frames any change of light counts as flicker.
+  gain, gamma, pivot = flicker.flicker_curve(
+      np.array([(0.0, 1.0, 0.0), *steps]), radius=100.0)
+  tone = flicker.tone_correction(gain, gamma, pivot, strength=1.0)
+  clip = match.match(preprocess.preprocess(
+      types.Clip(source=window, frames=window, tone=tone)))
+  luma = preprocess.luma(clip.frames)
+  if len(window) < 2:
+    sigma = spatial_noise(luma[0])
+    cracks = detect.find_cracks(luma[0], sigma).mean()
+    return dict(noise=sigma, spots=0.0, scratches=0.0, cracks=float(cracks))
+  sigma = temporal_noise(clip, luma)
+  spots = 0.0
+  if len(luma) >= 3:
+    spots = float(np.mean([
+        detect.find_spots(clip, luma, t, sigma=sigma, sensitivity=1.0).mean()
+        for t in range(1, len(luma) - 1)]))
+  scratches = float(lines.find_scratches(
+      luma, clip.flow_forward, clip.flow_backward, sigma=sigma).mean())
+  return dict(noise=sigma, spots=spots, scratches=scratches, cracks=0.0)
+
+
+def _blocks(x: np.ndarray, size: int = 16) -> np.ndarray:
+  """[H, W] to [blocks, size * size]; what does not fill a block is left out."""
+  size = max(1, min(size, *x.shape))
+  height, width = (n // size * size for n in x.shape)
+  cut = x[:height, :width].reshape(height // size, size, width // size, size)
+  return cut.swapaxes(1, 2).reshape(-1, size * size)
+
+
+def temporal_noise(clip: types.Clip, luma: np.ndarray) -> float:
+  """Noise sigma from the differences of aligned neighbours.
+
+  Block by block the median absolute deviation, and of the blocks the lower
+  quarter: there the motion was understood. White or correlated noise alike;
+  fixed patterns and texture do not count, other than in a single picture.
+  """
+  values = []
+  for t in range(1, len(luma)):
+    difference = luma[t] - match.warp(luma[t - 1], clip.flow_backward[t])
+    blocks, light = _blocks(difference), _blocks(luma[t]).mean(-1)
+    blocks = blocks[(light > 0.06) & (light < 0.94)]
+    if len(blocks) < 4:
+      blocks = _blocks(difference)
+    blocks = blocks - np.median(blocks, -1, keepdims=True)
+    spread = 1.4826 * np.median(np.abs(blocks), -1)
+    # Interpolation between pixels takes some noise out of the neighbour.
+    values.append(np.percentile(spread, 25) / 1.3)
+  return float(np.median(values))
+
+
+def spatial_noise(luma: np.ndarray) -> float:
+  """Noise sigma of one picture (Immerkaer 1996), from its quieter blocks."""
+  if min(luma.shape) < 3:
+    return 0.0
+  kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+  response = cv2.filter2D(luma, -1, kernel) / 6
+  spread = 1.4826 * np.median(np.abs(_blocks(response)), -1)
+  return float(np.percentile(spread, 25))
+
+
+def edge_width(luma: np.ndarray) -> float:
+  """Gaussian sigma, px, of the sharper edges of [H, W].
+
+  The gradient at an edge falls by R = sqrt(s^2 + s0^2) / s when the picture
+  is blurred again by s0 (Zhuo and Sim 2011, eq. 5): s = s0 / sqrt(R^2 - 1).
+  """
+  again = 1.5
+  soft = cv2.GaussianBlur(luma, (0, 0), 0.7)  # Against noise; taken off below.
+  strong = cv2.magnitude(cv2.Sobel(soft, -1, 1, 0), cv2.Sobel(soft, -1, 0, 1))
+  blurred = cv2.GaussianBlur(soft, (0, 0), again)
+  weak = cv2.magnitude(
+      cv2.Sobel(blurred, -1, 1, 0), cv2.Sobel(blurred, -1, 0, 1))
+  edges = strong > max(np.percentile(strong, 97), 0.15)
+  edges &= strong >= cv2.dilate(strong, np.ones((3, 3), np.uint8))
+  if edges.sum() < 20:
+    return float('nan')
+  ratio = np.maximum(strong[edges] / np.maximum(weak[edges], 1e-6), 1.02)
+  sigma = again / np.sqrt(ratio**2 - 1)
+  return float(np.sqrt(max(np.median(sigma) ** 2 - 0.7**2, 0.04)))
+
+
+def _shot(start, stop, table, samples) -> Shot:
+  """Puts together what was measured between two cuts."""
+  inside = [(t, s) for t, s in samples if start <= t and t + _SAMPLE <= stop]
+  if not inside:  # Too short for a window of its own: the nearest one's.
+    inside = [min(samples, key=lambda s: abs(s[0] - start))]
+  mean = lambda key: float(np.mean([s[key] for _, s in inside]))
+  gain, _, _ = flicker.flicker_curve(table[:, :3])
+  width = table[:, 6]
+  damage = np.full(stop - start, np.nan)
+  for t, sample in inside:
+    middle = min(max(t + _SAMPLE // 2 - start, 0), len(damage) - 1)
+    damage[middle] = sample['spots'] + sample['scratches']
+  sharp = np.where(np.isnan(width), 0, 1 / np.maximum(np.nan_to_num(width), .2))
+  return Shot(
+      start=start, stop=stop,
+      key_frame=start + shots_lib.key_frame(sharp, damage),
+      noise=float(np.median([s['noise'] for _, s in inside])),
+      flicker=float(gain.std()), spots=mean('spots'),
+      scratches=mean('scratches'), cracks=mean('cracks'),
+      edge_width=(float(np.nanmedian(width)) if np.isfinite(width).any()
+                  else float('nan')),
+      low=float(np.median(table[:, 3])), high=float(np.median(table[:, 4])),
+      grey=bool(np.median(table[:, 5]) < 0.02),
+      comparisons=table[:, :3])

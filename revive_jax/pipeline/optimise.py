@@ -1,0 +1,85 @@
+"""Optimise: smoothness in time and sharpness. Refines output."""
+
+import cv2
+import numpy as np
+
+from revive_jax import types
+from revive_jax.pipeline import composite
+from revive_jax.pipeline import match
+from revive_jax.pipeline import preprocess
+
+LOCAL_RADIUS = 2  # Frames before and after that the local deflicker compares.
+_GRID = 6  # Rows of the grid of local gains.
+
+
+def optimise(
+    clip: types.Clip, *, mode: str, local_deflicker: float = 0.0,
+    sharpen: float = 0.0, sigma: float = 0.0,
+) -> types.Clip:
+  """Refines output: what flicker is left locally, then sharpness.
+
+  Args:
+    clip: with output and flows.
+    mode: 'full', or 'repair': then only inside the dilated damage mask.
+    local_deflicker: strength in [0, 1].
+    sharpen: strength in [0, 1].
+    sigma: noise of the source; sharpening does not lift what is below it.
+  """
+  refined = clip.output
+  if local_deflicker > 0 and len(refined) > 2:
+    refined = remove_local_flicker(refined, clip, local_deflicker)
+  if sharpen > 0:
+    refined = np.stack([_sharpen(f, sharpen, sigma) for f in refined])
+  if mode == 'repair' and refined is not clip.output:
+    mask = composite.damage_mask(clip)[..., None]
+    refined = np.where(mask, refined, clip.output)
+  return clip.replace(output=refined)
+
+
+def _cells(luma: np.ndarray) -> np.ndarray:
+  """Mean of [H, W] over a grid of cells, about square."""
+  height, width = luma.shape
+  columns = max(1, round(_GRID * width / height))
+  return cv2.resize(luma, (columns, min(_GRID, height)),
+                    interpolation=cv2.INTER_AREA)
+
+
+def remove_local_flicker(output, clip, strength) -> np.ndarray:
+  """Evens out the gain of grid cells against their aligned neighbours.
+
+  For each cell the log gain to the mean of the motion-compensated neighbours
+  within LOCAL_RADIUS is measured, on pixels that match; at most 10 % is
+  corrected, and cells whose pixels do not match are left.
+  """
+  luma = preprocess.luma(output)
+  result = output.copy()
+  for t in range(len(output)):
+    aligned, weights = [luma[t]], [np.ones_like(luma[t])]
+    for other in range(max(0, t - LOCAL_RADIUS),
+                       min(len(output), t + LOCAL_RADIUS + 1)):
+      if other != t:
+        flow = match.flow_between(clip, t, other)
+        value = match.warp(luma[other], flow)
+        aligned.append(value)
+        weights.append((np.abs(value - luma[t]) < 0.12) & ~match.outside(flow))
+    weights = np.stack(weights).astype(np.float32)
+    mean = (np.stack(aligned) * weights).sum(0) / weights.sum(0)
+    known = (weights.sum(0) > 1.5).astype(np.float32)
+    cells = _cells(known)
+    gain = np.log((_cells(mean * known) + 1e-3)
+                  / (_cells(luma[t] * known) + 1e-3))
+    gain = np.clip(gain, -0.1, 0.1) * np.clip(2 * cells - 1, 0, 1) * strength
+    height, width = luma[t].shape
+    field = cv2.resize(gain, (width, height), interpolation=cv2.INTER_CUBIC)
+    result[t] = output[t] * np.exp(field)[..., None]
+  return result
+
+
+def _sharpen(frame: np.ndarray, strength: float, sigma: float) -> np.ndarray:
+  """Unsharp mask without overshoot: stays in the range of the 3x3 around."""
+  detail = frame - cv2.GaussianBlur(frame, (0, 0), 1.2)
+  floor = np.float32(max(sigma, 0.5 / 255))
+  detail *= detail**2 / (detail**2 + floor**2)
+  kernel = np.ones((3, 3), np.uint8)
+  low, high = cv2.erode(frame, kernel), cv2.dilate(frame, kernel)
+  return np.clip(frame + np.float32(1.5 * strength) * detail, low, high)

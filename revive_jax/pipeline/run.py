@@ -1,0 +1,124 @@
+"""Run: the stages over the windows of a long film, as a generator."""
+
+from collections.abc import Iterator, Sequence
+import functools
+import itertools
+
+import numpy as np
+
+from revive_jax import pipeline
+from revive_jax import types
+from revive_jax.ops import windows
+from revive_jax.pipeline import choose
+from revive_jax.pipeline import flicker
+from revive_jax.pipeline import measure
+from revive_jax.pipeline import preprocess
+from revive_jax.video import reader
+
+# What sees a pixel's surroundings only, and so can work tile by tile.
+_LOCAL = ('preprocess', 'match', 'detect', 'classical')
+_TILED = ('frames', 'flow_forward', 'flow_backward', 'damage_kind', 'restored',
+          'origin', 'origin_frame')
+
+
+def shot_tone(shot: measure.Shot, plan: choose.Plan) -> np.ndarray | None:
+  """Tone [T, 2] of all frames of a shot: deflicker, then levels."""
+  if not plan.flicker and not plan.levels:
+    return None
+  gain, gamma, pivot = flicker.flicker_curve(shot.comparisons)
+  tone = flicker.tone_correction(gain, gamma, pivot, strength=plan.flicker)
+  a, b = preprocess.levels(shot.low, shot.high, strength=plan.levels)
+  return np.stack([a + b * tone[:, 0], b * tone[:, 1]], -1).astype(np.float32)
+
+
+def run(
+    frames: Iterator[reader.SourceFrame],
+    shots: Sequence[measure.Shot],
+    plans: Sequence[choose.Plan],
+    *,
+    window: int,
+    context: int,
+    tile: int,
+    overlap: int,
+    masks: Iterator[np.ndarray] | None = None,
+) -> Iterator[tuple[int, types.Clip, list[reader.SourceFrame]]]:
+  """Yields (shot number, clip, source frames) for each window, in order.
+
+  Args:
+    frames: all frames of the film, in order.
+    shots: frame ranges without gaps.
+    plans: the stages of each shot.
+    window: frames of a window, without context.
+    context: frames before and after it that stages may look at.
+    tile: side of a tile, px.
+    overlap: of tiles, px.
+    masks: the user's mask of each frame, [H, W] bool, in order.
+  """
+  segments = windows.cut_segments(
+      [(s.start, s.stop) for s in shots], window=window, context=context)
+  tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
+  starts = np.array([s.start for s in shots])
+  masks = itertools.repeat(None) if masks is None else masks
+  for segment, pairs in reader.windows(zip(frames, masks), segments):
+    group, marks = zip(*pairs, strict=True)
+    number = int(np.searchsorted(starts, segment.start, 'right')) - 1
+    shot = shots[number]
+    clip = _make_clip(group, segment, shot, tones[number], marks)
+    clip = apply_stages(clip, plans[number].stages, tile=tile, overlap=overlap)
+    core = slice(segment.core_start - segment.start,
+                 segment.core_stop - segment.start)
+    kept = {name: value[core] for name, value in vars(clip).items()
+            if value is not None}
+    yield number, clip.replace(**kept), group[core]
+
+
+def _make_clip(group, segment, shot, tone, marks) -> types.Clip:
+  source = np.stack([measure.to_float(f.rgb) for f in group])
+  indices = range(segment.start, segment.stop)
+  if tone is not None:
+    tone = tone[segment.start - shot.start:segment.stop - shot.start]
+  mask = None
+  if marks[0] is not None:
+    mask = np.stack(marks)[..., None].astype(np.float32)
+  return types.Clip(
+      source=source, frames=source, tone=tone, user_mask=mask,
+      pts=np.array([f.pts for f in group], np.int64),
+      cuts=np.array([i == shot.start for i in indices]))
+
+
+def apply_stages(
+    clip: types.Clip, stages: Sequence[choose.Choice], *, tile: int,
+    overlap: int,
+) -> types.Clip:
+  """The clip after the stages; local ones go tile by tile on large frames."""
+  bound = [(s.name, functools.partial(pipeline.STAGES[s.name], **s.options))
+           for s in stages]
+  local = [f for name, f in bound if name in _LOCAL]
+  rest = [f for name, f in bound if name not in _LOCAL]
+  height, width = clip.source.shape[1:3]
+  if local and max(height, width) > tile:
+    clip = _by_tiles(clip, local, tile, overlap)
+  else:
+    for stage in local:
+      clip = stage(clip)
+  for stage in rest:
+    clip = stage(clip)
+  return clip
+
+
+def _by_tiles(clip, stages, tile, overlap) -> types.Clip:
+  """Runs stages on overlapping tiles, and blends what they filled."""
+  def one(top, bottom, left, right):
+    box = (slice(None), slice(top, bottom), slice(left, right))
+    cut = lambda x: None if x is None else x[box]
+    part = clip.replace(source=cut(clip.source), frames=cut(clip.frames),
+                        user_mask=cut(clip.user_mask))
+    for stage in stages:
+      part = stage(part)
+    values = {name: getattr(part, name) for name in _TILED}
+    return {k: v for k, v in values.items() if v is not None}
+  values = windows.map_tiles(one, *clip.source.shape[1:3], tile=tile,
+                             overlap=overlap)
+  if 'damage_kind' in values:
+    values['damage'] = (values['damage_kind'] > 0).astype(np.float32)
+  return clip.replace(**values)

@@ -1,0 +1,188 @@
+"""What is in a file: size, rate, pixel format, colour tags, sound tracks."""
+
+import dataclasses
+import fractions
+import os
+
+import av
+
+from revive_jax import types
+from revive_jax.video import formats, images
+
+# Text, and lists of other files: FFmpeg would read them, we do not.
+_NOT_VIDEO = {'tty', 'hls', 'concat', 'sdp', 'lavfi', 'ffmetadata', 'srt',
+              'ass', 'webvtt', 'dash', 'imf', 'rtsp', 'lrc', 'microdvd'}
+_UNREADABLE = (av.FFmpegError, OSError, ValueError)
+_DEFAULT_RATE = fractions.Fraction(25)
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioInfo:
+  """One sound track."""
+
+  codec: str
+  sample_rate: int  # Hz.
+  channels: int
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInfo:
+  """What probe found. Sizes are as coded, before rotation."""
+
+  path: str
+  kind: str  # 'video', 'images' (a folder of frames) or 'image' (one file).
+  width: int
+  height: int
+  frame_rate: fractions.Fraction  # Per second; the mean if it varies.
+  time_base: fractions.Fraction  # Seconds per unit of a timestamp.
+  frame_count: int | None  # As declared; None if unknown.
+  duration: float | None  # Seconds.
+  codec: str
+  pix_fmt: str  # As decoded.
+  bit_depth: int
+  colorspace: int  # The matrix; this and the next three: FFmpeg's numbers.
+  color_range: int
+  color_primaries: int
+  color_trc: int
+  sample_aspect_ratio: fractions.Fraction
+  rotation: int  # Degrees, counter-clockwise, that a player is to turn it by.
+  interlaced: bool
+  audio: tuple[AudioInfo, ...]
+  container: str
+
+  @property
+  def layout(self) -> formats.Layout:
+    """How the planes of its frames are to be read."""
+    return formats.layout(
+        self.pix_fmt, self.colorspace, self.color_range, self.height)
+
+
+def open_video(path: str | os.PathLike) -> av.container.InputContainer:
+  """Opens a media file for reading, or raises BadInput. Never a network."""
+  name = os.path.abspath(path)
+  try:
+    if os.path.getsize(name) == 0:
+      raise types.BadInput(f'{path}: the file is empty (0 bytes).')
+    container = av.open(
+        name, options={'protocol_whitelist': 'file'}, metadata_errors='replace')
+  except types.BadInput:
+    raise
+  except PermissionError:
+    raise types.BadInput(f'{path}: no permission to read this file.') from None
+  except _UNREADABLE as e:
+    raise types.BadInput(
+        f'{path}: not a video or picture that can be read, or its beginning '
+        f'or index is missing ({getattr(e, "strerror", None) or e}).') from e
+  if set(container.format.name.split(',')) & _NOT_VIDEO:
+    container.close()
+    raise types.BadInput(f'{path}: this is text, not a video.')
+  return container
+
+
+def video_stream(container, path: str | os.PathLike) -> av.VideoStream:
+  """Returns the first video stream that is no cover picture, or raises."""
+  streams = [s for s in container.streams.video
+             if not s.disposition & av.stream.Disposition.attached_pic]
+  if not streams:
+    what = 'sound but no picture' if container.streams.audio else 'no picture'
+    raise types.BadInput(f'{path}: the file holds {what}.')
+  if streams[0].codec_context is None:
+    raise types.BadInput(
+        f'{path}: the video is coded in a way that cannot be decoded.')
+  return streams[0]
+
+
+def _first_frame(container, stream, path):
+  """Returns the first frame that decodes, or raises BadInput."""
+  reason = ''
+  try:
+    for packet in container.demux(stream):
+      try:
+        for frame in packet.decode():
+          return frame
+      except av.FFmpegError as e:
+        reason = f' ({e.strerror})'
+  except av.FFmpegError as e:
+    reason = f' ({e.strerror})'
+  raise types.BadInput(f'{path}: not one frame could be decoded{reason}.')
+
+
+def _audio_info(stream) -> AudioInfo:
+  context = stream.codec_context
+  if context is None:
+    return AudioInfo('unknown', 0, 0)
+  return AudioInfo(context.codec.canonical_name, context.sample_rate or 0,
+                   context.channels or 0)
+
+
+def _probe_video(path: str) -> VideoInfo:
+  with open_video(path) as container:
+    stream = video_stream(container, path)
+    frame = _first_frame(container, stream, path)
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    duration = None
+    if stream.duration:
+      duration = float(stream.duration * stream.time_base)
+    elif container.duration:
+      duration = container.duration / 1e6
+    context = stream.codec_context
+
+    def tag(name, unknown):
+      value = getattr(frame, name)
+      return int(getattr(context, name) if value == unknown else value)
+
+    pix_fmt = frame.format.name
+    return VideoInfo(
+        path=path, kind='video', width=frame.width, height=frame.height,
+        frame_rate=rate or _DEFAULT_RATE, time_base=stream.time_base,
+        frame_count=stream.frames or None, duration=duration,
+        codec=context.codec.canonical_name, pix_fmt=pix_fmt,
+        bit_depth=formats.layout(pix_fmt, 2, 0, frame.height).bits,
+        colorspace=tag('colorspace', 2), color_range=tag('color_range', 0),
+        color_primaries=tag('color_primaries', 2),
+        color_trc=tag('color_trc', 2),
+        sample_aspect_ratio=(
+            stream.sample_aspect_ratio or fractions.Fraction(1)),
+        rotation=int(frame.rotation), interlaced=frame.interlaced_frame,
+        audio=tuple(_audio_info(s) for s in container.streams.audio),
+        container=container.format.name)
+
+
+def _probe_images(path: str, paths: list[str], kind, rate) -> VideoInfo:
+  picture, _ = images.read_picture(paths[0])
+  layout = images.picture_layout(picture)
+  return VideoInfo(
+      path=path, kind=kind, width=picture.shape[1], height=picture.shape[0],
+      frame_rate=rate, time_base=1 / rate, frame_count=len(paths),
+      duration=float(len(paths) / rate),
+      codec=os.path.splitext(paths[0])[1][1:].lower(), pix_fmt=layout.pix_fmt,
+      bit_depth=layout.bits, colorspace=2, color_range=0, color_primaries=2,
+      color_trc=2, sample_aspect_ratio=fractions.Fraction(1), rotation=0,
+      interlaced=False, audio=(), container=kind)
+
+
+def probe(path: str | os.PathLike, *, frame_rate=24) -> VideoInfo:
+  """Returns what is in path: a video, a picture or a folder of pictures.
+
+  frame_rate: frames per second, a number or a Fraction; only for pictures.
+  Raises BadInput, in one sentence, for what cannot be worked with.
+  """
+  path = os.fspath(path)
+  rate = fractions.Fraction(frame_rate).limit_denominator(1001)
+  if rate <= 0:
+    raise types.BadInput(f'A frame rate of {frame_rate} is not positive.')
+  if not os.path.exists(path):
+    raise types.BadInput(f'{path}: no such file or folder.')
+  if os.path.isdir(path):
+    paths = images.list_pictures(path)
+    if not paths:
+      raise types.BadInput(
+          f'{path}: the folder holds no frames (PNG, JPEG, TIFF or BMP).')
+    return _probe_images(path, paths, 'images', rate)
+  if not os.path.isfile(path):
+    raise types.BadInput(f'{path}: neither a file nor a folder.')
+  if images.is_picture(path):
+    if os.path.getsize(path) == 0:
+      raise types.BadInput(f'{path}: the file is empty (0 bytes).')
+    return _probe_images(path, [path], 'image', rate)
+  return _probe_video(path)
