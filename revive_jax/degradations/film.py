@@ -83,10 +83,14 @@ def weave(
       rng, clip.shape[0], (2,), correlation=correlation
   )
   shift = path * amount * jnp.array([[0.5, 1.0]])
-  damaged = jax.lax.map(
+  return move(clip, shift), jnp.zeros_like(clip[..., :1]), {'shift': shift}
+
+
+def move(clip: jax.Array, shift: jax.Array) -> jax.Array:
+  """Moves each frame of clip [T, H, W, 3] by shift [T, 2] = (dy, dx) px."""
+  return jax.lax.map(
       lambda x: jnp.clip(warp.translate(x[0], x[1]), 0, 1), (clip, shift)
   )
-  return damaged, jnp.zeros_like(clip[..., :1]), {'shift': shift}
 
 
 def move_damage(damage: jax.Array, shift: jax.Array) -> jax.Array:

@@ -55,7 +55,7 @@ def scratches(
       'phase': 2 * math.pi * shape[3],
       'first': first,
       'last': last,
-      'x': start
+      'x': start[None]
       + walk.drift(keys[4], frames, (number,), speed=speed * scale),
       **paint.appearance(
           keys[5],

@@ -18,7 +18,7 @@ def blur(
     sigma: tuple[float, float] = (0.8, 0.8),
     jitter: float = 0.0,
 ) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
-  """Isotropic Gaussian blur of sigma * severity px; edges are replicated.
+  """Isotropic Gaussian blur of sigma * severity px; edges are mirrored.
 
   sigma is drawn within its range and walks by `jitter` of itself.
 
@@ -36,7 +36,7 @@ def blur(
     frame, s = inputs
     rows = filters.gaussian_matrix(frame.shape[0], s)
     columns = filters.gaussian_matrix(frame.shape[1], s)
-    return filters.apply_separable(frame, rows, columns)
+    return jnp.clip(filters.apply_separable(frame, rows, columns), 0, 1)
 
   damaged = jax.lax.map(one_frame, (clip, width))
   return damaged, jnp.zeros_like(clip[..., :1]), {'sigma': width}
@@ -70,6 +70,7 @@ def anisotropic_blur(
   angle = math.pi * jax.random.uniform(keys[2]) + 2 * wobble[:, 2]
   short = jnp.min(drawn) * jnp.exp(wobble[:, 0]) * severity * scale
   long = jnp.max(drawn) * jnp.exp(wobble[:, 1]) * severity * scale
+  short = jnp.minimum(short, long)
   record = {'sigma_long': long, 'sigma_short': short, 'angle': angle}
   margin = math.ceil(6 * sigma[1] * scale)  # 3 sigma at severity 2.
   padding = ((margin, margin), (margin, margin), (0, 0))

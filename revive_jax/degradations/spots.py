@@ -105,9 +105,9 @@ def stains(
       'soft': 1 + 0.3 * outline['radius'],
   }
   moving = {
-      'y': centre[0] * (height - 1) + creep[:, 0],
-      'x': centre[1] * (full - 1) + creep[:, 1],
-      'opacity': jnp.clip(look['opacity'] * jnp.exp(wobble), 0, 1),
+      'y': centre[:1] * (height - 1) + creep[:, 0],
+      'x': centre[1:] * (full - 1) + creep[:, 1],
+      'opacity': jnp.clip(look['opacity'][None] * jnp.exp(wobble), 0, 1),
   }
   repeat = lambda v: jnp.broadcast_to(v, (frames, *v.shape))
   objects = {**jax.tree.map(repeat, fixed), **moving}

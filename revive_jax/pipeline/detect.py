@@ -79,9 +79,9 @@ def find_spots(clip, luma, t, *, sigma, sensitivity) -> np.ndarray:
   disagreement = cv2.blur(np.minimum(np.abs(aligned[0] - aligned[1]), 0.25),
                           (size, size))
   disagreement = np.maximum(disagreement - 1.2 * sigma, 0)
-  threshold = (0.035 + 1.5 * sigma + 1.5 * disagreement) / sensitivity
+  threshold = (0.035 + 2.2 * sigma + 1.5 * disagreement) / sensitivity
   excess[lost] = 0
-  spots = grow(excess > threshold, excess > 0.35 * threshold)
+  spots = grow(excess > threshold, excess > 0.5 * threshold)
   return widen(spots, excess, threshold, radius)
 
 

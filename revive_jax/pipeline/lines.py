@@ -3,9 +3,10 @@
 A scratch is a ridge: darker or brighter than both sides, along most of the
 frame's height, seen in most of the neighbouring frames (compare Kokaram,
 "Detection and removal of line scratches in degraded motion picture sequences",
-1996). So are window bars and poles; but those move with the scene. A line is
-taken for a scratch only if it stays near its column and drifts apart from the
-scene around it. One that stands still on a scene that stands still is left.
+1996). So are window bars and poles; but those move with the scene, and seldom
+cross the whole frame. A line is taken for a scratch if it stays near its column
+and drifts apart from the scene around it, or if it is thin and crosses the
+frame from end to end.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ class Line:
   width: int  # px.
   score: float  # Contrast times the root of the width: its visibility.
   path: np.ndarray  # [_BLOCKS] column in each block, px.
+  coverage: float  # Share of the blocks in which it is seen.
 
 
 def ridges(luma: np.ndarray, width: int) -> np.ndarray:
@@ -53,8 +55,8 @@ def find_lines(luma: np.ndarray, *, sigma: float, coverage: float) -> list[Line]
   rows = luma.shape[0] // _BLOCKS
   found = []
   for width in {max(1, int(round(w * scale)) | 1) for w in _WIDTHS}:
-    response = np.clip(ridges(luma, width), -0.12, 0.12)
-    threshold = 0.015 + 2.5 * sigma / np.sqrt(width * rows)
+    response = np.clip(ridges(luma, width), -0.4, 0.4)
+    threshold = 0.025 + 3 * sigma / np.sqrt(width * rows)
     for polarity in (1, -1):
       parts = np.array_split(response * polarity, _BLOCKS)
       mean = np.stack([p.mean(0) for p in parts])
@@ -94,7 +96,8 @@ def _peaks(strength, polarity, width, coverage, scale) -> list[Line]:
       continue  # A scratch is straight, or slightly bent.
     contrast = float(part.max(1)[seen].mean())
     lines.append(Line(float(path.mean()), polarity, width,
-                      contrast * np.sqrt(width), path))
+                      contrast * np.sqrt(width), path,
+                      float(seen.mean())))
   return lines
 
 
@@ -132,8 +135,8 @@ def _follow(line, lines, flow, t, step, scale):
 
 def find_scratches(
     luma: np.ndarray, flow_forward: np.ndarray, flow_backward: np.ndarray, *,
-    sigma: float, coverage: float = 0.6, persistence: float = 0.5,
-    apart: float = 1.2,
+    sigma: float, coverage: float = 0.7, persistence: float = 0.5,
+    apart: float = 0.8, whole_height: float = 0.9,
 ) -> np.ndarray:
   """Marks scratches; [T, H, W] bool.
 
@@ -144,7 +147,8 @@ def find_scratches(
     sigma: noise of luma.
     coverage: share of the frame's height that a line must cross.
     persistence: share of the frames within REACH in which it must be seen.
-    apart: px of a 552 px diagonal that it must drift apart from the scene.
+    apart: px of a 552 px diagonal that it must drift apart from the scene...
+    whole_height: ...unless it is thin and crosses this share of the height.
   """
   marked = np.zeros(luma.shape, bool)
   if min(luma.shape[1:]) < 32 or len(luma) < 3:
@@ -158,8 +162,9 @@ def find_scratches(
       after = _follow(line, seen, flow_forward, t, 1, scale)
       before = _follow(line, seen, flow_backward, t, -1, scale)
       looked, found = after[0] + before[0], after[1] + before[1]
-      if (found >= persistence * looked and found > 0
-          and max(after[2], before[2]) >= apart * scale):
+      drifts = max(after[2], before[2]) >= apart * scale
+      whole = line.coverage >= whole_height and line.width <= 5 * scale + 1
+      if found and found >= persistence * looked and (drifts or whole):
         _draw(marked[t], line)
   return marked
 

@@ -26,7 +26,9 @@ def _size(path: pathlib.Path) -> int:
 
 
 def _sync(path: pathlib.Path) -> None:
-  """Waits until a file or a folder is on the disk."""
+  """Waits until a file, or a folder with its files, is on the disk."""
+  for part in path.iterdir() if path.is_dir() else ():
+    _sync(part)
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)
@@ -78,7 +80,6 @@ def replacing(path: pathlib.Path, *, folder=False) -> Iterator[pathlib.Path]:
     if folder and path.is_dir():
       path.rmdir()
     os.replace(part, path)
-    _sync(path.parent)
   except OSError as e:  # FFmpeg's errors of the system are OSErrors, too.
     written = _size(part)
     _remove(part)

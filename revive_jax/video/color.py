@@ -1,8 +1,8 @@
 """RGB from the native planes of a frame, and back, by the exact formulas.
 
 swscale is not used for this: its fast paths are off by up to 2 of 255, and
-back from RGB its full-range chroma is half a step too low and its 16-bit
-input loses about 9 of the 16 bits.
+back from RGB its full-range chroma is half a step too low, and from 16 bits it
+is off by up to 250 of 65535.
 Chroma is taken to lie in the middle of its block of pixels, both ways.
 """
 

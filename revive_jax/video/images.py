@@ -27,8 +27,12 @@ def natural_key(name: str) -> tuple:
 
 def list_pictures(folder: str | os.PathLike) -> list[str]:
   """Returns the paths of the pictures of a folder, sorted naturally."""
-  names = [n for n in os.listdir(folder)
-           if is_picture(n) and not n.startswith('.')]
+  try:
+    names = [n for n in os.listdir(folder)
+             if is_picture(n) and not n.startswith('.')]
+  except OSError as e:
+    raise types.BadInput(
+        f'{folder}: the folder cannot be read ({e.strerror}).') from e
   return [os.path.join(folder, n) for n in sorted(names, key=natural_key)]
 
 
@@ -88,6 +92,4 @@ def write_picture(path: str, rgb: np.ndarray, *, grey: bool) -> None:
   if not done:
     raise RuntimeError(f'{path}: OpenCV could not encode the picture.')
   with open(path, 'wb') as f:
-    f.write(data.tobytes())
-    f.flush()
-    os.fsync(f.fileno())
+    f.write(data)

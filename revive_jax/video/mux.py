@@ -6,9 +6,7 @@ import os
 
 import av
 
-from revive_jax.video import formats, probe
-
-_PROGRESSIVE = 1  # AVFieldOrder.
+from revive_jax.video import formats, matroska, probe
 
 
 class _Sound:
@@ -72,6 +70,11 @@ class VideoFile:
       # Exact to a tick of the pictures, where the first is not at zero.
       options['movie_timescale'] = str(
           min(max(1000, info.time_base.denominator), 2**31 - 1))
+    self._path, self._info = path, info
+    self._names_shape = (
+        path.suffix.lower() == '.mkv' and info.sample_aspect_ratio != 1)
+    if self._names_shape:
+      options['write_crc32'] = '0'  # It would not fit the edited header.
     self._output = av.open(os.path.abspath(path), 'w', options=options)
     self._sound = None
     self._stream = self._add_stream(target, info, crf, preset, warn)
@@ -102,6 +105,8 @@ class VideoFile:
     elif layout.kind == 'grey':
       self._tags = info.colorspace, info.color_range
     context.colorspace, context.color_range = self._tags
+    if self._names_shape:
+      stream.metadata['title'] = matroska.PLACEHOLDER
     if info.rotation:
       stream.set_display_rotation(info.rotation)
     return stream
@@ -134,6 +139,10 @@ class VideoFile:
     self._mux(self._stream.encode(None))
     self._copy_sound(float('inf'))
     self._output.close()
+    if self._names_shape:
+      matroska.set_pixel_shape(
+          self._path, self._info.width, self._info.height,
+          self._info.sample_aspect_ratio)
 
   def __enter__(self):
     return self

@@ -128,6 +128,17 @@ def _write_images(target, frames, info, expected, warn) -> Written:
                  tally.kept_fraction, 0.0, 0, ())
 
 
+class _FramesError(Exception):
+  """Carries an error of the system out of frames: the disk is not at fault."""
+
+
+def _guarded(frames: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
+  try:
+    yield from frames
+  except OSError as e:
+    raise _FramesError from e
+
+
 def _check_count(tally: _Tally, expected: int | None) -> None:
   count = len(tally.stamps)
   if not count or expected not in (None, count):
@@ -158,6 +169,7 @@ def write_video(
   warnings = []
   if info.interlaced and target.kind == 'video':
     warnings.append('The source is interlaced; the output is not marked so.')
+  frames = _guarded(frames)
   try:
     if target.kind == 'video':
       written = _write_video(target, frames, info, crf, preset,
@@ -165,10 +177,10 @@ def write_video(
     else:
       written = _write_images(
           target, frames, info, expected_frames, warnings.append)
+  except _FramesError as e:
+    raise e.__cause__ from None
   finally:
-    close = getattr(frames, 'close', None)
-    if close:
-      close()
+    frames.close()
   return dataclasses.replace(written, warnings=tuple(warnings))
 
 

@@ -1,0 +1,153 @@
+"""Tests that blur, noise and lost detail are those of the record."""
+
+from absl.testing import absltest
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from revive_jax.degradations import sensor
+
+_FILM = 552.0
+
+
+def _impulses(frames=3, size=41):
+  clip = jnp.zeros((frames, size, size, 3))
+  return clip.at[:, size // 2, size // 2].set(1.0)
+
+
+def _moments(frame):
+  """Covariance [2, 2] (x, y) of a picture taken as a density."""
+  y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
+  points = np.stack([x.ravel(), y.ravel()])
+  return np.cov(points, aweights=np.maximum(frame.ravel(), 0), ddof=0)
+
+
+class BlurTest(absltest.TestCase):
+
+  def test_width_by_the_second_moment(self):
+    clip = _impulses()
+    run = jax.jit(
+        lambda s: sensor.blur(
+            jax.random.key(0), clip, s, diagonal=_FILM, jitter=0.1,
+            sigma=(1.0, 1.0))
+    )
+    for severity in (0.4, 1.0, 2.0):
+      damaged, damage, record = run(severity)
+      for t in range(3):
+        covariance = _moments(np.asarray(damaged[t, ..., 1]))
+        sigma = np.sqrt(np.diag(covariance))
+        np.testing.assert_allclose(sigma, record['sigma'][t], rtol=0.01)
+      np.testing.assert_allclose(damaged.sum((1, 2)), 1, rtol=1e-5)
+      np.testing.assert_array_equal(damage, 0)
+
+  def test_width_follows_severity_and_diagonal(self):
+    clip = jnp.zeros((2, 8, 8, 3))
+    run = lambda s, d: sensor.blur(
+        jax.random.key(0), clip, jnp.float32(s), diagonal=d)[2]['sigma']
+    np.testing.assert_allclose(run(1.0, _FILM), 0.8, rtol=2e-3)
+    np.testing.assert_allclose(run(0.5, _FILM), 0.4, rtol=2e-3)
+    np.testing.assert_allclose(run(2.0, 2 * _FILM), 3.2, rtol=2e-3)
+
+  def test_anisotropic_widths_and_angle(self):
+    run = jax.jit(
+        lambda k: sensor.anisotropic_blur(
+            k, _impulses(2), jnp.float32(1.0), diagonal=_FILM, sigma=(1.0, 3.0))
+    )
+    for seed in range(3):
+      damaged, _, record = run(jax.random.key(seed))
+      for t in range(2):
+        values, vectors = np.linalg.eigh(
+            _moments(np.asarray(damaged[t, ..., 0]))
+        )
+        expected = record['sigma_short'][t], record['sigma_long'][t]
+        np.testing.assert_allclose(np.sqrt(values), expected, rtol=0.03)
+        if expected[1] > 1.2 * expected[0]:
+          angle = np.arctan2(vectors[1, 1], vectors[0, 1])
+          error = angle - record['angle'][t]
+          self.assertLess(abs(np.sin(error)), 0.05)
+
+
+class NoiseTest(absltest.TestCase):
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.grey = jnp.full((3, 96, 96, 3), 0.5)
+
+  def test_white_noise(self):
+    run = jax.jit(lambda k, s: sensor.white_noise(k, self.grey, s))
+    seen = set()
+    for seed, severity in enumerate((0.5, 1.0, 2.0, 1.0, 1.0)):
+      damaged, damage, record = run(jax.random.key(seed), severity)
+      noise = np.asarray(damaged - self.grey)
+      np.testing.assert_allclose(
+          noise.std((1, 2, 3)), record['sigma'], rtol=0.03
+      )
+      np.testing.assert_allclose(record['sigma'], severity * 10 / 255, rtol=0.2)
+      between = np.corrcoef(noise.reshape(-1, 3).T)[0, 1]
+      self.assertAlmostEqual(between, float(record['grey']), delta=0.05)
+      for axis in (0, 1, 2):
+        shifted = np.roll(noise, 1, axis)
+        self.assertLess(abs((noise * shifted).mean()) / noise.var(), 0.03)
+      np.testing.assert_array_equal(damage, 0)
+      seen.add(bool(record['grey']))
+    self.assertLen(seen, 2)
+
+  def test_poisson_variance_goes_with_the_tone(self):
+    run = jax.jit(lambda c, s: sensor.poisson_noise(jax.random.key(0), c, s))
+    for severity in (0.5, 1.0, 2.0):
+      for x in (0.2, 0.5, 0.7):
+        damaged, _, record = run(jnp.full((3, 96, 96, 3), x), severity)
+        noise = np.asarray(damaged) - x
+        variance = x / np.asarray(record['photons'])
+        np.testing.assert_allclose(noise.var((1, 2, 3)), variance, rtol=0.05)
+        self.assertLess(abs(noise.mean()), 0.002)
+        skewness = (noise**3).mean() / noise.var() ** 1.5
+        expected = 1 / np.sqrt(x * np.mean(record['photons']))
+        self.assertAlmostEqual(skewness, expected, delta=0.04)
+    black, _, _ = run(jnp.zeros((1, 8, 8, 3)), 1.0)
+    self.assertLess(np.abs(black).max(), 1e-4)
+
+
+class RescaleTest(absltest.TestCase):
+
+  def test_fine_detail_is_lost_and_coarse_is_kept(self):
+    x = jnp.arange(64)
+    fine = 0.5 + 0.3 * jnp.cos(2 * jnp.pi * 0.42 * x)  # Cycles per pixel.
+    coarse = 0.5 + 0.3 * jnp.cos(2 * jnp.pi * x / 32)
+    run = jax.jit(lambda k, c, s: sensor.rescale(k, c, s))
+    spread = lambda a: float(np.std(a[0, 20:44, 20:44, 0]))
+    seen = set()
+    for seed in range(8):
+      key = jax.random.key(seed)
+      for wave, low, high in ((fine, 0.0, 0.3), (coarse, 0.8, 1.05)):
+        clip = jnp.broadcast_to(wave[None, None, :, None], (1, 64, 64, 3))
+        damaged, damage, record = run(key, clip, 1.0)
+        self.assertBetween(spread(damaged) / spread(clip), low, high)
+        np.testing.assert_array_equal(damage, 0)
+      self.assertEqual(record['factor'], 2)
+      seen.add(int(record['kernel']))
+    self.assertEqual(seen, {0, 1, 2})
+
+  def test_nearest_shows_squares_of_the_factor(self):
+    clip = jax.random.uniform(jax.random.key(0), (1, 32, 32, 3))
+    run = jax.jit(lambda k: sensor.rescale(k, clip, jnp.float32(3.0)))
+    for seed in range(20):
+      damaged, _, record = run(jax.random.key(seed))
+      if record['kernel'] == 0:
+        blocks = np.asarray(damaged).reshape(8, 4, 8, 4, 3)
+        self.assertEqual(record['factor'], 4)
+        self.assertLess(np.ptp(blocks, axis=(1, 3)).max(), 1e-5)
+        return
+    self.fail('Nearest was never drawn.')
+
+  def test_severity_zero_changes_nothing(self):
+    clip = jax.random.uniform(jax.random.key(0), (1, 16, 16, 3))
+    for seed in range(4):
+      damaged, _, _ = sensor.rescale(
+          jax.random.key(seed), clip, jnp.float32(0.0))
+      np.testing.assert_allclose(damaged, clip, atol=1e-5)
+
+
+if __name__ == '__main__':
+  absltest.main()
