@@ -1,6 +1,6 @@
 """Restore: a film in, a repaired film out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import pathlib
 import resource
 import time
@@ -29,6 +29,7 @@ SCHEMA = 1
 def restore(
     c: ml_collections.ConfigDict, workdir: str, source: str,
     destination: str | None = None,
+    *, see: Callable[[types.Clip], None] | None = None,
 ) -> dict:
   """Restores the film at source, and returns the report.
 
@@ -39,6 +40,7 @@ def restore(
     source: a video, a folder of pictures, or a picture.
     destination: where the film goes: .mp4, .mkv, a folder, or, for a picture,
       a picture.
+    see: is given each window when it is finished, in order.
 
   Raises:
     types.BadInput: anything the user can set right.
@@ -52,7 +54,7 @@ def restore(
   writer.check_output(destination, info, codec=c.output.codec)
   with workdir_lib.opened(workdir) as folder:
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    report = _restore(c, info, str(destination))
+    report = _restore(c, info, str(destination), see)
     workdir_lib.write_json(folder / 'report.json', report)
   return report
 
@@ -94,7 +96,7 @@ def default_output(workdir: str, info: probe.VideoInfo) -> str:
   return str(pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix}')
 
 
-def _restore(c, info, destination) -> dict:
+def _restore(c, info, destination, see) -> dict:
   """Both passes; returns the report."""
   start, warnings = time.monotonic(), []
   logging.info('Measuring %s.', info.path)
@@ -119,7 +121,7 @@ def _restore(c, info, destination) -> dict:
       reader.read_frames(info), shots, plans, window=c.window,
       context=c.lookahead, tile=c.tile, overlap=c.overlap, masks=marks)
   written = writer.write_video(
-      destination, progress.show(_outputs(clips, tallies), total=num_frames,
+      destination, progress.show(_outputs(clips, tallies, see), total=num_frames,
                                  label='Restoring'),
       info, codec=c.output.codec, crf=c.output.crf, expected_frames=num_frames)
   seconds = time.monotonic() - start
@@ -131,10 +133,12 @@ def _restore(c, info, destination) -> dict:
                  [*dict.fromkeys([*warnings, *written.warnings])])
 
 
-def _outputs(clips, tallies) -> Iterator[writer.OutputFrame]:
+def _outputs(clips, tallies, see) -> Iterator[writer.OutputFrame]:
   """Turns clips into frames for the writer, and counts what was done."""
   for number, clip, group in clips:
     tally = tallies[number]
+    if see is not None:
+      see(clip)
     for t, source in enumerate(group):
       peak = np.iinfo(source.rgb.dtype).max
       rgb = np.round(clip.output[t] * peak).astype(source.rgb.dtype)

@@ -105,9 +105,9 @@ class ActiveTest(absltest.TestCase):
 
   def test_an_inactive_clip_beside_active_ones(self):
     mix = chain.Mix({'grain': 0.5, 'dust': 0.5})
-    clips = _clips(6)
+    clips = _clips(16)
     damaged, damage, record = chain.degrade_batch(
-        jax.random.key(0), clips, jnp.ones(6), mix=mix, density=4.0)
+        jax.random.key(0), clips, jnp.ones(16), mix=mix, density=4.0)
     none = ~np.asarray(record['active']['grain'] | record['active']['dust'])
     self.assertTrue(none.any() and not none.all())
     np.testing.assert_array_equal(damaged[none], clips[none])

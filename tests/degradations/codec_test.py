@@ -16,7 +16,7 @@ class BlockCompressionTest(absltest.TestCase):
     super().setUpClass()
     key = jax.random.key(0)
     # Grey and of moderate contrast, so that no value leaves [0, 1].
-    noise = 0.5 + 0.05 * jax.random.normal(key, (2, 32, 48, 1))
+    noise = 0.5 + 0.1 * jax.random.normal(key, (2, 32, 48, 1))
     cls.clip = jnp.broadcast_to(noise, (2, 32, 48, 3))
     cls.apply = staticmethod(
         jax.jit(lambda c, s: codec.block_compression(jax.random.key(1), c, s))

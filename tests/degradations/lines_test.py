@@ -98,7 +98,9 @@ class ScratchesTest(absltest.TestCase):
     run = lambda k: lines.scratches(
         k, clip, jnp.float32(2.0), diagonal=_FILM, partial=1.0
     )
-    damaged, _, record = jax.jit(run)(jax.random.key(0))
+    damaged, _, record = jax.tree.map(
+        np.asarray, jax.jit(run)(jax.random.key(0))
+    )
     speed = np.sqrt((np.diff(record['x'], axis=0) ** 2).mean())
     self.assertAlmostEqual(speed, 0.7, delta=0.25)
     alive = np.flatnonzero(record['alive'])
