@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
+_MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
 _MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
 
 
@@ -58,7 +59,7 @@ def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]
       gamma = (half + np.hypot(half, cov)) / cov
     gamma = float(np.clip(gamma, 0.5, 2.0))
     step = float(mean_y - pivot - gamma * (mean_x - pivot))
-  if abs(step) > _MAX_STEP:
+  if abs(step) > _MAX_STEP or scale > _MAX_SCATTER:
     return 0.0, 1.0, pivot
   return step, gamma, pivot
 

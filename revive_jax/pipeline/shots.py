@@ -36,7 +36,7 @@ def find_cuts(
   """
   rate = max(float(frame_rate), 1.0)
   detector = scenedetect.AdaptiveDetector(
-      adaptive_threshold=2.6, min_content_val=35.0, min_scene_len=5,
+      adaptive_threshold=2.6, min_content_val=35.0, min_scene_len=3,
       luma_only=True)
   cuts.append(0)
   count = 0
