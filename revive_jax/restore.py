@@ -96,6 +96,14 @@ def default_output(workdir: str, info: probe.VideoInfo) -> str:
   return str(pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix}')
 
 
+def fit_window(window: int, info: probe.VideoInfo) -> int:
+  """Frames of a window: fewer where frames are larger than 640x480, down to 6.
+
+  It depends on the film alone, so every run of it cuts the same windows.
+  """
+  return min(window, max(6, window * 640 * 480 // (info.width * info.height)))
+
+
 def _restore(c, info, destination, see) -> dict:
   """Both passes; returns the report."""
   start, warnings = time.monotonic(), []
@@ -118,7 +126,8 @@ def _restore(c, info, destination, see) -> dict:
   tallies = [dict(pixels=0, changed=0, damaged=0, moved=0, invented=0)
              for _ in shots]
   clips = run.run(
-      reader.read_frames(info), shots, plans, window=c.window,
+      reader.read_frames(info), shots, plans,
+      window=fit_window(c.window, info),
       context=c.lookahead, tile=c.tile, overlap=c.overlap, masks=marks)
   written = writer.write_video(
       destination, progress.show(_outputs(clips, tallies, see), total=num_frames,

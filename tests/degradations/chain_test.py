@@ -1,4 +1,4 @@
-"""Tests of chains: the record tells exactly what was done, and in which order."""
+"""Tests of chains: the record tells what was done, and in which order."""
 
 import functools
 

@@ -20,7 +20,9 @@ class DustTest(absltest.TestCase):
         jax.random.key(0), cls.clip, s, diagonal=_FILM, density=8.0,
         additive=0.0)
     cls.apply = staticmethod(jax.jit(run))
-    cls.damaged, cls.damage, cls.record = jax.tree.map(np.asarray, cls.apply(1.0))
+    cls.damaged, cls.damage, cls.record = jax.tree.map(
+        np.asarray, cls.apply(1.0)
+    )
 
   def test_each_spot_is_in_its_frame_and_of_its_colour(self):
     order = self.record['alive'].shape[1]

@@ -1,0 +1,71 @@
+"""Tests of main.py: the command line as a user calls it."""
+
+import pathlib
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+from revive_jax.video import writer
+from tests.pipeline import run_test
+
+
+def _call(*arguments, cwd=None, limit=None):
+  code = 'from revive_jax import main; main.run()'
+  if limit:
+    code = ('import resource; resource.setrlimit(resource.RLIMIT_FSIZE, '
+            f'({limit}, {limit})); ' + code)
+  return subprocess.run(
+      [sys.executable, '-c', code, *arguments], capture_output=True, text=True,
+      cwd=cwd, check=False)
+
+
+class MainTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+  @parameterized.parameters(
+      ([], 'nothing to do'),
+      (['--config=nope'], "'nope'"),
+      (['--config=restore:huge'], "'huge'"),
+      (['--config=restore', '--config.nope=1'], "'nope'"),
+      (['--config=restore', '--config.window=many'], 'window'),
+      (['--config=restore', '--bogus=1'], 'bogus'),
+      (['--config=restore', '--mode=dream'], "'dream'"),
+      (['--config=restore', 'stray'], "'stray'"),
+      (['--input=missing.mkv'], 'missing.mkv'),
+      (['--config=demo', '--input=film.mkv'], 'demo'),
+      (['--config=demo:tiny', '--config.severity=awful'], 'severity'),
+  )
+  def test_usage_is_one_sentence_and_exit_code_2(self, arguments, words):
+    done = _call(*arguments, cwd=self.dir)
+    self.assertEqual(done.returncode, 2, done.stderr)
+    self.assertLen(done.stderr.strip().splitlines(), 1, done.stderr)
+    self.assertIn(words, done.stderr)
+    self.assertNotIn('Traceback', done.stderr)
+
+  def test_help(self):
+    done = _call('--help')
+    self.assertEqual(done.returncode, 0)
+    for word in ('--input', '--output', '--workdir', 'Exit codes'):
+      self.assertIn(word, done.stdout)
+
+  def test_a_film_and_a_full_disk(self):
+    film = self.dir / 'film.mkv'
+    writer.write_rgb(film, run_test._film(6), frame_rate=24)
+    done = _call(f'--input={film}', '--output=out.mkv', cwd=self.dir)
+    self.assertEqual(done.returncode, 0, done.stderr)
+    self.assertIn('6 frames', done.stdout)
+    full = _call(f'--input={film}', '--output=full.mkv', cwd=self.dir,
+                 limit=20_000)
+    self.assertEqual(full.returncode, 2, full.stderr)
+    self.assertIn('No space left', full.stderr)
+    self.assertNotIn('Traceback', full.stderr)
+    self.assertEqual({p.name for p in self.dir.iterdir()},
+                     {'film.mkv', 'out.mkv', 'runs'})
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,62 @@
+"""Tests of pipeline/flicker.py."""
+
+from absl.testing import absltest
+import numpy as np
+
+from revive_jax.pipeline import flicker
+from tests.pipeline import clips
+
+
+class FlickerTest(absltest.TestCase):
+
+  def test_planted_gain_and_gamma_are_measured(self):
+    before = clips.texture()[..., 0]
+    after = 1.2 * before**0.9
+    step, gamma, pivot = flicker.compare(
+        flicker.log_thumbnail(before), flicker.log_thumbnail(after))
+    self.assertAlmostEqual(gamma, 0.9, delta=0.01)
+    # By hand: log(1.2 e^(0.9 p)) - p at the pivot p.
+    self.assertAlmostEqual(step, np.log(1.2) - 0.1 * pivot, delta=0.01)
+
+  def test_a_third_of_the_picture_may_be_something_else(self):
+    before = clips.texture()[..., 0]
+    after = 1.1 * before
+    after[:32] = clips.texture(seed=1)[:32, :, 0]
+    step, gamma, _ = flicker.compare(
+        flicker.log_thumbnail(before), flicker.log_thumbnail(after))
+    self.assertAlmostEqual(step, np.log(1.1), delta=0.02)
+    self.assertAlmostEqual(gamma, 1.0, delta=0.05)
+
+  def test_another_scene_is_not_flicker(self):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 60, 120)).astype(np.float32)
+    self.assertEqual(flicker.compare(np.log(a + .01), np.log(b + .01))[0], 0.0)
+
+  def test_flicker_goes_and_slow_light_stays(self):
+    rng = np.random.default_rng(0)
+    picture = clips.texture(48, 64)[..., :1].repeat(3, -1)
+    light = 1 + 0.2 * np.sin(np.arange(48) / 48 * np.pi)  # The scene's own.
+    planted = np.exp(0.08 * rng.standard_normal(48))
+    film = np.clip(picture * (light * planted * 0.8)[:, None, None, None], 0, 1)
+    film = film.astype(np.float32)
+    logs = [flicker.log_thumbnail(f[..., 0]) for f in film]
+    rows = [(0, 1, 0), *(flicker.compare(*p) for p in zip(logs[:-1], logs[1:]))]
+    gain, gamma, pivot = flicker.flicker_curve(np.array(rows, float))
+    tone = flicker.tone_correction(gain, gamma, pivot, strength=1.0)
+    steady = flicker.apply_tone(film, tone).mean((1, 2, 3))
+    wanted = (picture.mean() * light * 0.8)
+    before = np.std(np.log(film.mean((1, 2, 3)) / wanted))
+    after = np.std(np.log(steady / wanted))
+    self.assertLess(after, 0.35 * before)
+
+  def test_identity_is_exact_and_inverse_inverts(self):
+    film = clips.panning(2)
+    same = flicker.apply_tone(film, np.float32([[0, 1], [0, 1]]))
+    np.testing.assert_array_equal(same, film)
+    tone = np.float32([[0.1, 1.1], [-0.2, 0.9]])
+    back = flicker.invert_tone(flicker.apply_tone(film, tone), tone)
+    np.testing.assert_allclose(back, film, atol=2e-3)
+
+
+if __name__ == '__main__':
+  absltest.main()

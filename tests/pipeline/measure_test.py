@@ -1,0 +1,88 @@
+"""Tests of pipeline/measure.py, shots.py and choose.py."""
+
+from absl.testing import absltest
+import cv2
+import numpy as np
+
+from revive_jax.pipeline import choose
+from revive_jax.pipeline import measure
+from tests.pipeline import clips
+
+
+def _codes(film):
+  return np.round(np.clip(film, 0, 1) * 255).astype(np.uint8)
+
+
+def _noisy(film, sigma, seed=0):
+  noise = np.random.default_rng(seed).standard_normal(film.shape[:3])
+  return film + sigma * noise[..., None].astype(np.float32)
+
+
+class MeasureTest(absltest.TestCase):
+
+  def test_noise_and_cuts(self):
+    film = np.concatenate([clips.panning(8, seed=0), clips.panning(9, seed=3)])
+    shots, count = measure.measure(
+        iter(_codes(_noisy(film, 0.04))), frame_rate=24.0)
+    self.assertEqual(count, 17)
+    self.assertEqual([(s.start, s.stop) for s in shots], [(0, 8), (8, 17)])
+    for s in shots:
+      self.assertAlmostEqual(s.noise, 0.04, delta=0.008)
+      self.assertBetween(s.key_frame, s.start, s.stop - 1)
+
+  def test_flicker_is_no_cut_and_is_measured(self):
+    gain = np.exp(0.1 * np.random.default_rng(0).standard_normal(20))
+    film = clips.panning(20) * gain[:, None, None, None].astype(np.float32)
+    shots, _ = measure.measure(iter(_codes(film * 0.9)), frame_rate=24.0)
+    self.assertLen(shots, 1)
+    self.assertAlmostEqual(shots[0].flicker, np.log(gain).std(), delta=0.03)
+
+  def test_edge_width(self):
+    step = np.zeros((64, 96), np.float32)
+    step[:, 48:] = 1
+    for sigma in (1.0, 2.0):
+      soft = cv2.GaussianBlur(step, (0, 0), sigma)
+      self.assertAlmostEqual(measure.edge_width(soft), sigma, delta=0.25)
+
+  def test_no_frames(self):
+    self.assertEqual(measure.measure(iter(()), frame_rate=24.0), ([], 0))
+
+
+class ChooseTest(absltest.TestCase):
+
+  def _plan(self, film, **options):
+    shots, _ = measure.measure(iter(_codes(film)), frame_rate=24.0)
+    strength = dict.fromkeys(choose.KINDS, 1.0) | options.pop('strength', {})
+    settings = dict(mode='full', strength=strength, stages=('auto',),
+                    output=dict(bits=8, grain=0.0), fill='temporal_median',
+                    inpaint='telea', denoiser='auto', seed=0, marked=False)
+    return choose.choose(shots[0], **(settings | options))
+
+  def test_noise_is_treated_where_there_is_noise(self):
+    film = clips.panning(7)
+    self.assertEqual(self._plan(film).stages[0].name, 'match')
+    options = {s.name: s.options for s in self._plan(film).stages}
+    self.assertEqual(options['classical']['denoiser'], 'none')
+    options = {s.name: s.options for s in self._plan(_noisy(film, 0.05)).stages}
+    self.assertEqual(options['classical']['denoiser'], 'temporal')
+    self.assertEqual(options['composite']['strength']['noise'], 1.0)
+
+  def test_all_off_runs_nothing_but_the_frame(self):
+    off = dict.fromkeys(choose.KINDS, 0.0)
+    names = [s.name for s in self._plan(
+        _noisy(clips.panning(7), 0.05), strength=off).stages]
+    self.assertEqual(names, ['composite', 'output'])
+
+  def test_repair_never_denoises_or_tones(self):
+    plan = self._plan(_noisy(clips.panning(7), 0.05), mode='repair')
+    options = {s.name: s.options for s in plan.stages}
+    self.assertEqual(options['composite']['strength']['noise'], 0.0)
+    self.assertEqual(plan.levels, 0.0)
+
+  def test_every_stage_says_why(self):
+    for stage in self._plan(_noisy(clips.panning(7), 0.05)).stages:
+      self.assertGreater(len(stage.why), 5)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,172 @@
+"""Tests of restore.py: films in, films out, and what is refused."""
+
+import json
+import os
+import pathlib
+import re
+
+from absl.testing import absltest, parameterized
+import cv2
+import jsonschema
+import numpy as np
+
+from configs import restore as config
+from configs import restore_classical
+from revive_jax import restore
+from revive_jax import types
+from revive_jax.video import probe
+from revive_jax.video import reader
+from revive_jax.video import writer
+from tests.pipeline import run_test
+
+
+def _frames(path):
+  return list(reader.read_frames(probe.probe(str(path))))
+
+
+class RestoreTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+  def _write(self, film, name='film.mkv'):
+    path = self.dir / name
+    writer.write_rgb(path, film, frame_rate=24)
+    return path
+
+  def _restore(self, path, output='out.mkv', c=None, **settings):
+    c = c or config.get_config('tiny')
+    with c.unlocked():
+      for key, value in settings.items():
+        c[key] = value
+    return restore.restore(c, str(self.dir / 'work'), str(path),
+                           str(self.dir / output))
+
+  def test_a_film_comes_back_with_a_report(self):
+    film = run_test._film(10)
+    report = self._restore(self._write(film), c=config.get_config())
+    out = _frames(self.dir / 'out.mkv')
+    self.assertLen(out, 10)
+    text = (pathlib.Path(__file__).parents[1] / 'docs/formats.md').read_text()
+    schema = json.loads(re.search(r'```json\n(.*?)```', text, re.S).group(1))
+    jsonschema.validate(
+        json.loads((self.dir / 'work/report.json').read_text()), schema)
+    with self.assertRaises(jsonschema.ValidationError):
+      jsonschema.validate({**report, 'schema': 2}, schema)
+    self.assertGreater(report['shots'][0]['share']['changed'], 0)
+
+  @parameterized.parameters('full', 'repair')
+  def test_strength_zero_gives_every_frame_back(self, mode):
+    film = run_test._film(4)
+    path = self._write(film)
+    c = config.get_config('tiny')
+    for kind in c.strength:
+      c.strength[kind] = 0.0
+    self._restore(path, c=c, composite=mode)
+    for a, b in zip(_frames(path), _frames(self.dir / 'out.mkv'), strict=True):
+      np.testing.assert_array_equal(a.rgb, b.rgb)
+      self.assertEqual(a.pts, b.pts)
+
+  def test_repair_changes_the_marked_pixels_and_no_other(self):
+    """Through the whole path to a lossless file, decoded again."""
+    path = self._write(run_test._film(5))
+    mask = np.zeros((96, 128), np.uint8)
+    mask[30:40, 50:60] = 255
+    cv2.imwrite(str(self.dir / 'mask.png'), mask)
+    c = config.get_config('tiny')
+    c.strength.dust = c.strength.scratch = 0.0
+    self._restore(path, c=c, composite='repair',
+                  mask=str(self.dir / 'mask.png'))
+    near = cv2.dilate(mask, np.ones((3, 3))) > 0
+    for a, b in zip(_frames(path), _frames(self.dir / 'out.mkv'), strict=True):
+      np.testing.assert_array_equal(a.rgb[~near], b.rgb[~near])
+      self.assertTrue((a.rgb[mask > 0] != b.rgb[mask > 0]).any())
+
+  @parameterized.parameters((321, 243, 3), (16, 16, 4), (1, 1, 3), (64, 48, 1))
+  def test_odd_and_small_sizes(self, width, height, count):
+    rng = np.random.default_rng(0)
+    film = rng.integers(0, 255, (count, height, width, 3)).astype(np.uint8)
+    path = self._write(film)
+    for output in ('a.mkv', 'b.mp4', 'folder'):
+      self._restore(path, output, c=config.get_config())
+      got = _frames(self.dir / output)
+      self.assertLen(got, count)
+      self.assertEqual(got[0].rgb.shape, (height, width, 3))
+
+  def test_a_photograph(self):
+    photo = run_test._film(1)[0]
+    cv2.imwrite(str(self.dir / 'photo.png'), photo)
+    self._restore(self.dir / 'photo.png', 'fixed.png', c=config.get_config())
+    self.assertEqual(cv2.imread(str(self.dir / 'fixed.png')).shape, photo.shape)
+
+  def test_every_stage_by_name(self):
+    c = restore_classical.get_config('tiny')
+    report = self._restore(self._write(run_test._film(4)), c=c)
+    self.assertEqual([s['name'] for s in report['shots'][0]['stages']],
+                     list(c.stages))
+
+  def test_same_seed_same_film(self):
+    path = self._write(run_test._film(6))
+    self._restore(path, 'a.mkv')
+    self._restore(path, 'b.mkv')
+    self.assertEqual((self.dir / 'a.mkv').read_bytes(),
+                     (self.dir / 'b.mkv').read_bytes())
+
+  @parameterized.parameters(
+      (dict(composite='half'), 'composite'),
+      (dict(fill='magic'), 'fill'),
+      (dict(stages=('match', 'dream')), 'dream'),
+      (dict(window=0), 'window'),
+      (dict(overlap=2000), 'overlap'),
+      (dict(mask='nowhere.png'), 'nowhere'))
+  def test_settings_that_make_no_sense(self, settings, word):
+    path = self._write(run_test._film(2))
+    with self.assertRaisesRegex(types.BadInput, word):
+      self._restore(path, **settings)
+    self.assertFalse((self.dir / 'out.mkv').exists())
+
+  def test_bad_files_are_refused_and_left_alone(self):
+    (self.dir / 'empty.mp4').write_bytes(b'')
+    (self.dir / 'text.mp4').write_text('not a film\n' * 50)
+    (self.dir / 'none').mkdir()
+    whole = self._write(run_test._film(6), 'whole.mp4').read_bytes()
+    (self.dir / 'cut.mp4').write_bytes(whole[:len(whole) // 2])
+    for name in ('missing.mkv', 'empty.mp4', 'text.mp4', 'none', 'cut.mp4'):
+      path = self.dir / name
+      before = path.read_bytes() if path.is_file() else None
+      with self.assertRaises(types.BadInput, msg=name):
+        self._restore(path)
+      if before is not None:
+        self.assertEqual(path.read_bytes(), before)
+      self.assertFalse((self.dir / 'out.mkv').exists())
+
+  def test_output_equal_to_input(self):
+    path = self._write(run_test._film(2))
+    before = path.read_bytes()
+    with self.assertRaises(types.BadInput):
+      self._restore(path, 'film.mkv')
+    os.link(path, self.dir / 'same.mkv')
+    with self.assertRaises(types.BadInput):
+      self._restore(path, 'same.mkv')
+    self.assertEqual(path.read_bytes(), before)
+
+  def test_workdir_that_is_a_file_and_one_that_is_in_use(self):
+    path = self._write(run_test._film(2))
+    (self.dir / 'work').write_text('')
+    with self.assertRaisesRegex(types.BadInput, 'workdir'):
+      self._restore(path)
+
+  def test_stopping_leaves_nothing_half_written(self):
+    path = self._write(run_test._film(3))
+    def stop(clip):
+      raise KeyboardInterrupt
+    with self.assertRaises(KeyboardInterrupt):
+      restore.restore(config.get_config('tiny'), str(self.dir / 'work'),
+                      str(path), str(self.dir / 'out.mkv'), see=stop)
+    self.assertEqual({p.name for p in self.dir.iterdir()},
+                     {'film.mkv', 'work'})
+
+
+if __name__ == '__main__':
+  absltest.main()
