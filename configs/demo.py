@@ -1,7 +1,6 @@
 """The main job on embedded input: make a clip, damage it, restore it."""
 
 import ml_collections
-
 from revive_jax.configs import restore
 
 

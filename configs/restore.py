@@ -26,7 +26,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.denoiser = 'nlm' if tiny else 'auto'
 
   c.window = 24  # Frames that are worked on at once...
-  c.lookahead = 8  # ...and frames around them that may be looked at.
+  c.lookahead = 10  # ...and frames around them to look at (10: exact).
   c.tile = 1024  # Larger frames are cut into tiles of this side, px...
   c.overlap = 64  # ...that overlap by this much, px.
 

@@ -1,7 +1,6 @@
 """The classical chain by name: no learning anywhere, all stages, no choice."""
 
 import ml_collections
-
 from revive_jax.configs import restore
 
 

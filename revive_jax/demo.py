@@ -14,17 +14,12 @@ import ml_collections
 import numpy as np
 import skimage
 
-from revive_jax import restore
-from revive_jax import types
+from revive_jax import restore, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.degradations import chain
-from revive_jax.metrics import detection
-from revive_jax.metrics import fidelity
-from revive_jax.metrics import temporal
+from revive_jax.metrics import detection, fidelity, temporal
 from revive_jax.pipeline import composite
-from revive_jax.video import probe
-from revive_jax.video import reader
-from revive_jax.video import writer
+from revive_jax.video import probe, reader, writer
 
 # Photograph, and camera path over it from first to last frame: centre (x, y)
 # as shares of the picture, width of the view as a share, degrees of rotation,

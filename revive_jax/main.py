@@ -14,9 +14,7 @@ from collections.abc import Sequence
 import pathlib
 import sys
 
-from absl import app
-from absl import flags
-from absl import logging
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from revive_jax import types

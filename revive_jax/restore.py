@@ -9,19 +9,10 @@ from absl import logging
 import ml_collections
 import numpy as np
 
-from revive_jax import pipeline
-from revive_jax import progress
-from revive_jax import types
+from revive_jax import pipeline, progress, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.pipeline import choose
-from revive_jax.pipeline import composite
-from revive_jax.pipeline import measure
-from revive_jax.pipeline import run
-from revive_jax.pipeline import spatial
-from revive_jax.video import masks
-from revive_jax.video import probe
-from revive_jax.video import reader
-from revive_jax.video import writer
+from revive_jax.pipeline import choose, composite, measure, run, spatial
+from revive_jax.video import masks, probe, reader, writer
 
 SCHEMA = 1
 

@@ -8,8 +8,7 @@ import cv2
 
 from configs import demo as config
 from revive_jax import demo
-from revive_jax.video import probe
-from revive_jax.video import reader
+from revive_jax.video import probe, reader
 
 _CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 

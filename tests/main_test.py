@@ -61,7 +61,7 @@ class MainTest(parameterized.TestCase):
     full = _call(f'--input={film}', '--output=full.mkv', cwd=self.dir,
                  limit=20_000)
     self.assertEqual(full.returncode, 2, full.stderr)
-    self.assertIn('No space left', full.stderr)
+    self.assertIn('no space left', full.stderr)
     self.assertNotIn('Traceback', full.stderr)
     self.assertEqual({p.name for p in self.dir.iterdir()},
                      {'film.mkv', 'out.mkv', 'runs'})

@@ -3,13 +3,15 @@
 STAGES is the whole list of them, in the order in which they run.
 """
 
-from revive_jax.pipeline import classical
-from revive_jax.pipeline import composite
-from revive_jax.pipeline import detect
-from revive_jax.pipeline import match
-from revive_jax.pipeline import optimise
-from revive_jax.pipeline import output
-from revive_jax.pipeline import preprocess
+from revive_jax.pipeline import (
+    classical,
+    composite,
+    detect,
+    match,
+    optimise,
+    output,
+    preprocess,
+)
 
 STAGES = {
     'preprocess': preprocess.preprocess,

@@ -6,9 +6,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import match
-from revive_jax.pipeline import preprocess
-from revive_jax.pipeline import spatial
+from revive_jax.pipeline import match, preprocess, spatial
 
 _REACH = 2  # Frames before and after that lend pixels.
 

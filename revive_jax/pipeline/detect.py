@@ -4,9 +4,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import lines
-from revive_jax.pipeline import match
-from revive_jax.pipeline import preprocess
+from revive_jax.pipeline import lines, match, preprocess
 
 
 def detect(

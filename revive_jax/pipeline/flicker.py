@@ -65,7 +65,7 @@ def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]
 
 
 def flicker_curve(
-    comparisons: np.ndarray, *, radius: float = 8.0
+    comparisons: np.ndarray, *, radius: float | None = 8.0
 ) -> tuple[np.ndarray, np.ndarray, float]:
   """Splits the chained comparisons of a shot into light and flicker.
 
@@ -73,7 +73,7 @@ def flicker_curve(
     comparisons: [T, 3], compare() of each frame with the one before it; the
       first row is not used.
     radius: standard deviation, in frames, of the Gaussian that follows the
-      scene's own light; what is faster is flicker.
+      scene's own light; what is faster is flicker. None: all change is.
 
   Returns:
     (gain, gamma, pivot): log gain [T] and log gamma [T] of the flicker, and
@@ -88,8 +88,25 @@ def flicker_curve(
     exponent.append(exponent[-1] + np.log(gamma))
   def fast(x):
     x = np.asarray(x)
-    return x - ndimage.gaussian_filter1d(x, radius, mode='reflect')
+    return x - (x.mean() if radius is None else _trend(x, radius))
   return fast(level), fast(exponent), pivot
+
+
+def _trend(x: np.ndarray, radius: float) -> np.ndarray:
+  """Local straight lines under a Gaussian window, [T]; true at the ends, too.
+
+  Cleveland 1979, doi:10.1080/01621459.1979.10481038, with Gaussian weights.
+  """
+  t = np.arange(len(x), dtype=np.float64)
+  sums = lambda y: ndimage.gaussian_filter1d(y, radius, mode='constant')
+  s0, st, sx = sums(np.ones_like(t)), sums(t), sums(x.astype(np.float64))
+  s1 = st - t * s0
+  s2 = sums(t * t) - 2 * t * st + t * t * s0
+  sxt = sums(x * t) - t * sx
+  det = s0 * s2 - s1**2
+  # Of very few frames a line would explain all: lean towards the mean.
+  ridge = 2.0 * s0**2
+  return (s2 * sx - s1 * sxt + ridge / s0 * sx) / (det + ridge)
 
 
 def tone_correction(

@@ -124,7 +124,7 @@ def _follow(line, lines, flow, t, step, scale):
     looked, gap = looked + 1, gap + 1
     scene += _scene_motion(flow[other - step], scene, line.width)
     near = [k for k in lines[other] if k.polarity == line.polarity
-            and abs(k.x - at) <= 1.6 * scale * gap + 0.5]
+            and abs(k.x - at) <= 1.6 * scale * gap + 1.0]
     if near:
       at, gap, seen = min(near, key=lambda k: abs(k.x - at)).x, 0, seen + 1
       distances.append(at - scene)

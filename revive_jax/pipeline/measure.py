@@ -12,11 +12,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import detect
-from revive_jax.pipeline import flicker
-from revive_jax.pipeline import lines
-from revive_jax.pipeline import match
-from revive_jax.pipeline import preprocess
+from revive_jax.pipeline import detect, flicker, lines, match, preprocess
 from revive_jax.pipeline import shots as shots_lib
 
 _SAMPLE = 5  # Frames of a sampled window.
@@ -93,7 +89,7 @@ def _sample(window: np.ndarray) -> dict[str, float]:
            for pair in zip(window[:-1], window[1:], strict=True)]
   # Over so few frames any change of light counts as flicker.
   gain, gamma, pivot = flicker.flicker_curve(
-      np.array([(0.0, 1.0, 0.0), *steps]), radius=100.0)
+      np.array([(0.0, 1.0, 0.0), *steps]), radius=None)
   tone = flicker.tone_correction(gain, gamma, pivot, strength=1.0)
   clip = match.match(preprocess.preprocess(
       types.Clip(source=window, frames=window, tone=tone)))

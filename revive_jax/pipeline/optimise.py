@@ -4,9 +4,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import composite
-from revive_jax.pipeline import match
-from revive_jax.pipeline import preprocess
+from revive_jax.pipeline import composite, match, preprocess
 
 LOCAL_RADIUS = 2  # Frames before and after that the local deflicker compares.
 _GRID = 6  # Rows of the grid of local gains.

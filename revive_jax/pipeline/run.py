@@ -6,13 +6,9 @@ import itertools
 
 import numpy as np
 
-from revive_jax import pipeline
-from revive_jax import types
+from revive_jax import pipeline, types
 from revive_jax.ops import windows
-from revive_jax.pipeline import choose
-from revive_jax.pipeline import flicker
-from revive_jax.pipeline import measure
-from revive_jax.pipeline import preprocess
+from revive_jax.pipeline import choose, flicker, measure, preprocess
 from revive_jax.video import reader
 
 # What sees a pixel's surroundings only, and so can work tile by tile.

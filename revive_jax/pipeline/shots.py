@@ -15,7 +15,8 @@ def _steady(rgb: np.ndarray) -> np.ndarray:
   small = cv2.resize(rgb, (_WIDTH, height), interpolation=cv2.INTER_AREA)
   if small.dtype == np.uint16:
     small = (small >> 8).astype(np.uint8)
-  luma = small.mean(-1)
+  # Grain changes from frame to frame, too.
+  luma = cv2.GaussianBlur(small.mean(-1, dtype=np.float32), (0, 0), 2)
   scale = 45 / max(float(luma.std()), 4.0)
   return np.clip((small - luma.mean()) * scale + 128, 0, 255).astype(np.uint8)
 

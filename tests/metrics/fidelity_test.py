@@ -4,9 +4,7 @@ from absl.testing import absltest
 import numpy as np
 from skimage import metrics as oracle
 
-from revive_jax.metrics import detection
-from revive_jax.metrics import fidelity
-from revive_jax.metrics import temporal
+from revive_jax.metrics import detection, fidelity, temporal
 
 
 class FidelityTest(absltest.TestCase):

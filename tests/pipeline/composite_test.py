@@ -4,9 +4,7 @@ from absl.testing import absltest
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import composite
-from revive_jax.pipeline import optimise
-from revive_jax.pipeline import output
+from revive_jax.pipeline import composite, optimise, output
 from tests.pipeline import clips
 
 _NONE = dict(scratch=0.0, dust=0.0, noise=0.0)

@@ -3,9 +3,7 @@
 from absl.testing import absltest
 import numpy as np
 
-from revive_jax.pipeline import choose
-from revive_jax.pipeline import measure
-from revive_jax.pipeline import run
+from revive_jax.pipeline import choose, measure, run
 from revive_jax.video import reader
 from tests.pipeline import clips
 
@@ -30,7 +28,7 @@ def _run(film, *, window=24, tile=1024, overlap=32):
       stages=('auto',), output=dict(bits=8, grain=1.0), fill='temporal_median',
       inpaint='telea', denoiser='auto', seed=0, marked=False) for s in shots]
   frames = (reader.SourceFrame(i, i, f, ()) for i, f in enumerate(film))
-  parts = list(run.run(frames, shots, plans, window=window, context=8,
+  parts = list(run.run(frames, shots, plans, window=window, context=10,
                        tile=tile, overlap=overlap))
   return np.concatenate([clip.output for _, clip, _ in parts]), shots
 
