@@ -5,7 +5,7 @@ from revive_jax.configs import restore
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
-  """Returns the settings. size: 'base', or 'tiny' for a second of small film."""
+  """Returns the settings. size: 'base', or 'tiny', half a second."""
   tiny = {'base': False, 'tiny': True}[size]
   c = restore.get_config(size)
   c.mode = 'demo'

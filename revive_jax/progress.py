@@ -42,5 +42,6 @@ def _say(label, count, total, rate, end):
     state, left = f'{count}', ''
   start = '\r' if sys.stderr.isatty() else ''
   end = end if sys.stderr.isatty() else '\n'
-  sys.stderr.write(f'{start}{label}: {state}, {rate:.1f} frames/s{left}   {end}')
+  sys.stderr.write(
+      f'{start}{label}: {state}, {rate:.1f} frames/s{left}   {end}')
   sys.stderr.flush()

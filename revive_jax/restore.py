@@ -74,7 +74,8 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
       raise types.BadInput(f'--config.{key}={c[key]} is less than {least}.')
   if c.overlap >= c.tile:
     raise types.BadInput(
-        f'--config.overlap={c.overlap} is not less than --config.tile={c.tile}.')
+        f'--config.overlap={c.overlap} is not less than '
+        f'--config.tile={c.tile}.')
 
 
 def default_output(workdir: str, info: probe.VideoInfo) -> str:
@@ -121,8 +122,8 @@ def _restore(c, info, destination, see) -> dict:
       window=fit_window(c.window, info),
       context=c.lookahead, tile=c.tile, overlap=c.overlap, masks=marks)
   written = writer.write_video(
-      destination, progress.show(_outputs(clips, tallies, see), total=num_frames,
-                                 label='Restoring'),
+      destination, progress.show(
+          _outputs(clips, tallies, see), total=num_frames, label='Restoring'),
       info, codec=c.output.codec, crf=c.output.crf, expected_frames=num_frames)
   seconds = time.monotonic() - start
   return _report(c, info, shots, plans, tallies, written,

@@ -1,4 +1,4 @@
-"""Tests of what is around the package: launchers, workflow, README, notebook."""
+"""Tests of what is around the package: launchers, workflow, notebook."""
 
 import json
 import os

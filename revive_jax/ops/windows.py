@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Segment(NamedTuple):
-  """Frames [start, stop) are read; of these [core_start, core_stop) are kept."""
+  """Frames [start, stop) are read, [core_start, core_stop) are kept."""
 
   start: int
   stop: int

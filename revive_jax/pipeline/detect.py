@@ -8,8 +8,8 @@ from revive_jax.pipeline import lines, match, preprocess
 
 
 def detect(
-    clip: types.Clip, *, sigma: float, dust: bool = True, scratches: bool = True,
-    sensitivity: float = 1.0, cracks: bool = False,
+    clip: types.Clip, *, sigma: float, dust: bool = True,
+    scratches: bool = True, sensitivity: float = 1.0, cracks: bool = False,
 ) -> types.Clip:
   """Fills damage [T, H, W, 1] in {0, 1} and damage_kind.
 

@@ -26,7 +26,9 @@ def log_thumbnail(luma: np.ndarray, *, width: int = 120) -> np.ndarray:
   return np.log(np.maximum(small, _DARKEST), dtype=np.float32)
 
 
-def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
+def compare(
+    before: np.ndarray, after: np.ndarray
+) -> tuple[float, float, float]:
   """Fits after = pivot + step + gamma (before - pivot), robustly.
 
   Args:

@@ -49,7 +49,9 @@ def ridges(luma: np.ndarray, width: int) -> np.ndarray:
   return np.where(bright > 0, bright, np.where(dark < 0, dark, 0))
 
 
-def find_lines(luma: np.ndarray, *, sigma: float, coverage: float) -> list[Line]:
+def find_lines(
+    luma: np.ndarray, *, sigma: float, coverage: float
+) -> list[Line]:
   """Lines of one frame [H, W] that cross at least coverage of its height."""
   scale = np.hypot(*luma.shape) / 552
   rows = luma.shape[0] // _BLOCKS

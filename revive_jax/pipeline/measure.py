@@ -36,7 +36,8 @@ class Shot:
   low: float  # 1st percentile of luma.
   high: float  # 99th percentile of luma.
   grey: bool  # No colour.
-  comparisons: np.ndarray = dataclasses.field(repr=False)  # [T, 3], see flicker.
+  # [T, 3]: flicker.compare of each frame with the one before.
+  comparisons: np.ndarray = dataclasses.field(repr=False)
 
 
 def measure(

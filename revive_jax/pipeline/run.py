@@ -55,7 +55,8 @@ def run(
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
   masks = itertools.repeat(None) if masks is None else masks
-  for segment, pairs in reader.windows(zip(frames, masks), segments):
+  for segment, pairs in reader.windows(
+      zip(frames, masks, strict=False), segments):
     group, marks = zip(*pairs, strict=True)
     number = int(np.searchsorted(starts, segment.start, 'right')) - 1
     shot = shots[number]

@@ -59,7 +59,7 @@ def _along(picture, holes, interpolate):
 
 
 def bilinear(picture: np.ndarray, holes: np.ndarray) -> np.ndarray:
-  """Linear interpolation along rows and columns, the shorter gap counts more."""
+  """Linear interpolation along rows and columns; shorter gaps count more."""
   def linear(known, values, wanted):
     return np.stack([
         np.interp(wanted, known, values[:, c]) for c in range(3)], -1)

@@ -18,7 +18,7 @@ class SegmentsTest(absltest.TestCase):
   @given(st.lists(st.integers(1, 40), min_size=1, max_size=5),
          st.integers(1, 17), st.integers(0, 9))
   @settings(deadline=None, max_examples=50)
-  def test_every_frame_once_and_never_across_a_cut(self, sizes, window, context):
+  def test_every_frame_once_never_across_a_cut(self, sizes, window, context):
     edges = np.cumsum([0, *sizes]).tolist()
     shots = list(zip(edges[:-1], edges[1:], strict=True))
     segments = windows.cut_segments(shots, window=window, context=context)

@@ -12,7 +12,8 @@ _ALL = dict(scratch=1.0, dust=1.0, noise=1.0)
 
 
 def _clip():
-  source = np.round(clips.panning(3, 24, 32) * 255).astype('f') / np.float32(255)
+  source = np.round(clips.panning(3, 24, 32) * 255).astype(np.float32)
+  source /= np.float32(255)
   kind = np.zeros((3, 24, 32, 1), np.uint8)
   kind[1, 8:12, 8:12] = types.DamageKind.DUST
   kind[:, :, 20] = types.DamageKind.SCRATCH
