@@ -18,7 +18,8 @@ def _steady(rgb: np.ndarray) -> np.ndarray:
   # Grain changes from frame to frame, too.
   luma = cv2.GaussianBlur(small.mean(-1, dtype=np.float32), (0, 0), 2)
   scale = 45 / max(float(luma.std()), 4.0)
-  return np.clip((small - luma.mean()) * scale + 128, 0, 255).astype(np.uint8)
+  steady = np.clip((luma - luma.mean()) * scale + 128, 0, 255).astype(np.uint8)
+  return np.repeat(steady[..., None], 3, -1)
 
 
 def find_cuts(
