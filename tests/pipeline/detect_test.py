@@ -85,6 +85,9 @@ class DetectTest(absltest.TestCase):
     self.assertGreater((found & true).sum() / true.sum(), 0.9)
     near = cv2.dilate(true.astype(np.uint8), np.ones((7, 7))) > 0
     self.assertEqual((found & ~near).sum(), 0)
+    short = clips.texture(160, 200)
+    short[80:83, 90:104] = 0.98  # A tooth, a medal, a cigarette.
+    self.assertEqual(_found(short[None], cracks=True).damage.sum(), 0)
     clean = _found(clips.texture(160, 200)[None], cracks=True).damage
     self.assertEqual(clean.sum(), 0)
 
