@@ -57,6 +57,12 @@ class VideoInfo:
         self.pix_fmt, self.colorspace, self.color_range, self.height)
 
 
+# Tags in an old encoding must not keep a film from opening. PyAV 19 took the
+# argument away.
+_TOLERANT = ({'metadata_errors': 'replace'}
+             if int(av.__version__.split('.')[0]) < 19 else {})
+
+
 def open_video(path: str | os.PathLike) -> av.container.InputContainer:
   """Opens a media file for reading, or raises BadInput. Never a network."""
   name = os.path.abspath(path)
@@ -64,7 +70,7 @@ def open_video(path: str | os.PathLike) -> av.container.InputContainer:
     if os.path.getsize(name) == 0:
       raise types.BadInput(f'{path}: the file is empty (0 bytes).')
     container = av.open(
-        name, options={'protocol_whitelist': 'file'}, metadata_errors='replace')
+        name, options={'protocol_whitelist': 'file'}, **_TOLERANT)
   except types.BadInput:
     raise
   except PermissionError:
