@@ -1,0 +1,1 @@
+"""Training: arrays to better arrays, one file per algorithm."""

@@ -1,0 +1,313 @@
+"""Checkpoints: the state, the data's position and notes, saved together.
+
+`directory/<step>/` holds all three, and manifest.json with the SHA-256 of its
+files, which orbax does not keep: a flipped byte would be restored silently.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import grain
+import jax
+from jax.experimental import multihost_utils
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from revive_jax import types, workdir
+
+_log = logging.getLogger(__name__)
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_FULL_TEXTS = tuple(os.strerror(number) for number in _FULL)
+_MANIFEST = 'manifest.json'
+
+
+class Checkpoints:
+  """The checkpoints of one run; made by opened()."""
+
+  def __init__(self, manager: ocp.CheckpointManager, every: int):
+    self._manager = manager
+    self._every = every
+    self._unsealed = []  # Steps that this run saved, without a manifest yet.
+
+  @property
+  def steps(self) -> list[int]:
+    """The steps that are on the disk, in order."""
+    return sorted(self._manager.all_steps())
+
+  def save(
+      self,
+      step: int,
+      state: Any,
+      data_iterator: Any,
+      meta: dict[str, Any],
+      *,
+      force: bool = False,
+  ) -> bool:
+    """Saves at every so many steps; costs nothing at the others.
+
+    Returns when the arrays are copied; a thread writes them. Call it after
+    every step, so that what the thread has finished gets its manifest soon.
+
+    Args:
+      step: steps done so far.
+      state: any pytree of jax arrays, on any number of devices.
+      data_iterator: of grain; None: there is no position to save.
+      meta: what else to keep, in JSON's types.
+      force: save at this step in any case (the last one; being stopped).
+
+    Returns:
+      Whether it was saved. A step that is already on the disk is left.
+
+    Raises:
+      types.BadInput: no space left on the disk, here or in the thread.
+    """
+    with _refusing_full_disk(self._manager.directory):
+      if self._unsealed and not self._manager.is_saving_in_progress():
+        self.wait()
+      if step % self._every and not force:
+        return False
+      self.wait()
+      if step in self._manager.all_steps():
+        return False
+      items = dict(
+          state=ocp.args.StandardSave(state),
+          meta=ocp.args.JsonSave({'tree': _tree(state), 'meta': meta}))
+      if data_iterator is not None:
+        items['data'] = grain.checkpoint.CheckpointSave(data_iterator)
+      self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+      self._unsealed.append(step)
+      return True
+
+  def wait(self) -> None:
+    """Waits until all is on the disk.
+
+    Raises:
+      types.BadInput: no space left on the disk.
+    """
+    with _refusing_full_disk(self._manager.directory):
+      self._manager.wait_until_finished()
+      for step in self._unsealed:
+        folder = _folder(self._manager, step)
+        if folder.is_dir() and jax.process_index() == 0:
+          workdir.write_json(folder / _MANIFEST, {'sha256': _hashes(folder)})
+      self._unsealed = []
+
+  def restore_latest(
+      self, abstract_state: Any, data_iterator: Any
+  ) -> tuple[Any, Any, dict[str, Any]] | None:
+    """The newest checkpoint that is whole: (state, data_iterator, meta).
+
+    A newer one that is damaged is named in the log and set aside as
+    `<step>.damaged`; one that was never finished is not looked at.
+
+    Args:
+      abstract_state: arrays or ShapeDtypeStructs with shardings; where the
+        arrays were when they were saved does not matter.
+      data_iterator: like the one that was saved; it is moved to its position.
+        None: the position is not read.
+
+    Returns:
+      None if there is no checkpoint.
+
+    Raises:
+      types.BadInput: it is of another model or other data, or there are
+        checkpoints but none is whole.
+    """
+    self.wait()
+    abstract_state = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+        abstract_state)
+    damaged = []
+    for step in reversed(self.steps):
+      try:
+        found = self._restore(step, abstract_state, data_iterator)
+      except _DamagedError as error:
+        _log.warning(
+            'The checkpoint of step %d in %s is damaged (%s); the one before '
+            'it is used.', step, self._manager.directory, error)
+        damaged.append(step)
+        continue
+      self._set_aside(damaged)
+      return found
+    if damaged:
+      raise types.BadInput(
+          f'{self._manager.directory}: none of the checkpoints '
+          f'{", ".join(map(str, sorted(damaged)))} can be read; move the '
+          'folder away to start from the beginning.')
+    return None
+
+  def _restore(self, step, abstract_state, data_iterator):
+    """One checkpoint; raises _DamagedError, or BadInput if it does not fit."""
+    folder = _folder(self._manager, step)
+    sealed = _check_manifest(folder)
+    try:
+      notes = self._manager.restore(
+          step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+      saved, meta = notes['tree'], notes['meta']
+    except Exception as error:  # Whatever the libraries raise.
+      raise _DamagedError(_first_line(error)) from error
+    _check_tree(folder, saved, _tree(abstract_state))
+    items = dict(state=ocp.args.StandardRestore(abstract_state))
+    if data_iterator is not None:
+      items['data'] = grain.checkpoint.CheckpointRestore(data_iterator)
+    try:
+      found = self._manager.restore(step, args=ocp.args.Composite(**items))
+    except Exception as error:
+      if not sealed:
+        raise _DamagedError(_first_line(error)) from error
+      raise types.BadInput(
+          f'{folder} is whole but does not fit this run '
+          f'({_first_line(error)}); resume with the same data, workers and '
+          'number of processes, or choose another workdir.') from error
+    return found.state, found.get('data', data_iterator), meta
+
+  def _set_aside(self, steps):
+    """Renames damaged checkpoints, so that their steps can be saved again."""
+    if steps and jax.process_index() == 0:
+      for step in steps:
+        folder = _folder(self._manager, step)
+        aside = folder.with_name(f'{folder.name}.damaged')
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    if steps:
+      multihost_utils.sync_global_devices('checkpoints set aside')
+      self._manager.reload()
+
+
+@contextlib.contextmanager
+def opened(
+    directory: str | os.PathLike, *, every: int, keep: int = 3
+) -> Iterator[Checkpoints]:
+  """Opens the checkpoints of a run; at the end waits until all is written.
+
+  Args:
+    directory: their folder; made if there is none.
+    every: steps between two checkpoints.
+    keep: how many of the newest ones stay.
+
+  Raises:
+    types.BadInput: the folder cannot be made, or the disk is full.
+  """
+  directory = pathlib.Path(directory).absolute()
+  options = ocp.CheckpointManagerOptions(
+      cleanup_tmp_directories=True,
+      preservation_policy=checkpoint_managers.preservation_policy.LatestN(
+          keep))
+  with _quiet(), contextlib.ExitStack() as stack:
+    try:
+      directory.mkdir(parents=True, exist_ok=True)
+      manager = ocp.CheckpointManager(
+          directory, options=options, item_names=('state', 'data', 'meta'))
+    except OSError as error:
+      raise types.BadInput(
+          f'{directory}: no checkpoints can be kept there ({error.strerror}); '
+          'choose another workdir.') from error
+    stack.enter_context(_refusing_full_disk(directory))
+    stack.callback(manager.close)
+    checkpoints = Checkpoints(manager, every)
+    try:
+      yield checkpoints
+    finally:
+      checkpoints.wait()
+
+
+class _DamagedError(Exception):
+  """A checkpoint that cannot be read, or whose bytes have changed."""
+
+
+def _folder(manager, step) -> pathlib.Path:
+  return pathlib.Path(manager.directory) / str(step)
+
+
+def _tree(state) -> dict[str, str]:
+  """The path of each leaf, and its dtype and shape."""
+  return {
+      jax.tree_util.keystr(path, simple=True, separator='/'):
+          f'{leaf.dtype}{list(leaf.shape)}'
+      for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def _check_tree(folder, saved, wanted) -> None:
+  for key in sorted({*saved, *wanted}):
+    if saved.get(key) != wanted.get(key):
+      raise types.BadInput(
+          f'{folder} is of another model: {key} is {saved.get(key, "absent")} '
+          f'there and {wanted.get(key, "absent")} here; use the settings that '
+          'it was made with, or another workdir.')
+
+
+def _hashes(folder: pathlib.Path) -> dict[str, str]:
+  """SHA-256 of each file under folder, by its relative name."""
+  hashes = {}
+  for path in sorted(folder.rglob('*')):
+    if path.is_file() and path.name != _MANIFEST:
+      with open(path, 'rb') as file:
+        hashes[path.relative_to(folder).as_posix()] = (
+            hashlib.file_digest(file, 'sha256').hexdigest())
+  return hashes
+
+
+def _check_manifest(folder: pathlib.Path) -> bool:
+  """Whether there is a manifest; raises _DamagedError if it does not hold."""
+  path = folder / _MANIFEST
+  if not path.exists():  # The run was killed just after this was saved.
+    return False
+  try:
+    wanted = json.loads(path.read_bytes())['sha256']
+    found = _hashes(folder)
+    for name in wanted:
+      if wanted[name] != found.get(name):
+        raise _DamagedError(f'{name} is not as it was written')
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    raise _DamagedError(_first_line(error)) from error
+  return True
+
+
+def _first_line(error: BaseException) -> str:
+  lines = str(error).strip().splitlines() or ['']
+  return f'{type(error).__name__}: {lines[0][:200]}'.rstrip(' .:')
+
+
+@contextlib.contextmanager
+def _refusing_full_disk(directory) -> Iterator[None]:
+  """Turns a full disk, which tensorstore words in its own way, to BadInput."""
+  try:
+    yield
+  except types.BadInput:
+    raise
+  except Exception as error:
+    cause = error
+    while cause is not None:
+      if (getattr(cause, 'errno', None) in _FULL
+          or any(text in str(cause) for text in _FULL_TEXTS)):
+        raise types.BadInput(
+            f'{directory}: no space left on the disk for a checkpoint; free '
+            'some and run again, it resumes from the one before.') from error
+      cause = cause.__cause__ or cause.__context__
+    raise
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Drops what orbax and grain log below a warning, and nothing else."""
+  logger = logging.getLogger('absl')
+  packages = tuple(
+      os.path.dirname(module.__file__) + os.sep for module in (ocp, grain))
+
+  def wanted(record):
+    return (record.levelno >= logging.WARNING
+            or not record.pathname.startswith(packages))
+
+  logger.addFilter(wanted)
+  try:
+    yield
+  finally:
+    logger.removeFilter(wanted)
