@@ -1,0 +1,1 @@
+"""Clean clips to train on: sources by index, and the pipeline over them."""
