@@ -1,0 +1,248 @@
+"""Weights of a network, in a folder that says what they are.
+
+`model.safetensors` holds the parameters in float16, a key for each path of
+the tree, joined by '/'. `config.json` says which model they are of, with which
+settings, and has the SHA-256 of that file; `README.md` is the model card.
+"""
+
+from collections.abc import Mapping
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+from typing import Any, NamedTuple
+
+from flax import traverse_util
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from revive_jax import types
+
+_FORMAT = 1
+_SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'weights'
+_NAMES = ('config.json', 'model.safetensors', 'README.md')
+_CONFIG, _TENSORS, _CARD = _NAMES
+_TYPES = {'format': int, 'model': str, 'settings': dict, 'sha256': str}
+
+
+class Weights(NamedTuple):
+  """What a folder of weights holds."""
+
+  config: dict[str, Any]  # format, model, settings, sha256, steps, ...
+  params: dict[str, Any]  # Nested; float32 arrays.
+  name: str  # Of the folder, or on the hub.
+
+
+def shipped() -> list[str]:
+  """The names of the weights that come with the package."""
+  return sorted(path.parent.name for path in _SHIPPED.glob(f'*/{_CONFIG}'))
+
+
+def save_weights(
+    folder: str | os.PathLike,
+    params: Mapping[str, Any],
+    *,
+    model: str,
+    settings: Mapping[str, Any],
+    card: str,
+    **more: Any,
+) -> None:
+  """Writes a folder of weights beside its place, then renames it.
+
+  Args:
+    folder: its place; weights that are there are replaced.
+    params: nested dict of arrays; rounded to float16, so below 65520.
+    model: the name of the model.
+    settings: the keyword arguments that make the model, in JSON's types.
+    card: the text of README.md: data, licences, steps, device, metrics.
+    **more: further keys of config.json, as steps.
+
+  Raises:
+    types.BadInput: a value is not finite in float16, the folder holds
+      something else, or it cannot be written.
+  """
+  folder = pathlib.Path(folder)
+  with np.errstate(over='ignore'):  # Found, with its name, just below.
+    # In order C: safetensors writes a transposed view as it lies in memory.
+    arrays = {key: np.asarray(value).astype(np.float16, order='C')
+              for key, value in _flat(params).items()}
+  _check_finite(folder, arrays)
+  tensors = safetensors.numpy.save(arrays)
+  config = {'format': _FORMAT, 'model': model, 'settings': dict(settings),
+            'sha256': hashlib.sha256(tensors).hexdigest(), **more}
+  text = json.dumps(config, indent=1, allow_nan=False) + '\n'
+  part = folder.with_name(f'.{folder.name}.part')
+  try:
+    shutil.rmtree(part, ignore_errors=True)  # Of a run that was killed.
+    part.mkdir(parents=True)
+    for name, data in zip(
+        _NAMES, (text.encode(), tensors, card.encode()), strict=True):
+      (part / name).write_bytes(data)
+    _put(part, folder)
+  except OSError as error:
+    raise types.BadInput(
+        f'{folder}: the weights cannot be written ({error.strerror}).'
+    ) from error
+  finally:
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def read_weights(where: str | os.PathLike) -> Weights:
+  """Reads weights, and makes sure that they are what was written.
+
+  Args:
+    where: the name of weights that ship with the package, a folder, a
+      .safetensors file with its config.json beside it, or 'organisation/name'
+      on the Hugging Face hub (needs the extra revive-jax[hub]).
+
+  Raises:
+    types.BadInput: there are none, or they are damaged or of another format.
+  """
+  tensors, name = _find(str(where))
+  config = _read_config(tensors.with_name(_CONFIG))
+  data = _read(tensors)
+  if hashlib.sha256(data).hexdigest() != config['sha256']:
+    raise types.BadInput(
+        f'{tensors} is damaged: its SHA-256 is not the one in {_CONFIG}; get '
+        'the weights again.')
+  try:
+    arrays = safetensors.numpy.load(data)
+  except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as e:
+    raise types.BadInput(
+        f'{tensors} cannot be read as safetensors ({e}); get the weights '
+        'again.') from e
+  arrays = {key: value.astype(np.float32) for key, value in arrays.items()}
+  _check_finite(tensors, arrays)
+  return Weights(config, traverse_util.unflatten_dict(arrays, sep='/'), name)
+
+
+def check_shapes(
+    params: Mapping[str, Any], expected: Mapping[str, Any]
+) -> None:
+  """Makes sure that params are of the model that expects them.
+
+  Args:
+    params: nested dict of arrays.
+    expected: the same of jax.ShapeDtypeStruct, from jax.eval_shape of init.
+
+  Raises:
+    types.BadInput: names the first key that is missing, is not known, or has
+      another shape.
+  """
+  found, wanted = (
+      {key: tuple(leaf.shape) for key, leaf in _flat(tree).items()}
+      for tree in (params, expected))
+  for key in sorted({*found, *wanted}):
+    if found.get(key) == wanted.get(key):
+      continue
+    if key not in found:
+      what = f'{key} is missing'
+    elif key not in wanted:
+      what = f'the model has no {key}'
+    else:
+      what = f'{key} is {found[key]}, and {wanted[key]} in the model'
+    raise types.BadInput(
+        f'The weights are of another architecture: {what}; use the model and '
+        f'settings of their {_CONFIG}.')
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+  return traverse_util.flatten_dict(dict(tree), sep='/')
+
+
+def _find(where: str) -> tuple[pathlib.Path, str]:
+  """The file of tensors, and the name of the weights."""
+  path = pathlib.Path(where)
+  if where in shipped():
+    return _SHIPPED / where / _TENSORS, where
+  if path.is_file():
+    if path.suffix != '.safetensors':
+      raise types.BadInput(
+          f'{where} is not a .safetensors file; give one, or its folder.')
+    return path, path.resolve().parent.name
+  if path.is_dir():
+    return path / _TENSORS, path.resolve().name
+  if re.fullmatch(r'[\w-][\w.-]*/[\w-][\w.-]*', where):
+    return _download(where) / _TENSORS, where
+  raise types.BadInput(
+      f'There are no weights {where!r}; give a folder, a .safetensors file, '
+      "'organisation/name' on the Hugging Face hub, or one that ships: "
+      f'{", ".join(shipped()) or "none"}.')
+
+
+def _download(name: str) -> pathlib.Path:
+  """The folder of the hub's copy in the local cache."""
+  try:
+    import huggingface_hub  # An extra, and slow to import.
+  except ImportError as error:
+    raise types.BadInput(
+        f'There is no folder {name}; to look for it on the Hugging Face hub, '
+        "install the extra: pip install 'revive-jax[hub]'.") from error
+  try:
+    return pathlib.Path(huggingface_hub.snapshot_download(
+        name, allow_patterns=list(_NAMES)))
+  except Exception as error:  # Of requests, httpx, the hub, the system.
+    reason = ' '.join(str(error).split())[:200].rstrip('.')
+    raise types.BadInput(
+        f'There is no folder {name}, and the Hugging Face hub did not give it '
+        f'({type(error).__name__}: {reason}); check the name and the network, '
+        'or give a folder.') from error
+
+
+def _read(path: pathlib.Path) -> bytes:
+  try:
+    return path.read_bytes()
+  except OSError as error:
+    raise types.BadInput(
+        f'{path} cannot be read ({error.strerror}); a folder of weights holds '
+        f'{_CONFIG} and {_TENSORS}.') from error
+
+
+def _read_config(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    config = json.loads(_read(path))
+  except (ValueError, RecursionError) as error:
+    raise types.BadInput(
+        f'{path} is not JSON ({error}); get the weights again.') from error
+  version = config.get('format') if isinstance(config, dict) else None
+  if isinstance(version, int) and version != _FORMAT:
+    raise types.BadInput(
+        f'{path} is of format {version}, and this version of revive_jax reads '
+        f'format {_FORMAT}; update revive_jax, or get other weights.')
+  for key, kind in _TYPES.items():
+    if not isinstance(config, dict) or not isinstance(config.get(key), kind):
+      raise types.BadInput(
+          f'{path} does not describe weights: it has no {key!r} of type '
+          f'{kind.__name__}.')
+  return config
+
+
+def _check_finite(where, arrays: Mapping[str, np.ndarray]) -> None:
+  for key, value in arrays.items():
+    if not np.isfinite(value).all():
+      raise types.BadInput(
+          f'{where}: {key} has values that are not finite in float16; such '
+          'weights cannot be used.')
+
+
+def _put(part: pathlib.Path, folder: pathlib.Path) -> None:
+  """Renames part to folder, in the place of weights that may be there."""
+  if not folder.exists():
+    part.rename(folder)
+    return
+  if not folder.is_dir() or {p.name for p in folder.iterdir()} - {*_NAMES}:
+    raise types.BadInput(
+        f'{folder} exists, and holds something else than weights; choose '
+        'another place.')
+  old = folder.with_name(f'.{folder.name}.old')
+  shutil.rmtree(old, ignore_errors=True)
+  folder.rename(old)
+  try:
+    part.rename(folder)
+  except OSError:
+    old.rename(folder)
+    raise
+  shutil.rmtree(old, ignore_errors=True)
