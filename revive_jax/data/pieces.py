@@ -8,7 +8,7 @@ import math
 import cv2
 import numpy as np
 
-from revive_jax import types
+from revive_jax import progress, types
 from revive_jax.data import videos
 from revive_jax.video import probe, reader
 
@@ -149,16 +149,17 @@ def measure(clip: np.ndarray) -> tuple[float, float]:
   return motion, detail
 
 
-def _frames(path: str) -> Iterator[np.ndarray]:
-  """Yields upright [H, W, 3] uint8."""
-  info = probe.probe(path)
-  for frame in reader.read_frames(info):
+def _frames(video: videos.Video, label: str) -> Iterator[np.ndarray]:
+  """Yields upright [H, W, 3] uint8, and says how far it is."""
+  info = probe.probe(video.path)
+  for frame in progress.show(reader.read_frames(info), total=video.num_frames,
+                             label=label):
     yield videos.upright(videos.to_uint8(frame.rgb), info.rotation)
 
 
 def cut(
     video: videos.Video, options: Options, *, num_frames: int, size: int,
-    max_height: int,
+    max_height: int, label: str,
 ) -> Iterator[Piece]:
   """Yields all pieces of a video, decoded once, a window in memory at a time.
 
@@ -168,10 +169,11 @@ def cut(
     num_frames: of a piece.
     size: height and width of a piece, px; less where the frame is smaller.
     max_height: see reduce.
+    label: of the progress on stderr.
   """
   parts = [(a, b, a, b)
            for a, b in segments(video.shots, options.frames, num_frames)]
-  frames = (reduce(f, options, max_height) for f in _frames(video.path))
+  frames = (reduce(f, options, max_height) for f in _frames(video, label))
   for (start, stop, _, _), window in reader.windows(frames, parts):
     if len(window) < stop - start:
       return

@@ -1,0 +1,101 @@
+"""Batches of clean clips from sources, by seed and index, for one host."""
+
+from collections.abc import Sequence
+import ctypes
+import math
+from typing import Any
+
+import grain
+import numpy as np
+
+from revive_jax import types
+from revive_jax.data import augment
+
+_DEATH_SIGNAL, _KILL = 1, 9  # PR_SET_PDEATHSIG and SIGKILL of Linux.
+
+
+def _die_with_parent(*_) -> None:
+  """Lets a worker end when the trainer is killed, instead of living on."""
+  prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+  if prctl is not None:  # Linux only.
+    prctl(_DEATH_SIGNAL, _KILL)
+
+
+def _check(sources, weights, batch_size, num_frames, size, index, count):
+  if not sources or len(sources) != len(weights):
+    raise types.BadInput(
+        f'Data: {len(sources)} sources and {len(weights)} weights; give one '
+        'weight for each source.')
+  if not all(math.isfinite(w) and w > 0 for w in weights):
+    raise types.BadInput(
+        f'Data: the weights {list(weights)} must be positive numbers; leave '
+        'out sources that are not to be used.')
+  if min(num_frames, size) < 1:
+    raise types.BadInput(
+        f'Data: clips of {num_frames} frames of {size} px cannot be.')
+  if batch_size < 1 or batch_size % count:
+    raise types.BadInput(
+        f'Data: a batch of {batch_size} cannot be shared evenly by {count} '
+        'hosts; choose a multiple.')
+  if not 0 <= index < count:
+    raise types.BadInput(f'Data: host {index} of {count} does not exist.')
+
+
+def make_dataset(
+    sources: Sequence[Any],
+    weights: Sequence[float],
+    *,
+    seed: int,
+    batch_size: int,
+    num_frames: int,
+    size: int,
+    host_index: int = 0,
+    host_count: int = 1,
+    workers: int = 0,
+    threads: int = 2,
+    prefetch: int = 4,
+) -> grain.IterDataset:
+  """Returns this host's batches, without end; the same for the same seed.
+
+  Each batch is {'clean': uint8 [batch_size / host_count, num_frames, size,
+  size, 3]}. `iter` of it can be saved and restored by grain.checkpoint, and has
+  get_state and set_state. Every source is shuffled anew each time it was gone
+  through. The hosts' batches of one step are those of a single host, dealt out
+  one clip after the other. absl's flags must have been parsed
+  (`app.run`, or `flags.FLAGS.mark_as_parsed()`).
+
+  Args:
+    sources: of data/sources.py, data/motion.py, or the like.
+    weights: how often each is drawn from, in proportion.
+    seed: of order and augmentation.
+    batch_size: over all hosts.
+    num_frames: of a clip.
+    size: height and width of a clip, px.
+    host_index: which host this is.
+    host_count: of how many.
+    workers: processes that read; 0: threads of this one.
+    threads: that read ahead, in each process.
+    prefetch: batches that are read ahead, in each process.
+
+  Raises:
+    types.BadInput: numbers that do not fit, or an empty source.
+  """
+  _check(sources, weights, batch_size, num_frames, size, host_index, host_count)
+  parts = []
+  for number, source in enumerate(sources):
+    if not len(source):
+      raise types.BadInput(f'Data: source {number} is empty.')
+    own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    parts.append(grain.MapDataset.source(source).shuffle(seed=own).repeat())
+  # Drawn before the hosts take their share: a clip is the same on any number.
+  dataset = grain.MapDataset.mix(parts, weights).random_map(
+      augment.Augment(num_frames, size), seed=seed)
+  dataset = dataset[host_index::host_count].batch(
+      batch_size // host_count, drop_remainder=True)
+  batches = dataset.to_iter_dataset(grain.ReadOptions(
+      num_threads=threads, prefetch_buffer_size=prefetch))
+  if workers:
+    batches = batches.mp_prefetch(
+        grain.MultiprocessingOptions(num_workers=workers),
+        worker_init_fn=_die_with_parent)
+  return batches
