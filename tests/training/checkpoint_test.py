@@ -51,7 +51,8 @@ def make_state(seed=0, features=8, devices=1):
 def numbers(position=0):
   """A shuffled, endless grain iterator over numbers, moved to position."""
   dataset = grain.MapDataset.range(20).seed(3).shuffle().repeat().batch(2)
-  iterator = iter(dataset.to_iter_dataset())
+  iterator = iter(dataset.to_iter_dataset(grain.ReadOptions(
+      num_threads=1, prefetch_buffer_size=2)))
   for _ in range(position):
     next(iterator)
   return iterator
