@@ -17,7 +17,9 @@ _PACES = ((0.12, 0.0, 0.0), (0.33, 0.1, 1.0), (0.35, 1.0, 4.0),
 _REDUCTIONS = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
 _LARGEST = 720  # px; the shorter side of a photograph is reduced to this.
 _CACHE_BYTES = 600_000_000
+_MORE_DETAIL = 0.8  # Share of clips at the better of two places.
 _IN_FRONT = 0.45  # Share of clips with something in front.
+_STEP = 2  # px between the values that describe its outline.
 
 
 class Stills(Protocol):
@@ -72,14 +74,24 @@ def draw_path(rng: np.random.Generator, num_frames: int) -> Path:
   return Path(offset, angle, zoom, parallax)
 
 
-def _grid(path: Path, size: int) -> np.ndarray:
-  """Returns [T, size, size, 2] px (x, y): where in the world a pixel looks."""
-  u = np.arange(size, dtype=np.float32) - (size - 1) / 2
-  cos, sin = (f(path.angle) * path.zoom for f in (np.cos, np.sin))
-  cos, sin = (v.astype(np.float32)[:, None, None] for v in (cos, sin))
-  x, y = u[None, None, :], u[None, :, None]
-  offset = path.offset.astype(np.float32)[:, None, None]
-  return np.stack([cos * x - sin * y, sin * x + cos * y], -1) + offset
+def _affine(path: Path, size: int) -> np.ndarray:
+  """Returns [T, 2, 3]: M @ (column, row, 1) is where a pixel looks, px (x, y).
+
+  The middle of the frame looks at the path's offset.
+  """
+  cos, sin = np.cos(path.angle) * path.zoom, np.sin(path.angle) * path.zoom
+  turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+  middle = np.full(2, (size - 1) / 2)
+  return np.concatenate(
+      [turn, (path.offset - turn @ middle)[..., None]], axis=-1)
+
+
+def _extent(affine: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the least and the greatest (x, y) that any pixel looks at, px."""
+  last = size - 1
+  corners = np.array([[0, 0, 1], [last, 0, 1], [0, last, 1], [last, last, 1]])
+  seen = affine @ corners.T  # [T, 2, 4].
+  return seen.min((0, 2)), seen.max((0, 2))
 
 
 def _depth(rng: np.random.Generator) -> np.ndarray:
@@ -87,11 +99,6 @@ def _depth(rng: np.random.Generator) -> np.ndarray:
   coarse = rng.uniform(-1, 1, (5, 5)).astype(np.float32)
   field = cv2.resize(coarse, (64, 64), interpolation=cv2.INTER_CUBIC)
   return field / max(1.0, float(np.abs(field).max()))
-
-
-def _sample(picture: np.ndarray, grid: np.ndarray, method) -> np.ndarray:
-  """Returns picture, [H, W, ...], where grid, [h, w, 2] (x, y), looks."""
-  return cv2.remap(picture, grid, None, method, borderMode=cv2.BORDER_REFLECT)
 
 
 def _detail(picture, corner, extent) -> float:
@@ -117,53 +124,89 @@ def look(
     size: of a frame, px.
     scale: px of the picture in one px of a frame.
   """
-  grid = _grid(path, size)
-  room = np.float32(picture.shape[1::-1]) - 3
-  reach = np.abs(path.parallax).max(0).astype(np.float32)
-  low = grid.min((0, 1, 2)) - reach
-  extent = grid.max((0, 1, 2)) + reach - low
+  affine = _affine(path, size)
+  low, high = _extent(affine, size)
+  reach = np.abs(path.parallax).max(0)
+  low, extent = low - reach, high - low + 2 * reach
+  room = np.array(picture.shape[1::-1]) - 3
   scale = min(scale, float((room / extent).min()))
-  free = room - scale * extent
-  corners = [1 + rng.random(2) * np.maximum(free, 0) for _ in range(2)]
-  if rng.random() < 0.8:
+  corners = [1 + rng.random(2) * np.maximum(room - scale * extent, 0)
+             for _ in range(2)]
+  if rng.random() < _MORE_DETAIL:
     corners.sort(key=lambda c: -_detail(picture, c, scale * extent))
-  grid = (grid - low) * np.float32(scale) + corners[0].astype(np.float32)
+  affine = affine * scale
+  affine[..., 2] += corners[0] - low * scale
   depth = _depth(rng)
-  to_depth = np.float32(63) / np.float32(picture.shape[1::-1])
-  frames = []
-  for where, shift in zip(grid, path.parallax, strict=True):
-    if np.abs(shift).max() > 0.05:
-      near = _sample(depth, where * to_depth, cv2.INTER_LINEAR)
-      where = where + near[..., None] * np.float32(scale * shift)
-    frames.append(_sample(picture, where, cv2.INTER_CUBIC))
-  return np.stack(frames)
+  return np.stack([
+      _view(picture, depth, matrix, shift, size)
+      for matrix, shift in zip(affine, path.parallax * scale, strict=True)])
 
 
-def draw_shape(
-    rng: np.random.Generator, path: Path, size: int
+def _warp(picture, affine, size, method) -> np.ndarray:
+  return cv2.warpAffine(
+      picture, affine, (size, size), flags=method | cv2.WARP_INVERSE_MAP,
+      borderMode=cv2.BORDER_REPLICATE)
+
+
+def _view(picture, depth, affine, shift, size) -> np.ndarray:
+  """Returns one frame; affine: [2, 3], shift: [2] px, both in the picture."""
+  u = np.arange(size)
+  x, y = (
+      (row[0] * u[None] + (row[1] * u[:, None] + row[2])).astype(np.float32)
+      for row in affine)
+  if np.abs(shift).max() > 0.05:  # px; less is not seen.
+    to_depth = (len(depth) - 1) / np.array(picture.shape[1::-1])
+    near = _warp(depth, affine * to_depth[:, None], size, cv2.INTER_LINEAR)
+    x += near * np.float32(shift[0])
+    y += near * np.float32(shift[1])
+  return cv2.remap(picture, x, y, cv2.INTER_CUBIC,
+                   borderMode=cv2.BORDER_REFLECT)
+
+
+def _outline(
+    rng: np.random.Generator, size: int, reach: float
 ) -> np.ndarray:
-  """Draws a smooth shape that moves, anything from a blob to a pole.
+  """Draws a smooth closed shape, anything from a blob to a pole.
 
-  Returns its coverage, [T, size, size, 1] float32 in [0, 1], with an edge of
-  about one pixel.
+  Returns [n, n] float32: px to its edge, positive inside, in steps of _STEP px;
+  the middle is the origin, and the border is reach px away.
   """
-  grid = _grid(path, size)
-  grid -= rng.uniform(-0.45, 0.45, 2).astype(np.float32) * size
-  turn = rng.uniform(0, np.pi)
-  stretch = np.exp(rng.uniform(0, 1.6))
+  n = int(np.ceil(2 * reach / _STEP)) + 1
+  u = ((np.arange(n) - (n - 1) / 2) * _STEP).astype(np.float32)
+  turn, stretch = rng.uniform(0, np.pi), np.float32(np.exp(rng.uniform(0, 1.6)))
   c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-  x = (c * grid[..., 0] - s * grid[..., 1]) / np.float32(stretch)
-  y = (s * grid[..., 0] + c * grid[..., 1]) * np.float32(stretch)
+  x = (c * u[None] - s * u[:, None]) / stretch
+  y = (s * u[None] + c * u[:, None]) * stretch
   around = np.arctan2(y, x)
-  radius = np.float32(size * np.exp(rng.uniform(np.log(0.08), np.log(0.32))))
-  outline = np.ones_like(around)
+  outline = np.ones_like(x)
   for k in range(2, 6):
     strength, phase = rng.uniform(0, 0.35) / k, rng.uniform(0, 2 * np.pi)
     outline += np.float32(strength) * np.cos(k * around + np.float32(phase))
-  # A step of one px across the narrow side.
-  distance = (radius * outline - np.hypot(x, y)) / np.float32(stretch)
+  radius = size * np.exp(rng.uniform(np.log(0.08), np.log(0.32)))
+  # Steps of one px across the narrow side.
+  return (np.float32(radius) * outline - np.hypot(x, y)) / stretch
+
+
+def draw_cover(
+    rng: np.random.Generator, path: Path, size: int
+) -> np.ndarray:
+  """Draws a shape that moves along path, somewhere in the picture.
+
+  Returns how far it covers each pixel, [T, size, size] float32 in [0, 1], with
+  an edge of about one px.
+  """
+  affine = _affine(path, size)
+  affine[..., 2] += rng.uniform(-0.45, 0.45, 2) * size
+  low, high = _extent(affine, size)
+  reach = float(np.abs([low, high]).max())
+  distance = _outline(rng, size, reach)
+  # From px around the origin to the steps of distance.
+  affine = affine / _STEP
+  affine[..., 2] += (len(distance) - 1) / 2
   edge = np.float32(rng.uniform(0.7, 1.6))
-  return np.clip(distance / edge + 0.5, 0, 1)[..., None]
+  moved = np.stack([
+      _warp(distance, matrix, size, cv2.INTER_LINEAR) for matrix in affine])
+  return np.clip(moved / edge + 0.5, 0, 1)
 
 
 class Photographs:
@@ -241,8 +284,7 @@ class Photographs:
       own = draw_path(rng, self._num_frames)
       other = int(rng.integers(len(self._stills)))
       thing = self._look(rng, other, own)
-      cover = draw_shape(rng, own, self._size)
-      # Only what is covered is worked on: most of a clip is not.
-      mixed = clip + cover * (thing.astype(np.float32) - clip)
-      clip = np.rint(mixed).astype(np.uint8)
+      cover = draw_cover(rng, own, self._size)
+      clip = np.stack([cv2.blendLinear(a, b, c, 1 - c) for a, b, c in zip(
+          thing, clip, cover, strict=True)])
     return {'clip': clip}
