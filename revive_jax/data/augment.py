@@ -7,8 +7,8 @@ import numpy as np
 _STRIDES = ((1, 0.7), (2, 0.2), (3, 0.1))  # From frame to frame, and share.
 _REDUCED = 0.5  # Share of clips that are reduced before the crop,
 _MOST_REDUCED = 2.0  # by 1 to this.
-_PLACES = 3  # Crops that are looked at; usually the liveliest is taken.
-_LIVELIEST = 0.7
+_PLACES = 4  # Crops that are looked at; usually the liveliest is taken.
+_LIVELIEST = 0.75
 _MIRRORED, _UPSIDE_DOWN, _REVERSED = 0.5, 0.1, 0.5
 _TONED, _GREY = 0.5, 0.15
 
@@ -46,7 +46,7 @@ def crop(
   """Returns [T, size, size, 3] of [T, H, W, 3] uint8.
 
   Half of the clips are reduced by area averages first, as far as their size
-  allows; the liveliest of three places is taken in seven of ten. A clip that
+  allows; the liveliest of four places is taken in three of four. A clip that
   is smaller than size is enlarged.
   """
   shorter = min(clip.shape[1:3])

@@ -167,7 +167,7 @@ def _arguments() -> argparse.ArgumentParser:
   parser.add_argument('--root', required=True, help='Videos, at any depth.')
   parser.add_argument('--out', required=True, help='Where to write.')
   parser.add_argument(
-      '--options', help='JSON: {name or pattern: {scale, border, frames, '
+      '--options', help='JSON: {name or pattern: {scale, border, frames, hop, '
       'exclude}}.')
   parser.add_argument('--exclude', nargs='*', default=[], metavar='NAME',
                       help='Names to leave out.')

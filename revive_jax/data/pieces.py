@@ -23,6 +23,7 @@ class Options:
   scale: float = 1.0  # Size to reduce to, before max_height is looked at.
   border: int = 0  # px to cut off each side.
   frames: tuple[tuple[int, int], ...] | None = None  # [start, stop) to use.
+  hop: int | None = None  # Frames from piece to piece; None: its length.
   exclude: bool = False  # Leave the video out.
 
 
@@ -62,14 +63,16 @@ def options_for(name: str, table: dict[str, dict]) -> Options:
     if chosen.get('frames') is not None:
       chosen['frames'] = tuple((int(a), int(b)) for a, b in chosen['frames'])
     options = Options(**chosen)
-    possible = 0 < options.scale <= 1 and options.border >= 0 and all(
-        0 <= a < b for a, b in options.frames or ())
+    possible = (
+        0 < options.scale <= 1 and options.border >= 0
+        and (options.hop is None or options.hop >= 1)
+        and all(0 <= a < b for a, b in options.frames or ()))
   except (TypeError, ValueError):
     possible = False
   if not possible:
     raise types.BadInput(
         f'Options of {name}: {chosen}; scale must be in (0, 1], border 0 or '
-        'more, frames a list of [start, stop].')
+        'more, hop 1 or more, frames a list of [start, stop].')
   return options
 
 
@@ -77,11 +80,17 @@ def segments(
     shots: tuple[tuple[int, int], ...],
     ranges: tuple[tuple[int, int], ...] | None,
     num_frames: int,
+    hop: int,
 ) -> list[tuple[int, int]]:
   """Returns [start, stop) of num_frames each, inside a shot and a range.
 
-  ranges: the frames to use; None: all. What is left over at the end of a shot
-  is covered by a last segment that overlaps the one before.
+  If half a hop or more is left over at the end, a last segment covers it.
+
+  Args:
+    shots: [start, stop) of each shot.
+    ranges: [start, stop) of the frames to use; None: all.
+    num_frames: of a segment.
+    hop: from one start to the next.
   """
   found = []
   for a, b in shots:
@@ -89,8 +98,8 @@ def segments(
       start, stop = max(a, low), min(b, high)
       if stop - start < num_frames:
         continue
-      firsts = [*range(start, stop - num_frames + 1, num_frames)]
-      if firsts[-1] + num_frames + num_frames // 2 <= stop:
+      firsts = [*range(start, stop - num_frames + 1, hop)]
+      if 2 * (stop - num_frames - firsts[-1]) >= hop:
         firsts.append(stop - num_frames)
       found.extend((f, f + num_frames) for f in firsts)
   return sorted(set(found))
@@ -123,17 +132,18 @@ def reduce(rgb: np.ndarray, options: Options, max_height: int) -> np.ndarray:
 
 
 def measure(clip: np.ndarray) -> tuple[float, float]:
-  """Returns (motion, detail) of [T, h, w, 3] uint8; steps of 255.
+  """Returns (motion, detail) of [T, h, w, 3] uint8: of green, in its steps.
 
   motion: mean change from frame to frame of the tenth of the blocks of 16 px
   that change most, after averaging over 4 px, which grain does not survive: a
   hand that moves in a still picture counts. detail: mean gradient, of the
   middle frame averaged over 2 px.
   """
-  luma = clip.mean(-1, dtype=np.float32)
-  height, width = (max(1, n // 4) for n in luma.shape[1:])
-  small = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA)
-                    for f in luma])
+  height, width = (max(1, n // 4) for n in clip.shape[1:3])
+  # Green is most of luma, and nothing needs to be computed.
+  small = np.stack([
+      cv2.resize(f[..., 1].astype(np.float32), (width, height),
+                 interpolation=cv2.INTER_AREA) for f in clip])
   motion = 0.0
   if len(small) > 1:
     change = np.abs(np.diff(small, axis=0)).mean(0)
@@ -141,10 +151,9 @@ def measure(clip: np.ndarray) -> tuple[float, float]:
     change = cv2.resize(change, blocks, interpolation=cv2.INTER_AREA)
     most = np.sort(change.ravel())[-max(1, change.size // 10):]
     motion = float(most.mean())
-  middle = luma[len(luma) // 2]
-  middle = cv2.resize(middle, (max(2, luma.shape[2] // 2),
-                               max(2, luma.shape[1] // 2)),
-                      interpolation=cv2.INTER_AREA)
+  middle = clip[len(clip) // 2, ..., 1].astype(np.float32)
+  size = max(2, clip.shape[2] // 2), max(2, clip.shape[1] // 2)
+  middle = cv2.resize(middle, size, interpolation=cv2.INTER_AREA)
   detail = float(np.hypot(*np.gradient(middle)).mean())
   return motion, detail
 
@@ -171,8 +180,8 @@ def cut(
     max_height: see reduce.
     label: of the progress on stderr.
   """
-  parts = [(a, b, a, b)
-           for a, b in segments(video.shots, options.frames, num_frames)]
+  parts = [(a, b, a, b) for a, b in segments(
+      video.shots, options.frames, num_frames, options.hop or num_frames)]
   frames = (reduce(f, options, max_height) for f in _frames(video, label))
   for (start, stop, _, _), window in reader.windows(frames, parts):
     if len(window) < stop - start:
