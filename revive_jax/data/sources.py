@@ -208,10 +208,14 @@ class TfdsSource:
       raise types.BadInput(
           f'{where} is not there; prepare it with `tfds build '
           f'--file_format=array_record`, which needs {_EXTRA}.') from e
-    except (ImportError, NotImplementedError) as e:
+    except ImportError as e:
       raise types.BadInput(
-          f'{where} needs TensorFlow to be read; install {_EXTRA}, or prepare '
-          'it again with --file_format=array_record and encoded images.') from e
+          f'{where} needs TensorFlow to be read; install {_EXTRA}.') from e
+    except NotImplementedError as e:
+      raise types.BadInput(
+          f'{where} is stored in a way that cannot be read by index; prepare '
+          'it again with `tfds build --file_format=array_record`, which needs '
+          f'{_EXTRA}.') from e
     except ValueError as e:
       raise types.BadInput(f'{where}: {str(e).splitlines()[0]}') from e
 
