@@ -14,7 +14,7 @@ _PACES = ((0.12, 0.0, 0.0), (0.33, 0.1, 1.0), (0.35, 1.0, 4.0),
           (0.2, 4.0, 12.0))
 # A photograph is reduced by one of these, by area averages, before a camera
 # moves over it; what is left to do is 0.8 to 1.12, which does not alias.
-_REDUCTIONS = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
+_REDUCTIONS = (1, 1.4, 2, 2.8, 4, 5.6)
 _LARGEST = 720  # px; the shorter side of a photograph is reduced to this.
 _CACHE_BYTES = 600_000_000
 _MORE_DETAIL = 0.8  # Share of clips at the better of two places.
@@ -254,25 +254,27 @@ class Photographs:
   def _reduced(self, picture: int, reduction: float) -> np.ndarray:
     """Returns [H, W, 3] uint8; kept for the next time."""
     key = (picture, reduction)
-    if key not in self._cache:
+    if key in self._cache:
+      return self._cache[key]
+    if reduction == 1:
       image = self._stills[picture]['clip'][0]
-      factor = min(1, _LARGEST / min(image.shape[:2])) / reduction
-      if factor < 1:
-        height, width = (max(4, round(n * factor)) for n in image.shape[:2])
-        image = cv2.resize(
-            image, (width, height), interpolation=cv2.INTER_AREA)
-      used = sum(a.nbytes for a in list(self._cache.values()))
-      if used + image.nbytes > _CACHE_BYTES:
-        self._cache = {}
-      self._cache[key] = image
-    return self._cache[key]
+      factor = min(1, _LARGEST / min(image.shape[:2]))
+    else:
+      image, factor = self._reduced(picture, 1), 1 / reduction
+    if factor < 1:
+      height, width = (max(4, round(n * factor)) for n in image.shape[:2])
+      image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    if sum(a.nbytes for a in list(self._cache.values())) > _CACHE_BYTES:
+      self._cache = {}
+    self._cache[key] = image
+    return image
 
   def _look(self, rng, picture: int, path: Path) -> np.ndarray:
-    full = self._reduced(picture, 1.0)
+    full = self._reduced(picture, 1)
     reach = self._size + 2 * np.abs(path.offset).max()
     fitting = [r for r in _REDUCTIONS
                if min(full.shape[:2]) / r > 1.1 * reach]
-    reduction = fitting[rng.integers(len(fitting))] if fitting else 1.0
+    reduction = fitting[rng.integers(len(fitting))] if fitting else 1
     return look(rng, self._reduced(picture, reduction), path,
                 size=self._size, scale=rng.uniform(0.8, 1.12))
 

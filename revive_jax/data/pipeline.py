@@ -12,13 +12,30 @@ from revive_jax import types
 from revive_jax.data import augment
 
 _DEATH_SIGNAL, _KILL = 1, 9  # PR_SET_PDEATHSIG and SIGKILL of Linux.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_... of glibc's mallopt.
 
 
-def _die_with_parent(*_) -> None:
+def _call_c(name: str, *args: int) -> None:
+  """Calls a function of the C library, if it has it (Linux, glibc)."""
+  function = getattr(ctypes.CDLL(None), name, None)
+  if function is not None:
+    function(*args)
+
+
+def _keep_freed_memory() -> None:
+  """Lets this process use memory again, instead of giving it back at once.
+
+  A clip is a few MB, which glibc takes from the system and returns each time:
+  reading one record took 9.7 ms, of which 6 in the kernel; so, 2.7 ms.
+  """
+  _call_c('mallopt', _MMAP_THRESHOLD, 32 << 20)
+  _call_c('mallopt', _TRIM_THRESHOLD, 256 << 20)
+
+
+def _start_worker(*_) -> None:
   """Lets a worker end when the trainer is killed, instead of living on."""
-  prctl = getattr(ctypes.CDLL(None), 'prctl', None)
-  if prctl is not None:  # Linux only.
-    prctl(_DEATH_SIGNAL, _KILL)
+  _call_c('prctl', _DEATH_SIGNAL, _KILL)
+  _keep_freed_memory()
 
 
 def _check(sources, weights, batch_size, num_frames, size, index, count):
@@ -81,6 +98,7 @@ def make_dataset(
     types.BadInput: numbers that do not fit, or an empty source.
   """
   _check(sources, weights, batch_size, num_frames, size, host_index, host_count)
+  _keep_freed_memory()
   parts = []
   for number, source in enumerate(sources):
     if not len(source):
@@ -97,5 +115,5 @@ def make_dataset(
   if workers:
     batches = batches.mp_prefetch(
         grain.MultiprocessingOptions(num_workers=workers),
-        worker_init_fn=_die_with_parent)
+        worker_init_fn=_start_worker)
   return batches

@@ -28,7 +28,7 @@ class LookTest(parameterized.TestCase):
 
   def test_moves_by_the_path(self):
     picture = np.random.default_rng(2).integers(
-        0, 255, (54, 67, 3), dtype=np.uint8)
+        0, 255, (23, 29, 3), dtype=np.uint8)
     picture = cv2.resize(picture, (200, 160), interpolation=cv2.INTER_CUBIC)
     offset = [(0, 0), (1.25, -0.5), (4, 2.75)]
     clip = motion.look(np.random.default_rng(0), picture, _path(offset),
