@@ -27,22 +27,32 @@ setuptools.setup(
     install_requires=[
         'absl-py',
         'av>=16',
+        'chex',
         'dm-pix',
         'flax>=0.12',
+        'grain>=0.2.15',
+        # tensorflow-datasets imports it without declaring it.
+        'importlib_resources',
         'jax>=0.10,<0.13',
         'ml-collections>=1.0',
+        'matplotlib',
         'numpy>=2',
         # 5.0 drops the face detector and several features used here.
         'opencv-python-headless>=4.12,<5',
+        'optax>=0.2.5',
+        'orbax-checkpoint>=0.11.20',
+        'safetensors',
         'scenedetect-headless>=0.7',
         'scikit-image>=0.25',
         'scipy',
+        'tensorboardX>=2.6',
+        'tensorflow-datasets>=4.9.9',
     ],
     extras_require={
         'cuda': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
+        'hub': ['huggingface_hub'],
         'test': [
-            'chex',
             'hypothesis',
             'jsonschema',
             'pytest',

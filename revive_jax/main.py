@@ -11,6 +11,7 @@ Exit codes: 0 done; 1 a bug; 2 bad input or usage, said in one sentence;
 """
 
 from collections.abc import Sequence
+import os
 import pathlib
 import sys
 
@@ -63,7 +64,36 @@ def _restore(c, workdir):
   print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}')
 
 
-MODES = {'demo': _demo, 'restore': _restore}
+def _train(c, workdir):
+  from revive_jax import train
+
+  if _INPUT.value or _OUTPUT.value:
+    raise types.BadInput(
+        'Training takes no --input and no --output; name its data with '
+        '--config.data.root.')
+  try:
+    train.train(c, workdir)
+  except FloatingPointError as error:
+    sys.stderr.write(f'revive_jax: {error}\n')
+    sys.exit(1)
+  print(f'Weights: {pathlib.Path(workdir) / "weights"}')
+
+
+def _use_compilation_cache() -> None:
+  """Keeps compiled programs from run to run, where there is a home."""
+  import jax
+
+  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  folder = pathlib.Path(home) / 'revive_jax' / 'xla'
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError:
+    return
+  jax.config.update('jax_compilation_cache_dir', str(folder))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+
+MODES = {'demo': _demo, 'restore': _restore, 'train': _train}
 
 
 def config_path(name: str) -> str:
@@ -161,6 +191,7 @@ def main(argv: Sequence[str]) -> None:
     if mode not in MODES:
       raise types.BadInput(
           f'There is no mode {mode!r}; choose one of {", ".join(MODES)}.')
+    _use_compilation_cache()
     MODES[mode](c.lock(), workdir)
   except types.BadInput as error:
     _refuse(str(error))

@@ -42,14 +42,14 @@ class Mix(NamedTuple):
   """What a chain draws from.
 
   operators: name -> probability that it acts on a clip. options: name ->
-  keyword arguments of the operator. shuffled: draw the order anew each call,
-  else as listed. spread: the severity of each operator is that of the clip
+  keyword arguments of the operator. shuffled: the probability that a call draws
+  the order anew, else it is as listed. spread: the severity of each operator is that of the clip
   times a factor drawn from this range.
   """
 
   operators: Mapping[str, float]
   options: Mapping[str, Mapping[str, Any]] = {}
-  shuffled: bool = False
+  shuffled: float = 0.0
   spread: tuple[float, float] = (1.0, 1.0)
 
 
@@ -105,8 +105,50 @@ MIXES = {
             'rescale': {'factor': (1.2, 3.0)},
             'block_compression': {'strength': (0.3, 2.0)},
         },
-        shuffled=True,
+        shuffled=1.0,
         spread=(0.3, 1.3),
+    ),
+    # What the default restorer learns from: film damage first, in its physical
+    # order half of the time; flicker is what the explicit estimate leaves.
+    'restoration': Mix(
+        operators={
+            'blur': 0.8,
+            'fading': 0.15,
+            'colour_cast': 0.15,
+            'monochrome': 0.5,
+            'grain': 0.8,
+            'white_noise': 0.1,
+            'stains': 0.2,
+            'scratches': 0.7,
+            'dust': 0.75,
+            'hairs': 0.6,
+            'textures': 0.4,
+            'weave': 0.2,
+            'flicker': 0.4,
+            'block_compression': 0.15,
+            'lost_blocks': 0.08,
+        },
+        options={
+            'blur': {'sigma': (0.3, 1.2), 'jitter': 0.1},
+            'fading': {'lift': 0.06, 'loss': 0.06},
+            'colour_cast': {'deviation': 0.05},
+            'grain': {'sigma': 11 / 255, 'size': (0.35, 1.0), 'jitter': 0.1},
+            'white_noise': {'sigma': (2 / 255, 16 / 255)},
+            'scratches': {
+                'count': 2.0,
+                'width': (1.0, 6.0),
+                'opacity': (0.3, 1.0),
+                'partial': 0.2,
+                'broken': 0.2,
+                'additive': 0.2,
+            },
+            'dust': {'radius': (0.8, 8.0), 'opacity': (0.4, 1.0)},
+            'hairs': {'opacity': (0.4, 1.0), 'width': (0.7, 2.5)},
+            'flicker': {'gain': 0.03, 'gamma': 0.03, 'local': 0.02},
+            'block_compression': {'strength': (0.3, 1.5)},
+        },
+        shuffled=0.5,
+        spread=(0.5, 1.4),
     ),
 }
 
@@ -139,7 +181,8 @@ def degrade_batch(
   mix: a name in MIXES, or a Mix. diagonal: of the film that the clips were cut
   from, px; None if they are whole frames. density multiplies the numbers of
   objects (small crops). textures [N, S, S]: shapes of real artefacts, drawn
-  instead of the dust and hairs of the mix.
+  instead of the dust and hairs of a mix that does not name them; a mix that
+  does goes without where none are given.
 
   The order is drawn once for all clips, whether and how strongly an operator
   acts for each clip.
@@ -150,7 +193,9 @@ def degrade_batch(
   {name: the operator's own record, zeros where it does not act}.
   """
   mix = MIXES[mix] if isinstance(mix, str) else mix
-  if textures is not None:
+  if textures is None:
+    mix = without_textures(mix)
+  elif 'textures' not in mix.operators:
     mix = with_textures(mix)
   steps = _steps(mix, diagonal, density, textures)
   order_rng, clip_rng = jax.random.split(rng)
@@ -161,7 +206,12 @@ def degrade_batch(
   order = jnp.arange(len(steps))
   state = clips, jnp.zeros_like(clips[..., :1])
   if mix.shuffled:
-    order = jax.random.permutation(order_rng, len(steps))
+    order_rng, choice_rng = jax.random.split(order_rng)
+    order = jnp.where(
+        jax.random.bernoulli(choice_rng, mix.shuffled),
+        jax.random.permutation(order_rng, len(steps)),
+        order,
+    )
     state, records = _in_drawn_order(steps, order, inputs, state)
   else:
     records = {}
@@ -174,6 +224,12 @@ def degrade_batch(
       'operators': records,
   }
   return *state, record
+
+
+def without_textures(mix: Mix) -> Mix:
+  """The mix without real textures."""
+  return mix._replace(
+      operators={k: p for k, p in mix.operators.items() if k != 'textures'})
 
 
 def with_textures(mix: Mix) -> Mix:

@@ -1,0 +1,49 @@
+"""The default restorer: damaged clip to clean clip, supervised."""
+
+import ml_collections
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings of a training. size: 'base', or 'tiny', for tests."""
+  tiny = {'base': False, 'tiny': True}[size]
+  c = ml_collections.ConfigDict()
+  c.mode = 'train'
+  c.algorithm = 'supervised'
+  c.seed = 0
+  c.num_steps = 4 if tiny else 300_000
+  c.batch_size = 8  # Over all devices.
+  c.log_every = 1 if tiny else 20
+  c.checkpoint_every = 2 if tiny else 500
+  c.init_from = ''  # Weights to go on from: a name, a folder, a file.
+
+  # dtype '': float32 on CPUs, bfloat16 on accelerators.
+  c.model = dict(name='restorer', dtype='')
+  c.model.settings = dict(
+      features=8 if tiny else 48, deep_features=8 if tiny else 64,
+      num_blocks=1 if tiny else 2)
+
+  c.data = dict(
+      root='',  # Folder of videos, or of records prepared by data.clips.
+      photos='',  # Folders of photographs to set in motion, comma-separated.
+      photo_share=0.35,
+      held_out=('sam2_03_blocks.mp4', 'intel_asl_walk.mkv', 'grid_lwbsza.mpg',
+                'openh264_flower_720p.h264'),
+      textures='',  # Folder of RGBA pictures of real film artefacts.
+      num_frames=3 if tiny else 6, size=32 if tiny else 80, workers=0)
+
+  c.damage = dict(
+      mix='film' if tiny else 'restoration', severity=(0.25, 2.0),
+      clean_share=0.1, told_share=0.1, cut_share=0.15, causal_share=0.25,
+      diagonal=552.0, density=3.0)
+
+  c.losses = dict(
+      charbonnier=1.0, cross_entropy=0.1, dice=0.02, photometric=0.3,
+      roughness=0.003, likelihood=0.005)
+  c.damage_weight = 4.0
+
+  c.optimizer = dict(
+      peak=1e-3 if tiny else 4e-4, warmup=1 if tiny else 300, shape='cosine',
+      final_decay=0.3, b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=1.0)
+  c.ema_decay = 0.999
+  c.devices = 0  # 0: all of them.
+  return c

@@ -1,0 +1,1 @@
+"""Losses: prediction and target to one value per example."""

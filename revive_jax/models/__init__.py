@@ -1,0 +1,5 @@
+"""Networks. MODELS by name."""
+
+from revive_jax.models import restorer
+
+MODELS = {'restorer': restorer.Restorer}

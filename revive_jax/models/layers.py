@@ -1,0 +1,70 @@
+"""Layers that several networks share. Arrays are [N, H, W, C]."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from revive_jax.ops import convolution, resize
+
+
+def leaky(x: jax.Array) -> jax.Array:
+  """Leaky ReLU of slope 0.1."""
+  return nn.leaky_relu(x, 0.1)
+
+
+class Conv(nn.Module):
+  """A dense 3x3 convolution with bias; scale multiplies its first weights."""
+
+  features: int
+  scale: float = 1.0
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    kernel = self.param(
+        'kernel', nn.initializers.variance_scaling(
+            2.0 * self.scale**2, 'fan_in', 'truncated_normal'),
+        (3, 3, x.shape[-1], self.features))
+    bias = self.param('bias', nn.initializers.zeros, (self.features,))
+    x = convolution.conv3x3(x.astype(self.dtype), kernel.astype(self.dtype))
+    return x + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+
+
+class ResBlock(nn.Module):
+  """x + conv(leaky(conv(x))), without normalisation.
+
+  No layer mixes statistics of a whole picture, so a tile gives what the whole
+  frame gives. The second convolution starts small, so that a deep stack starts
+  near the identity (EDSR, arXiv:1707.02921; BasicVSR, arXiv:2012.02181).
+  """
+
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    features = x.shape[-1]
+    y = leaky(Conv(features, dtype=self.dtype)(x))
+    return x + Conv(features, scale=0.1, dtype=self.dtype)(y)
+
+
+class Down(nn.Module):
+  """Half the resolution: space to depth, then a product per pixel."""
+
+  features: int
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return nn.Dense(self.features, dtype=self.dtype)(resize.space_to_depth(x))
+
+
+class Up(nn.Module):
+  """Twice the resolution: a product per pixel, then depth to space."""
+
+  features: int
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return resize.depth_to_space(
+        nn.Dense(4 * self.features, dtype=self.dtype)(x))

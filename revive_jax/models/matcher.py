@@ -1,0 +1,126 @@
+"""Matcher: learned features of frames, their correlation, and the flow.
+
+Coarse to fine, as PWC-Net (arXiv:1709.02371) does with larger networks: a
+correlation at 1/16 finds large motion, one at 1/8 around it corrects it, and
+convolutions at 1/8 and 1/4 refine it where grain or damage made it doubtful.
+"""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from revive_jax.models import layers
+from revive_jax.ops import resize, warp
+
+FINE, COARSE = 16, 32  # Channels of the descriptors at 1/4 and 1/8.
+
+
+def correlation(a: jax.Array, b: jax.Array, radius: int) -> jax.Array:
+  """Products of a with b within radius: [N, H, W, (2 r + 1)^2], float32.
+
+  Entry (dy + r)(2 r + 1) + dx + r is the product of a[y, x] and
+  b[y + dy, x + dx], summed over the C channels of [N, H, W, C]; 0 beyond the
+  border. One matrix product per row and vertical shift, of which a band is
+  kept: an order faster on CPUs than shifted slices (docs/restorer.md).
+  """
+  number, height, width, _ = a.shape
+  side = 2 * radius + 1
+  padded = jnp.pad(b, ((0, 0), (radius, radius), (radius, radius), (0, 0)))
+  bands = []
+  for dy in range(side):
+    rows = padded[:, dy:dy + height]
+    product = jnp.einsum(
+        'nhwc,nhvc->nhwv', a, rows, preferred_element_type=jnp.float32)
+    # Row w of the product starts at column w: with one column more per row
+    # the band stands upright.
+    flat = product.reshape(number, height, width * (width + 2 * radius))
+    flat = jnp.pad(flat, ((0, 0), (0, 0), (0, width)))
+    bands.append(flat.reshape(
+        number, height, width, width + 2 * radius + 1)[..., :side])
+  return jnp.concatenate(bands, -1)
+
+
+def expected_shift(scores: jax.Array, radius: int) -> jax.Array:
+  """The mean shift (dx, dy) [..., 2] px under softmax(scores [..., n^2])."""
+  weight = jax.nn.softmax(scores, -1)
+  steps = jnp.arange(-radius, radius + 1, dtype=jnp.float32)
+  dy, dx = jnp.meshgrid(steps, steps, indexing='ij')
+  return weight @ jnp.stack([dx.ravel(), dy.ravel()], -1)
+
+
+class Descriptors(nn.Module):
+  """Features of frames at 1/4 and 1/8, from their features at 1/2.
+
+  [N, H/2, W/2, F] to ([N, H/4, W/4, 16], [N, H/8, W/8, 32]). Computed
+  once per frame, not once per pair.
+  """
+
+  features: int
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    quarter = layers.leaky(layers.Down(self.features, dtype=self.dtype)(x))
+    quarter = layers.leaky(
+        layers.Conv(self.features, dtype=self.dtype)(quarter))
+    eighth = layers.leaky(
+        layers.Down(self.features, dtype=self.dtype)(quarter))
+    eighth = layers.leaky(layers.Conv(self.features, dtype=self.dtype)(eighth))
+    fine = nn.Dense(FINE, dtype=self.dtype, name='fine')(quarter)
+    coarse = nn.Dense(COARSE, dtype=self.dtype, name='coarse')(eighth)
+    return fine, coarse
+
+
+class Matcher(nn.Module):
+  """Flow from frames to their neighbours, by their descriptors.
+
+  Returns the flows at 1/16, 1/8, 1/4 and 1/2 of the resolution, each
+  [N, h, w, 2] = (dx, dy) px of that resolution: neighbour[y + dy, x + dx]
+  shows what the frame shows at [y, x].
+  """
+
+  features: int
+  far: int = 4  # Reach of the correlation at 1/16: 64 px of the frame.
+  near: int = 3
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(
+      self, this: tuple[jax.Array, jax.Array],
+      other: tuple[jax.Array, jax.Array],
+  ) -> tuple[jax.Array, ...]:
+    sharp = self.param('sharpness', nn.initializers.constant(8.0), (2,))
+    fine, coarse = this
+    other_fine, other_coarse = other
+    flow = expected_shift(sharp[0] * correlation(
+        _unit(resize.mean_pool(coarse)), _unit(resize.mean_pool(other_coarse)),
+        self.far), self.far)
+    flows = [flow]
+
+    flow = 2 * resize.double(flow)
+    moved = warp.by_flow(other_coarse, jax.lax.stop_gradient(flow))
+    scores = sharp[1] * correlation(_unit(coarse), _unit(moved), self.near)
+    flow = flow + expected_shift(scores, self.near)
+    flow = flow + self._refine(
+        [0.1 * scores, coarse, moved, 0.1 * flow], 'coarse')
+    flows.append(flow)
+
+    flow = 2 * resize.double(flow)
+    moved = warp.by_flow(other_fine, jax.lax.stop_gradient(flow))
+    flow = flow + self._refine([fine, moved, fine - moved, 0.1 * flow], 'fine')
+    flows.append(flow)
+    return *flows, 2 * resize.double(flow)
+
+  def _refine(self, inputs, name):
+    x = jnp.concatenate([i.astype(self.dtype) for i in inputs], -1)
+    conv = lambda n, features, **kw: layers.Conv(
+        features, dtype=self.dtype, name=f'{name}_{n}', **kw)
+    x = layers.leaky(conv(0, self.features)(x))
+    x = layers.leaky(conv(1, self.features)(x))
+    return conv(2, 2, scale=0.1)(x).astype(jnp.float32)
+
+
+def _unit(x: jax.Array) -> jax.Array:
+  """x scaled to unit length over its channels, so that scores are cosines."""
+  x = x.astype(jnp.float32)
+  return x * jax.lax.rsqrt((x * x).sum(-1, keepdims=True) + 1e-4)

@@ -1,0 +1,261 @@
+"""Train: a config and a workdir in, weights out. One loop for all algorithms."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+import pathlib
+import signal
+import threading
+from typing import Any
+
+from absl import logging
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from revive_jax import models, types
+from revive_jax import workdir as workdir_lib
+from revive_jax.data import motion, pipeline, sources, splits
+from revive_jax.degradations import chain
+from revive_jax.degradations import textures as textures_lib
+from revive_jax.models import weights as weights_lib
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import checkpoint, log, optimizer, sharding, supervised
+from revive_jax.training import state as state_lib
+
+TRAINERS = {'supervised': supervised}
+
+
+def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
+  """Trains what c says, goes on from workdir's last checkpoint if it has one.
+
+  Writes config.json, metrics.jsonl, plots/, tensorboard/, checkpoints/ and
+  weights/ (the averaged network) into workdir. SIGTERM saves and returns.
+
+  Args:
+    c: configs/restorer.py, or another config of mode train.
+    workdir: the folder of the run.
+
+  Raises:
+    types.BadInput: anything the user can set right.
+    FloatingPointError: the loss is not finite; says at which step, and where.
+  """
+  check_settings(c)
+  with workdir_lib.opened(workdir) as folder:
+    workdir_lib.write_json(folder / 'config.json', c.to_dict())
+    return _train(c, folder)
+
+
+def check_settings(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that cannot be, each in one sentence."""
+  def one_of(key, value, known):
+    if value not in known:
+      raise types.BadInput(
+          f'--config.{key}={value!r} is not known; choose one of '
+          f'{", ".join(known)}.')
+  one_of('algorithm', c.algorithm, tuple(TRAINERS))
+  one_of('model.name', c.model.name, tuple(models.MODELS))
+  one_of('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
+  one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
+  one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
+  for key in ('num_steps', 'batch_size', 'log_every', 'checkpoint_every'):
+    if c[key] < 1:
+      raise types.BadInput(f'--config.{key}={c[key]} is less than 1.')
+  if not c.data.root and not c.data.photos:
+    raise types.BadInput(
+        'There is nothing to train on; name a folder of videos or of prepared '
+        'records with --config.data.root (see docs/data.md).')
+  if c.data.size % 16:
+    raise types.BadInput(
+        f'--config.data.size={c.data.size} is not a multiple of 16.')
+  devices = c.devices or jax.device_count()
+  if devices > jax.device_count():
+    raise types.BadInput(
+        f'--config.devices={devices}, but there are {jax.device_count()}.')
+  if c.batch_size % devices:
+    raise types.BadInput(
+        f'--config.batch_size={c.batch_size} is not a multiple of the '
+        f'{devices} devices; change it, or --config.devices.')
+
+
+def make_model(c: ml_collections.ConfigDict):
+  """The network of c.model; its activations are bfloat16 on accelerators."""
+  default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
+  return models.MODELS[c.model.name](
+      **c.model.settings.to_dict(), dtype=jnp.dtype(c.model.dtype or default))
+
+
+def make_data(c: ml_collections.ConfigDict):
+  """Batches of clean clips of c.data, this host's share."""
+  d, found, shares = c.data, [], []
+  if d.root:
+    found.append(_videos(d))
+    shares.append(1 - d.photo_share if d.photos else 1.0)
+  folders = [f for f in d.photos.split(',') if f]
+  for folder in folders:
+    names = sources.Pictures(folder).names
+    _, held_out = splits.split_names(names, ())
+    stills = sources.Pictures(
+        folder, exclude=[splits.name_of(n) for n in held_out])
+    found.append(motion.Photographs(
+        stills, num_frames=d.num_frames, size=d.size, seed=c.seed))
+    shares.append((d.photo_share if d.root else 1.0) / len(folders))
+  return pipeline.make_dataset(
+      found, shares, seed=c.seed, batch_size=c.batch_size,
+      num_frames=d.num_frames, size=d.size, workers=d.workers,
+      host_index=jax.process_index(), host_count=jax.process_count())
+
+
+def _videos(d):
+  """Prepared records, or the videos of a folder as they are."""
+  root = pathlib.Path(d.root)
+  if list(root.rglob('features.json')):
+    return sources.ClipRecords(root, 'train', held_out=d.held_out)
+  present = {splits.name_of(p) for p in root.rglob('*')}
+  return sources.VideoFolder(
+      root, num_frames=d.num_frames,
+      exclude=[n for n in d.held_out if n in present])
+
+
+def make_trainer(c: ml_collections.ConfigDict, mesh, model):
+  """(init, step): the first state, and the compiled step, of c.algorithm."""
+  trainer = TRAINERS[c.algorithm]
+  o = c.optimizer.to_dict()
+  rate = optimizer.schedule(
+      peak=o.pop('peak'), num_steps=c.num_steps, warmup=o.pop('warmup'),
+      shape=o.pop('shape'), final_decay=o.pop('final_decay'))
+  tx = optimizer.adamw(rate, **o)
+  draw = c.damage.to_dict() | {'severity': tuple(c.damage.severity)}
+  step = trainer.compile_step(
+      mesh, model=model, tx=tx, seed=c.seed, draw=batch_lib.Draw(**draw),
+      weights=c.losses.to_dict(), damage_weight=c.damage_weight,
+      ema_decay=c.ema_decay)
+  init = functools.partial(trainer.init_state, model=model, tx=tx)
+  return init, step
+
+
+def _first_state(c, mesh, model, init):
+  """The state before the first step, and the steps behind its weights."""
+  rng = jax.random.key(c.seed)
+  same = sharding.replicated(mesh)
+  if not c.init_from:
+    return jax.jit(init, out_shardings=same)(rng), 0
+  found = weights_lib.read_weights(c.init_from)
+  if found.config['model'] != c.model.name:
+    raise types.BadInput(
+        f'{c.init_from}: weights of a {found.config["model"]}, but the config '
+        f'trains a {c.model.name}.')
+  example = jnp.zeros((1, 2, 32, 32, 3))
+  expected = jax.eval_shape(model.init, rng, example)['params']
+  weights_lib.check_shapes(found.params, expected)
+  state = jax.jit(lambda p: init(rng, params=p), out_shardings=same)(
+      found.params)
+  return state, int(found.config.get('steps', 0))
+
+
+def _train(c, folder) -> state_lib.TrainState:
+  mesh = sharding.make_mesh(c.devices or None)
+  model = make_model(c)
+  init, step_fn = make_trainer(c, mesh, model)
+  state, before = _first_state(c, mesh, model, init)
+  data = iter(make_data(c))
+  textures = None
+  if c.data.textures:
+    try:
+      textures = textures_lib.load_textures(c.data.textures)
+    except FileNotFoundError as error:
+      raise types.BadInput(f'--config.data.textures: {error}') from error
+    textures = jax.device_put(textures, sharding.replicated(mesh))
+  with contextlib.ExitStack() as stack:
+    saved = stack.enter_context(checkpoint.opened(
+        folder / 'checkpoints', every=c.checkpoint_every))
+    if (found := saved.restore_latest(state, data)) is not None:
+      state, data, _ = found
+    start = int(state.step)
+    writer = None
+    if jax.process_index() == 0:
+      writer = stack.enter_context(log.opened(
+          folder, total_steps=c.num_steps, start_step=start))
+    stop = stack.enter_context(_stopped_by_sigterm())
+    loop = _Loop(c, folder, mesh, step_fn, saved, writer, stop, before)
+    return loop.run(state, data, textures, start)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Loop:
+  """What every step of one run needs; the state goes through as a value."""
+
+  c: ml_collections.ConfigDict
+  folder: pathlib.Path
+  mesh: jax.sharding.Mesh
+  step_fn: Any
+  saved: checkpoint.Checkpoints
+  writer: log.Log | None
+  stop: threading.Event
+  before: int  # Steps behind the weights it began with.
+
+  def run(self, state, data, textures, start) -> state_lib.TrainState:
+    """Steps until the last one, or until told to stop."""
+    metrics, step = None, start
+    for step in range(start + 1, self.c.num_steps + 1):
+      batch = sharding.put_batch(next(data), self.mesh)
+      state, new = self.step_fn(state, batch['clean'], textures)
+      # The step before is looked at while this one runs.
+      self.look(step - 1, metrics)
+      metrics = new
+      stopping = self.stop.is_set()
+      due = step % self.c.checkpoint_every == 0 or step == self.c.num_steps
+      if due or stopping:
+        self.look(step, metrics)  # What is not finite is never saved.
+        metrics = None
+        self.saved.save(step, state, data, {'before': self.before}, force=True)
+        self.write_weights(state, step)
+      if stopping:
+        logging.warning('Stopped by SIGTERM; step %d is saved.', step)
+        break
+    self.saved.wait()
+    return state
+
+  def look(self, step, metrics) -> None:
+    """Logs metrics, and stops where they are not finite."""
+    if metrics is None:
+      return
+    values = {k: float(v) for k, v in metrics.items()}
+    culprits = [k for k, v in values.items() if not math.isfinite(v)]
+    if culprits:
+      raise FloatingPointError(
+          f'Step {step}: {", ".join(culprits)} not finite; the last good '
+          f'checkpoint is in {self.folder / "checkpoints"}. Lower the learning '
+          'rate (--config.optimizer.peak) or look at the data.')
+    if self.writer is not None and (
+        step % self.c.log_every == 0 or step == self.c.num_steps):
+      self.writer.write(step, values)
+
+  def write_weights(self, state, step) -> None:
+    """The averaged network as a weights folder, for restore and evaluate."""
+    if jax.process_index():
+      return
+    c = self.c
+    settings = c.model.settings.to_dict()
+    weights_lib.save_weights(
+        self.folder / 'weights', jax.tree.map(np.asarray, state.ema),
+        model=c.model.name, settings=settings, steps=self.before + step,
+        card=f'# {c.model.name}\n\n{self.before + step} steps, {settings}, '
+        f'trained by `{c.algorithm}` from {c.init_from or "random numbers"}.\n'
+        'Settings of the run: config.json of its workdir.\n')
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm():
+  """Yields an event that SIGTERM sets; elsewhere than in main, nothing does."""
+  event = threading.Event()
+  if threading.current_thread() is not threading.main_thread():
+    yield event
+    return
+  old = signal.signal(signal.SIGTERM, lambda *_: event.set())
+  try:
+    yield event
+  finally:
+    signal.signal(signal.SIGTERM, old)

@@ -1,0 +1,135 @@
+"""Supervised training of the restorer: damaged clips to clean ones."""
+
+from collections.abc import Mapping
+import functools
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from revive_jax.losses import detection, reconstruction, temporal
+from revive_jax.ops import resize
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import sharding
+from revive_jax.training import state as state_lib
+
+
+def init_state(
+    rng: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,
+    params: Any | None = None,
+) -> state_lib.TrainState:
+  """The state before the first step; params: to go on from, else drawn."""
+  if params is None:
+    params = model.init(rng, jnp.zeros((1, 2, 32, 32, 3)))['params']
+  return state_lib.TrainState(
+      step=jnp.zeros((), jnp.int32), params=params, opt_state=tx.init(params),
+      ema=jax.tree.map(jnp.copy, params))
+
+
+def losses(
+    restored: Any, flows: Any, batch: batch_lib.Batch, *, damage_weight: float,
+) -> dict[str, jax.Array]:
+  """The terms of the loss, means over the batch.
+
+  Args:
+    restored: restorer.Restored of the batch.
+    flows: the matcher's flows to past and future, coarse to fine.
+    batch: what was damaged, and what is wanted.
+    damage_weight: how much more than others replaced pixels count.
+  """
+  weight = 1 + damage_weight * batch.damage
+  still = jax.lax.stop_gradient(restored.output)
+  return {
+      'charbonnier': reconstruction.charbonnier(
+          restored.output, batch.target, weight=weight).mean(),
+      'cross_entropy': detection.cross_entropy(
+          restored.damage, batch.damage).mean(),
+      'dice': detection.dice(restored.damage, batch.damage).mean(),
+      'likelihood': reconstruction.gaussian_nll(
+          still, batch.target, restored.log_variance).mean(),
+      **matching(flows, batch),
+  }
+
+
+def matching(flows: Any, batch: batch_lib.Batch) -> dict[str, jax.Array]:
+  """How well the flows explain the clean neighbours, at each resolution.
+
+  The clean frames judge, so that no flow learns to follow the damage.
+  """
+  flat = lambda x: x.reshape(-1, *x.shape[2:])
+  photometric, roughness = jnp.zeros(()), jnp.zeros(())
+  new_shot = batch.cuts.at[:, 0].set(True)
+  end = jnp.roll(new_shot, -1, axis=1)
+  for flow, valid, step in ((flows[0], ~new_shot, 1), (flows[1], ~end, -1)):
+    if flow is None:
+      continue
+    valid = flat(valid.astype(jnp.float32)[..., None])[:, 0]
+    for block, level in (
+        (16, flow.sixteenth), (8, flow.eighth), (4, flow.quarter)):
+      frames = resize.mean_pool(batch.target, block)
+      others = jnp.roll(frames, step, axis=1)
+      photometric += temporal.photometric(
+          flat(frames), flat(others), flat(level), valid).mean() / 6
+      roughness += temporal.roughness(flat(level), flat(frames)).mean() / 6
+  return {'photometric': photometric, 'roughness': roughness}
+
+
+def train_step(
+    state: state_lib.TrainState,
+    clean: jax.Array,
+    textures: jax.Array | None,
+    *,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    seed: int,
+    draw: batch_lib.Draw,
+    weights: Mapping[str, float],
+    damage_weight: float,
+    ema_decay: float,
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """One step: damages clean [B, T, H, W, 3], restores it, learns from it.
+
+  weights: of the terms of losses(). Returns the new state and the metrics:
+  the terms, 'loss', 'psnr_damaged', 'psnr' (dB), and the gradients' norms per
+  part of the network.
+  """
+  rng = jax.random.fold_in(jax.random.key(seed), state.step)
+  batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
+
+  def loss_of(params):
+    restored, _, flows = model.apply(
+        {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
+        use_future=batch.use_future)
+    terms = losses(restored, flows, batch, damage_weight=damage_weight)
+    return sum(weights[k] * v for k, v in terms.items()), (restored, terms)
+
+  (loss, (restored, metrics)), grads = jax.value_and_grad(
+      loss_of, has_aux=True)(state.params)
+  updates, opt_state = tx.update(grads, state.opt_state, state.params)
+  params = optax.apply_updates(state.params, updates)
+  # Early on the average follows quickly, or it would average noise.
+  done = state.step.astype(jnp.float32)
+  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
+  ema = optax.incremental_update(params, state.ema, step_size=1 - decay)
+  metrics |= {
+      'loss': loss,
+      'psnr_damaged': _psnr(batch.damaged, batch.target),
+      'psnr': _psnr(restored.output, batch.target),
+      **{f'grad_norm/{k}': optax.global_norm(v) for k, v in grads.items()}}
+  return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
+
+
+def _psnr(x, target):
+  """Of the whole batch, dB, so that undamaged clips do not outweigh others."""
+  return -10 * jnp.log10(jnp.mean((jnp.clip(x, 0, 1) - target) ** 2) + 1e-10)
+
+
+def compile_step(mesh: jax.sharding.Mesh, **static: Any):
+  """Jits train_step: clips shared out along `data`, all else on each device."""
+  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
+  return jax.jit(
+      functools.partial(train_step, **static),
+      in_shardings=(same, shared, same), out_shardings=(same, same),
+      donate_argnums=0)
