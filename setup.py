@@ -24,6 +24,7 @@ setuptools.setup(
     packages=[*setuptools.find_packages(include=['revive_jax', 'revive_jax.*']),
               'revive_jax.configs'],
     package_dir={'revive_jax.configs': 'configs'},
+    package_data={'revive_jax': ['weights/*/*']},
     install_requires=[
         'absl-py',
         'av>=16',
@@ -52,6 +53,7 @@ setuptools.setup(
         'cuda': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
         'hub': ['huggingface_hub'],
+        'tensorflow': ['tensorflow-cpu'],
         'test': [
             'hypothesis',
             'jsonschema',

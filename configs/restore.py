@@ -10,6 +10,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mode = 'restore'
   c.seed = 0
 
+  # The network: the name of shipped weights, a folder, a file, or a hub id.
+  # '': none; the classical stages restore.
+  c.weights = '' if tiny else 'restorer'
+
   # What may be changed: 'full' (tone, denoise, fill) or 'repair' (fill only;
   # outside the damage every pixel stays as it is).
   c.composite = 'full'
@@ -17,7 +21,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.strength = dict(scratch=1.0, dust=1.0, noise=0.8, flicker=1.0, blur=0.5,
                     tone=0.0)
   # ('auto',) measures and chooses; otherwise the names of the stages to run,
-  # of preprocess, match, detect, classical, composite, optimise, output.
+  # of preprocess, match, detect, restore (the network), classical, composite,
+  # optimise, output.
   c.stages = ('auto',)
 
   # How damage is filled and noise taken out (pipeline/classical.py).
@@ -25,8 +30,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.inpaint = 'telea'
   c.denoiser = 'nlm' if tiny else 'auto'
 
-  c.window = 24  # Frames that are worked on at once...
-  c.lookahead = 10  # ...and frames around them to look at (10: exact).
+  c.window = 32  # Frames that are worked on at once...
+  c.lookahead = 10  # ...and frames around them to look at.
   c.tile = 1024  # Larger frames are cut into tiles of this side, px...
   c.overlap = 64  # ...that overlap by this much, px.
 

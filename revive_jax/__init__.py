@@ -1,3 +1,18 @@
-"""revive_jax: restores damaged film and video; it does not reinvent it."""
+"""revive_jax: restores damaged film and video; it does not reinvent it.
+
+  model, params = revive_jax.load_weights('restorer')
+  restored, state = revive_jax.restore_frames(params, frames, model=model)
+"""
+
+import importlib
 
 __version__ = '0.1.0'
+__all__ = ('load_weights', 'restore_frames')
+
+
+def __getattr__(name: str):
+  # On first use, so that a program that wants something else starts quickly.
+  if name in __all__:
+    inference = importlib.import_module('revive_jax.models.inference')
+    return getattr(inference, name)
+  raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,4 +1,6 @@
-"""Demo: make a clip, damage it, restore it, report how close it came.
+"""Demo: make a clip, damage it, restore it twice, report how close it came.
+
+Once by the classical stages, once by the network.
 
 The input is made: photographs that ship with scikit-image (all public domain
 or CC0; no model is ever trained on them), set in motion, and damaged by our
@@ -34,8 +36,9 @@ _SHOTS = (
 def demo(c: ml_collections.ConfigDict, workdir: str) -> dict:
   """Runs the demo and returns the report; see configs/demo.py.
 
-  Writes outputs/damaged.mkv, restored.mkv, side_by_side.mp4 and
-  contact_sheet.png, and report.json, into workdir, and prints where they are.
+  Writes outputs/damaged.mkv, classical.mkv, restored.mkv, side_by_side.mp4
+  and contact_sheet.png, and report.json, into workdir, and prints where they
+  are. classical.mkv is left out where c has no weights: then restored is.
   """
   if c.severity not in chain.SEVERITY:
     raise types.BadInput(
@@ -55,26 +58,37 @@ def demo(c: ml_collections.ConfigDict, workdir: str) -> dict:
   outputs = pathlib.Path(workdir) / 'outputs'
   with workdir_lib.opened(workdir):
     writer.write_rgb(outputs / 'damaged.mkv', codes, frame_rate=c.frame_rate)
-  masks = []
-  report = restore.restore(
-      c, workdir, str(outputs / 'damaged.mkv'), str(outputs / 'restored.mkv'),
-      see=lambda clip: masks.append(composite.damage_mask(clip, radius=0)))
-  detected = np.concatenate(masks)
-  restored = _read(outputs / 'restored.mkv')
+  versions = {'damaged': codes}
+  if c.weights:
+    classical = ml_collections.ConfigDict(c.to_dict())
+    classical.weights = ''
+    _restored(classical, workdir, outputs, 'classical')
+    versions['classical'] = _read(outputs / 'classical.mkv')
+  report, detected = _restored(c, workdir, outputs, 'restored')
+  versions['restored'] = restored = _read(outputs / 'restored.mkv')
   report['quality'] = quality(
-      clean, codes, restored, damage, detected, _ends(c.num_frames)[1:-1])
+      clean, versions, damage, detected, _ends(c.num_frames)[1:-1])
   report['quality']['severity'] = c.severity
   frames = np.round(clean * 255).astype(np.uint8)
   writer.write_rgb(
       outputs / 'side_by_side.mp4',
       (np.hstack(pair) for pair in zip(codes, restored, strict=True)),
       frame_rate=c.frame_rate, crf=20)
-  _write_sheet(outputs / 'contact_sheet.png', codes, detected, restored, frames)
+  _write_sheet(outputs / 'contact_sheet.png', versions, detected, frames)
   names = ('side_by_side.mp4', 'contact_sheet.png', 'damaged.mkv')
   report['outputs'] += [{'path': str(outputs / n)} for n in names]
   workdir_lib.write_json(pathlib.Path(workdir) / 'report.json', report)
   _print(report, pathlib.Path(workdir))
   return report
+
+
+def _restored(c, workdir, outputs, name):
+  """Restores damaged.mkv to name.mkv; the report, and the mask it found."""
+  masks = []
+  report = restore.restore(
+      c, workdir, str(outputs / 'damaged.mkv'), str(outputs / f'{name}.mkv'),
+      see=lambda clip: masks.append(composite.damage_mask(clip, radius=0)))
+  return report, np.concatenate(masks)
 
 
 def make_clip(num_frames: int, height: int, width: int) -> np.ndarray:
@@ -121,20 +135,19 @@ def _read(path) -> np.ndarray:
   return np.stack([f.rgb for f in reader.read_frames(probe.probe(str(path)))])
 
 
-def quality(clean, codes, restored, damage, detected, cuts) -> dict:
-  """PSNR, SSIM, flicker and damage scores, of the damaged and the restored.
+def quality(clean, versions, damage, detected, cuts) -> dict:
+  """PSNR, SSIM, flicker of each version, and how well damage was found.
 
   Args:
     clean: [T, H, W, 3] float32 in [0, 1].
-    codes: the damaged clip, uint8.
-    restored: the restored clip, uint8.
+    versions: clips by name, uint8.
     damage: the true mask, [T, H, W, 1].
     detected: the mask that was found, [T, H, W] bool.
     cuts: first frames of the shots but the first.
   """
   ssim = jax.jit(fidelity.ssim)
   result = {}
-  for name, clip in (('damaged', codes), ('restored', restored)):
+  for name, clip in versions.items():
     clip = clip.astype(np.float32) / 255
     result[name] = {
         'psnr_db': float(fidelity.psnr(clip, clean).mean()),
@@ -152,16 +165,17 @@ def quality(clean, codes, restored, damage, detected, cuts) -> dict:
   return result
 
 
-def _write_sheet(path, codes, detected, restored, clean) -> None:
-  """Rows of damaged, damage mask, restored, clean: one row for each shot."""
-  count = len(codes)
+def _write_sheet(path, versions, detected, clean) -> None:
+  """Rows of damaged, damage found, versions, clean: one row for each shot."""
+  count = len(clean)
+  titles = ['damaged', 'damage found', *list(versions)[1:], 'clean']
   rows = []
   for i in range(len(_SHOTS)):
     t = (2 * i + 1) * count // (2 * len(_SHOTS))
     mask = np.repeat(detected[t][..., None], 3, -1).astype(np.uint8) * 255
-    row = [codes[t], mask, restored[t], clean[t]]
-    for frame, title in zip(row, ('damaged', 'damage found', 'restored',
-                                  'clean'), strict=True):
+    damaged, *others = (clip[t].copy() for clip in versions.values())
+    row = [damaged, mask, *others, clean[t]]
+    for frame, title in zip(row, titles, strict=True):
       if not i and frame.shape[1] > 200:
         for colour, thick in (((0, 0, 0), 4), ((255, 255, 255), 1)):
           cv2.putText(frame, title, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7,
@@ -179,7 +193,9 @@ def _print(report, workdir) -> None:
   """Says where everything is, and how close it came."""
   q = report['quality']
   lines = [f'          {"PSNR":>9} {"SSIM":>7} {"flicker":>9}']
-  for name in ('damaged', 'restored'):
+  for name in ('damaged', 'classical', 'restored'):
+    if name not in q:
+      continue
     v = q[name]
     lines.append(f'{name:<9} {v["psnr_db"]:>6.2f} dB {v["ssim"]:>7.4f} '
                  f'{v["flicker_percent"]:>7.2f} %')

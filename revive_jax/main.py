@@ -79,6 +79,12 @@ def _train(c, workdir):
   print(f'Weights: {pathlib.Path(workdir) / "weights"}')
 
 
+def _evaluate(c, workdir):
+  from revive_jax import evaluate
+
+  evaluate.evaluate(c, workdir)
+
+
 def _use_compilation_cache() -> None:
   """Keeps compiled programs from run to run, where there is a home."""
   import jax
@@ -93,7 +99,8 @@ def _use_compilation_cache() -> None:
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
 
 
-MODES = {'demo': _demo, 'restore': _restore, 'train': _train}
+MODES = {'demo': _demo, 'evaluate': _evaluate, 'restore': _restore,
+         'train': _train}
 
 
 def config_path(name: str) -> str:

@@ -1,16 +1,19 @@
 """Restore: a film in, a repaired film out."""
 
 from collections.abc import Callable, Iterator
+import functools
 import pathlib
 import resource
 import time
 
 from absl import logging
+import jax
 import ml_collections
 import numpy as np
 
 from revive_jax import pipeline, progress, types
 from revive_jax import workdir as workdir_lib
+from revive_jax.models import inference, weights
 from revive_jax.pipeline import choose, composite, measure, run, spatial
 from revive_jax.video import masks, probe, reader, writer
 
@@ -43,9 +46,13 @@ def restore(
   if destination is None:
     destination = default_output(workdir, info)
   writer.check_output(destination, info, codec=c.output.codec)
+  found = weights.read_weights(c.weights) if c.weights else None
+  network = make_network(found) if found else None
   with workdir_lib.opened(workdir) as folder:
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    report = _restore(c, info, str(destination), see)
+    report = _restore(c, info, str(destination), see, network)
+    if found:
+      report['weights'] = described(found)
     workdir_lib.write_json(folder / 'report.json', report)
   return report
 
@@ -64,6 +71,10 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   if tuple(c.stages) != ('auto',):
     for name in c.stages:
       one_of('stages', name, tuple(pipeline.STAGES))
+  if 'restore' in c.stages and not c.weights:
+    raise types.BadInput(
+        'The stage restore needs a network; name its weights with '
+        f'--config.weights (shipped: {", ".join(weights.shipped())}).')
   for kind, value in c.strength.items():
     if not 0 <= value <= 1:
       raise types.BadInput(
@@ -76,6 +87,19 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.overlap={c.overlap} is not less than '
         f'--config.tile={c.tile}.')
+
+
+def make_network(found: weights.Weights):
+  """What the learned stage runs (pipeline.restore.Network), of weights."""
+  model, params = inference.build(found)
+  params = jax.device_put(params)  # Once, not with every window.
+  return functools.partial(inference.restore_frames, params, model=model)
+
+
+def described(found: weights.Weights) -> str:
+  """Which weights these are, for the report: name, steps, hash."""
+  return (f'{found.name}, {found.config.get("steps", 0)} steps, sha256 '
+          f'{found.config["sha256"]}')
 
 
 def default_output(workdir: str, info: probe.VideoInfo) -> str:
@@ -96,7 +120,7 @@ def fit_window(window: int, info: probe.VideoInfo) -> int:
   return min(window, max(6, window * 640 * 480 // (info.width * info.height)))
 
 
-def _restore(c, info, destination, see) -> dict:
+def _restore(c, info, destination, see, network) -> dict:
   """Both passes; returns the report."""
   start, warnings = time.monotonic(), []
   logging.info('Measuring %s.', info.path)
@@ -113,14 +137,15 @@ def _restore(c, info, destination, see) -> dict:
       stages=tuple(c.stages), output=dict(
           bits=8 if info.bit_depth <= 8 else 16, grain=c.output.grain),
       fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
-      marked=bool(c.mask)) for s in shots]
+      marked=bool(c.mask), learned=network is not None) for s in shots]
   marks = masks.read_masks(c.mask, info, num_frames) if c.mask else None
   tallies = [dict(pixels=0, changed=0, damaged=0, moved=0, invented=0)
              for _ in shots]
   clips = run.run(
       reader.read_frames(info), shots, plans,
       window=fit_window(c.window, info),
-      context=c.lookahead, tile=c.tile, overlap=c.overlap, masks=marks)
+      context=c.lookahead, tile=c.tile, overlap=c.overlap, masks=marks,
+      network=network)
   written = writer.write_video(
       destination, progress.show(
           _outputs(clips, tallies, see), total=num_frames, label='Restoring'),

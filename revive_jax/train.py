@@ -1,4 +1,4 @@
-"""Train: a config and a workdir in, weights out. One loop for all algorithms."""
+"""Train: a config and a workdir in, weights out; one loop for all of them."""
 
 import contextlib
 import dataclasses

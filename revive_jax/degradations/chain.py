@@ -42,9 +42,9 @@ class Mix(NamedTuple):
   """What a chain draws from.
 
   operators: name -> probability that it acts on a clip. options: name ->
-  keyword arguments of the operator. shuffled: the probability that a call draws
-  the order anew, else it is as listed. spread: the severity of each operator is that of the clip
-  times a factor drawn from this range.
+  keyword arguments of the operator. shuffled: the probability that a call
+  draws the order anew, else it is as listed. spread: the severity of each
+  operator is that of the clip times a factor drawn from this range.
   """
 
   operators: Mapping[str, float]

@@ -130,7 +130,7 @@ class Restorer(nn.Module):
       state: State | None = None,
       causal: bool = False,
       use_future: jax.Array | None = None,
-      carry_after: int | None = None,
+      carry_after: jax.Array | int | None = None,
   ) -> tuple[Restored, State, tuple[Flows, Flows | None]]:
     """Restores clips.
 
@@ -142,11 +142,9 @@ class Restorer(nn.Module):
       causal: leave the backward direction out altogether.
       use_future: [B] in {0, 1}, which clips see their future (training).
       carry_after: how many frames the returned state has seen; None: all.
-        The forward direction runs over these alone when fewer.
 
     Returns:
-      What was restored (carry_after frames), the state, and the flows to the
-      past and to the future.
+      What was restored, the state, and the flows to the past and the future.
     """
     batch, time, height, width, _ = frames.shape
     cuts = jnp.zeros((batch, time), bool) if cuts is None else cuts
@@ -155,30 +153,26 @@ class Restorer(nn.Module):
     if state is None:
       state = self.initial_state(batch, height, width)
       cuts = cuts.at[:, 0].set(True)
-    kept = time if carry_after is None else carry_after
-    core = lambda x: x[:, :kept]
 
     encoded, fine, coarse = self._over_time(
         lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask))
-    descriptors = fine, coarse
-    first = state
-    state, (forward, past) = self._over_time(
-        lambda m, s, x: m._step(m.forward_cell, s, *x), first,
-        (core(encoded), *map(core, descriptors), _keep(core(cuts))),
-        carry=True)
+    _, (forward, past) = self._over_time(
+        lambda m, s, x: m._step(m.forward_cell, s, *x), state,
+        (encoded, fine, coarse, _keep(cuts)), carry=True)
+    last = (time if carry_after is None else carry_after) - 1
+    state = State(forward[:, last], fine[:, last], coarse[:, last])
     backward, future = jnp.zeros_like(forward), None
     if not causal:
-      last = jnp.concatenate([cuts[:, 1:], jnp.ones((batch, 1), bool)], 1)
-      start = self.initial_state(batch, height, width)
+      ends = jnp.concatenate([cuts[:, 1:], jnp.ones((batch, 1), bool)], 1)
       _, (backward, future) = self._over_time(
-          lambda m, s, x: m._step(m.backward_cell, s, *x), start,
-          (encoded, *descriptors, _keep(last)), carry=True, reverse=True)
-      backward, future = core(backward), jax.tree.map(core, future)
+          lambda m, s, x: m._step(m.backward_cell, s, *x),
+          self.initial_state(batch, height, width),
+          (encoded, fine, coarse, _keep(ends)), carry=True, reverse=True)
     if use_future is not None:
       backward *= use_future.astype(self.dtype)[:, None, None, None, None]
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
-        (core(encoded), forward, backward, core(frames), core(mask)))
+        (encoded, forward, backward, frames, mask))
     flow = jnp.stack([past.half, jnp.zeros_like(past.half) if future is None
                       else future.half], 2)
     restored = Restored(output, damage, log_variance, flow)

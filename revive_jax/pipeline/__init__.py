@@ -1,6 +1,8 @@
 """The stages of restoring; each maps a Clip to a Clip and fills one field.
 
-STAGES is the whole list of them, in the order in which they run.
+STAGES is the whole list of them, in the order in which they run; `restore`
+(learned) or `detect` and `classical`. `restore` also hands a memory from
+window to window.
 """
 
 from revive_jax.pipeline import (
@@ -11,12 +13,14 @@ from revive_jax.pipeline import (
     optimise,
     output,
     preprocess,
+    restore,
 )
 
 STAGES = {
     'preprocess': preprocess.preprocess,
     'match': match.match,
     'detect': detect.detect,
+    'restore': restore.restore,
     'classical': classical.classical,
     'composite': composite.composite,
     'optimise': optimise.optimise,

@@ -6,8 +6,8 @@ from typing import Any
 from revive_jax.pipeline import measure
 
 KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
-_ORDER = ('preprocess', 'match', 'detect', 'classical', 'composite',
-          'optimise', 'output')
+_ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
+          'composite', 'optimise', 'output')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ def choose(
     shot: measure.Shot, *, mode: str, strength: dict[str, float],
     stages: tuple[str, ...], output: dict[str, Any], fill: str,
     inpaint: str, denoiser: str, seed: int, marked: bool,
+    learned: bool = False,
 ) -> Plan:
   """Plans the stages of a shot from what was measured on it.
 
@@ -48,18 +49,23 @@ def choose(
     denoiser: see classical; 'auto' takes what suits the shot.
     seed: of grain and dither.
     marked: the user marked damage.
+    learned: there is a network: with ('auto',) it restores instead of the
+      classical stages.
   """
   auto = stages == ('auto',)
   names = _ORDER if auto else tuple(n for n in _ORDER if n in stages)
-  amounts, reasons = _amounts(shot, mode, strength, auto)
+  network = auto and learned
+  amounts, reasons = _amounts(shot, mode, strength, auto, network)
   finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))
   moves = shot.stop - shot.start > 1
   options = {
       'preprocess': {},
       'match': {},
+      'restore': {},
+      # Beside a network it looks for what runs far across a single picture.
       'detect': dict(
-          sigma=shot.noise, dust=moves and amounts['dust'] > 0,
-          scratches=moves and amounts['scratch'] > 0,
+          sigma=shot.noise, dust=moves and amounts['dust'] > 0 and not network,
+          scratches=moves and amounts['scratch'] > 0 and not network,
           cracks=amounts['crack'] > 0,
           sensitivity=0.6 if auto and shot.spots < 1e-4 else 1.0),
       'classical': dict(
@@ -76,9 +82,10 @@ def choose(
   repairs = finds or amounts['noise'] > 0
   needed = {
       'preprocess': toned,
-      'match': moves and (repairs or amounts['local'] > 0),
-      'detect': finds,
-      'classical': repairs,
+      'match': moves and not network and (repairs or amounts['local'] > 0),
+      'detect': amounts['crack'] > 0 if network else finds,
+      'restore': repairs and (learned if auto else True),
+      'classical': repairs and not network,
       'composite': True,
       'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
       'output': True,
@@ -88,16 +95,19 @@ def choose(
       'match': 'the stages after it compare neighbouring frames',
       'detect': '; '.join([reasons[k] for k in ('dust', 'scratch', 'crack')]
                           + ['the user marked damage'] * marked),
+      'restore': reasons['noise'] + (
+          '; damage is found and filled' if finds else ''),
       'classical': reasons['noise'] + ('; damage is filled' if finds else ''),
       'composite': f'mode {mode}',
       'optimise': '; '.join(reasons[k] for k in ('local', 'blur')),
       'output': 'always',
   }
+  repair = max(amounts[k] for k in ('dust', 'scratch', 'crack', 'noise'))
   shown = {
       'preprocess': max(amounts['flicker'], amounts['tone']),
       'detect': options['detect']['sensitivity'],
-      'classical': max(amounts[k] for k in ('dust', 'scratch', 'crack',
-                                            'noise')),
+      'restore': repair,
+      'classical': repair,
       'optimise': max(amounts['local'], amounts['blur']),
   }
   chosen = tuple(
@@ -110,7 +120,7 @@ def _denoiser(name: str, moves: bool) -> str:
   return name if name != 'auto' else ('temporal' if moves else 'nlm')
 
 
-def _amounts(shot, mode, strength, auto):
+def _amounts(shot, mode, strength, auto, network):
   """Strength of each repair, and the sentence that says why."""
   codes, single = 255 * shot.noise, shot.stop - shot.start == 1
   tests = {  # Name: (kind, share in [0, 1], sentence).
@@ -124,12 +134,14 @@ def _amounts(shot, mode, strength, auto):
                 f'noise of {codes:.1f} of 255'),
       'dust': ('dust', float(not single),
                f'{1e4 * shot.spots:.1f} in 10,000 pixels look like dust'),
-      'scratch': ('scratch', float(shot.scratches > 2e-4),
+      # A network finds more than was measured here.
+      'scratch': ('scratch', float(
+          not single if network else shot.scratches > 2e-4),
                   f'{1e4 * shot.scratches:.1f} in 10,000 pixels lie on lines '
                   'that stay'),
       'crack': ('dust', float(single and shot.cracks > 1.5e-3),
                 f'{100 * shot.cracks:.2f} % of the picture look cracked'),
-      'blur': ('blur', 0.0 if not shot.edge_width > 0 else
+      'blur': ('blur', 0.0 if network or not shot.edge_width > 0 else
                _rise(shot.edge_width, 1.1, 2.2) * _rise(6 - codes, 0, 4),
                f'edges are {shot.edge_width:.1f} px wide'),
   }

@@ -1,6 +1,6 @@
 """Run: the stages over the windows of a long film, as a generator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import functools
 import itertools
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from revive_jax import pipeline, types
 from revive_jax.ops import windows
-from revive_jax.pipeline import choose, flicker, measure, preprocess
+from revive_jax.pipeline import choose, flicker, measure, preprocess, restore
 from revive_jax.video import reader
 
 # What sees a pixel's surroundings only, and so can work tile by tile.
@@ -37,6 +37,7 @@ def run(
     tile: int,
     overlap: int,
     masks: Iterator[np.ndarray] | None = None,
+    network: restore.Network | None = None,
 ) -> Iterator[tuple[int, types.Clip, list[reader.SourceFrame]]]:
   """Yields (shot number, clip, source frames) for each window, in order.
 
@@ -49,21 +50,30 @@ def run(
     tile: side of a tile, px.
     overlap: of tiles, px.
     masks: the user's mask of each frame, [H, W] bool, in order.
+    network: what the stage restore runs; needed if a plan has it.
   """
   segments = windows.cut_segments(
       [(s.start, s.stop) for s in shots], window=window, context=context)
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
   masks = itertools.repeat(None) if masks is None else masks
+  memory = None  # Of the learned stage, from window to window of a shot.
   for segment, pairs in reader.windows(
       zip(frames, masks, strict=False), segments):
     group, marks = zip(*pairs, strict=True)
     number = int(np.searchsorted(starts, segment.start, 'right')) - 1
     shot = shots[number]
     clip = _make_clip(group, segment, shot, tones[number], marks)
-    clip = apply_stages(clip, plans[number].stages, tile=tile, overlap=overlap)
     core = slice(segment.core_start - segment.start,
                  segment.core_stop - segment.start)
+    if segment.core_start == shot.start:
+      memory = None
+    learned = functools.partial(
+        restore.restore, network=network, core=core, memory=memory,
+        length=window + context, tile=tile, overlap=overlap)
+    clip, memory = apply_stages(
+        clip, plans[number].stages, tile=tile, overlap=overlap,
+        learned=learned)
     kept = {name: value[core] for name, value in vars(clip).items()
             if value is not None}
     yield number, clip.replace(**kept), group[core]
@@ -85,22 +95,29 @@ def _make_clip(group, segment, shot, tone, marks) -> types.Clip:
 
 def apply_stages(
     clip: types.Clip, stages: Sequence[choose.Choice], *, tile: int,
-    overlap: int,
-) -> types.Clip:
-  """The clip after the stages; local ones go tile by tile on large frames."""
+    overlap: int, learned: Callable[[types.Clip], tuple] | None = None,
+) -> tuple[types.Clip, restore.Memory | None]:
+  """The clip after the stages, and what the learned one leaves to the next.
+
+  Local stages go tile by tile on large frames; learned is the stage restore.
+  """
+  memory = None
   bound = [(s.name, functools.partial(pipeline.STAGES[s.name], **s.options))
            for s in stages]
   local = [f for name, f in bound if name in _LOCAL]
-  rest = [f for name, f in bound if name not in _LOCAL]
+  rest = [(name, f) for name, f in bound if name not in _LOCAL]
   height, width = clip.source.shape[1:3]
   if local and max(height, width) > tile:
     clip = _by_tiles(clip, local, tile, overlap)
   else:
     for stage in local:
       clip = stage(clip)
-  for stage in rest:
-    clip = stage(clip)
-  return clip
+  for name, stage in rest:
+    if name == 'restore':
+      clip, memory = learned(clip)
+    else:
+      clip = stage(clip)
+  return clip, memory
 
 
 def _by_tiles(clip, stages, tile, overlap) -> types.Clip:

@@ -1,0 +1,93 @@
+"""Restoring with trained weights: what the package offers to other programs."""
+
+import functools
+import os
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from revive_jax import models, types
+from revive_jax.models import restorer, weights
+from revive_jax.ops import resize
+
+
+def load_weights(where: str | os.PathLike) -> tuple[nn.Module, Any]:
+  """The network and the params of trained weights.
+
+  Activations are float32 on CPUs and bfloat16 on accelerators.
+
+  Args:
+    where: a name that ships with the package, a folder, a file, or a hub id.
+
+  Raises:
+    types.BadInput: there are none, they are damaged, or they are of an
+      architecture that this program does not have.
+  """
+  return build(weights.read_weights(where))
+
+
+def build(found: weights.Weights) -> tuple[nn.Module, Any]:
+  """load_weights, of weights that have been read."""
+  name, settings = found.config['model'], found.config['settings']
+  if name not in models.MODELS:
+    raise types.BadInput(
+        f'{found.name}: weights of a model {name!r}, which this version does '
+        f'not have; it has {", ".join(models.MODELS)}.')
+  dtype = jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16
+  try:
+    model = models.MODELS[name](**settings, dtype=dtype)
+  except TypeError as error:
+    raise types.BadInput(
+        f'{found.name}: settings {settings} are not those of a {name}; the '
+        'weights are of another version.') from error
+  example = jnp.zeros((1, 1, restorer.BLOCK, restorer.BLOCK, 3))
+  expected = jax.eval_shape(model.init, jax.random.key(0), example)['params']
+  weights.check_shapes(found.params, expected)
+  return model, found.params
+
+
+@functools.partial(jax.jit, static_argnames=('model', 'causal'))
+def restore_frames(
+    params: Any,
+    frames: jax.Array,
+    *,
+    model: nn.Module,
+    mask: jax.Array | None = None,
+    cuts: jax.Array | None = None,
+    state: restorer.State | None = None,
+    causal: bool = False,
+    carry_after: jax.Array | int | None = None,
+) -> tuple[restorer.Restored, restorer.State]:
+  """Restores frames [B, T, H, W, 3] in [0, 1], of any size; jitted.
+
+  On CPU, GPU and TPU; shards over B as frames are sharded. It is compiled once
+  for each shape.
+
+  Args:
+    params: of load_weights.
+    frames: float32, gamma-encoded RGB, without global flicker.
+    model: of load_weights.
+    mask: [B, T, H, W, 1], 1 where a person marked damage.
+    cuts: [B, T] bool, a shot starts at this frame.
+    state: what the last call returned, when frames go on from there.
+    causal: use no future frames at all.
+    carry_after: how many of the frames the returned state has seen; None: all.
+
+  Returns:
+    Restored, and the state.
+  """
+  height, width = frames.shape[2:4]
+  frames = resize.pad_to_multiple(frames, restorer.BLOCK)
+  if mask is not None:
+    mask = resize.pad_to_multiple(mask, restorer.BLOCK)
+  restored, state, _ = model.apply(
+      {'params': params}, frames, mask=mask, cuts=cuts, state=state,
+      causal=causal, carry_after=carry_after)
+  cut = lambda x: x[:, :, :height, :width]
+  return restorer.Restored(
+      output=jnp.clip(cut(restored.output), 0, 1),
+      damage=cut(restored.damage), log_variance=cut(restored.log_variance),
+      flow=restored.flow[:, :, :, :-(-height // 2), :-(-width // 2)],
+  ), state

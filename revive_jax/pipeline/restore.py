@@ -1,0 +1,186 @@
+"""Restore: the learned stage. Fills flow, damage, restored and log_variance.
+
+One pass of one network over a window, tile by tile. It is the one stage with a
+memory: the network's forward state goes from window to window, so that a
+window is restored as if the film had been one piece.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from revive_jax import types
+from revive_jax.ops import windows
+from revive_jax.pipeline import match
+
+# (frames [1, T, H, W, 3], mask=[1, T, H, W, 1], cuts=[1, T], state=,
+# carry_after=) to (restorer.Restored, state): models/inference.py.
+Network = Callable[..., tuple[Any, Any]]
+
+_FIELDS = ('restored', 'damage', 'damage_kind', 'log_variance', 'flow_forward',
+           'flow_backward', 'origin', 'origin_frame')
+_LENGTHS = (1, 8, 16)  # Shorter windows are padded to these, or to the full one.
+
+
+class Memory(NamedTuple):
+  """What one window of a shot leaves to the next."""
+
+  states: dict[tuple[int, int], Any]  # The network's, by corner of the tile.
+  tail: dict[str, np.ndarray]  # Fields of its last frames, by name.
+
+
+def restore(
+    clip: types.Clip, *, network: Network, core: slice,
+    memory: Memory | None, length: int, tile: int, overlap: int,
+) -> tuple[types.Clip, Memory]:
+  """Fills flows, damage, kind, restored, log_variance, origin.
+
+  Args:
+    clip: with frames; where user_mask or damage is 1 the network is told so.
+    network: the restorer.
+    core: the frames of the clip that this window is about; those before were
+      restored by the window before, those after are only looked at.
+    memory: of the window before it in the same shot; None: there is none.
+    length: frames of the longest window from core on; shorter ones are padded
+      to a few lengths, each of which is compiled once.
+    tile: side of a tile, px.
+    overlap: of tiles, px.
+
+  Returns:
+    The clip, and the memory for the next window.
+  """
+  frames = clip.frames[core.start:]
+  mask = _told(clip)[core.start:]
+  cuts = np.zeros(len(frames), bool)
+  cuts[0] = memory is None
+  padded = next((n for n in (*_LENGTHS, length) if n >= len(frames)),
+                len(frames))
+  frames, mask, cuts = _padded((frames, mask, cuts), padded)
+  states = {}
+
+  def one(top, bottom, left, right):
+    box = (None, slice(None), slice(top, bottom), slice(left, right))
+    result, states[top, left] = network(
+        frames[box], mask=mask[box], cuts=cuts[None],
+        state=memory.states[top, left] if memory else None,
+        carry_after=core.stop - core.start)
+    size = (right - left, bottom - top)
+    flow = np.asarray(result.flow[0], np.float32)
+    return {'restored': np.asarray(result.output[0], np.float32),
+            'damage': np.asarray(result.damage[0], np.float32),
+            'log_variance': np.asarray(result.log_variance[0], np.float32),
+            'flow_backward': _full_size(flow[:, 0], size),
+            'flow_forward': _full_size(flow[:, 1], size)}
+
+  values = windows.map_tiles(
+      one, *frames.shape[1:3], tile=tile, overlap=overlap)
+  count = len(clip.frames) - core.start
+  values = {name: value[:count] for name, value in values.items()}
+  values['damage_kind'] = damage_kinds(values['damage'], clip, core.start)
+  before = core.start if memory is not None else 0
+  if before:
+    values = {name: np.concatenate([memory.tail[name][-before:], value])
+              for name, value in values.items()}
+  values |= origins(clip.frames, values, start=before)
+  if before:
+    for name in ('origin', 'origin_frame'):
+      values[name][:before] = memory.tail[name][-before:]
+  tail = {name: values[name][:core.stop] for name in _FIELDS}
+  return clip.replace(**values), Memory(states, tail)
+
+
+def _told(clip: types.Clip) -> np.ndarray:
+  """What is known to be damaged before the network looks, [T, H, W, 1]."""
+  mask = np.zeros((*clip.frames.shape[:3], 1), np.float32)
+  for known in (clip.user_mask, clip.damage):
+    if known is not None:
+      mask = np.maximum(mask, (known > 0.5).astype(np.float32))
+  return mask
+
+
+def _padded(arrays, length):
+  """frames, mask and cuts with the last frame repeated behind a cut."""
+  frames, mask, cuts = arrays
+  extra = length - len(frames)
+  if not extra:
+    return arrays
+  repeat = lambda x: np.concatenate([x, np.repeat(x[-1:], extra, 0)])
+  cuts = np.concatenate([cuts, np.zeros(extra, bool)])
+  cuts[length - extra] = True
+  return repeat(frames), repeat(mask), cuts
+
+
+def _full_size(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+  """Flow [T, h, w, 2] px at half resolution to px of the frame."""
+  width, height = size
+  return np.stack([
+      2 * cv2.resize(f, (2 * f.shape[1], 2 * f.shape[0]))[:height, :width]
+      for f in flow])
+
+
+def damage_kinds(
+    damage: np.ndarray, clip: types.Clip, start: int
+) -> np.ndarray:
+  """Kinds of damage [T, H, W, 1] uint8, by shape: lines that cross are scratches.
+
+  A connected part is a scratch if it is at least a quarter of the frame high
+  and six times as high as wide; else it is dust.
+
+  Args:
+    damage: probabilities of the clip's frames from start on.
+    clip: with the user's mask.
+    start: the first frame that damage is of.
+  """
+  kinds = np.zeros(damage.shape, np.uint8)
+  height = damage.shape[1]
+  for frame, kind in zip(damage[..., 0], kinds[..., 0], strict=True):
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (frame > 0.5).astype(np.uint8), connectivity=8)
+    tall, wide = stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_WIDTH]
+    mean_width = stats[:, cv2.CC_STAT_AREA] / np.maximum(tall, 1)
+    line = (tall >= height / 4) & (tall >= 6 * np.minimum(wide, mean_width))
+    table = np.where(line, types.DamageKind.SCRATCH, types.DamageKind.DUST)
+    table[0] = types.DamageKind.NONE
+    kind[:] = table.astype(np.uint8)[labels]
+  if clip.user_mask is not None:
+    kinds[clip.user_mask[start:] > 0.5] = types.DamageKind.MARKED
+  return kinds
+
+
+def origins(
+    frames: np.ndarray, values: dict[str, np.ndarray], *, start: int
+) -> dict[str, np.ndarray]:
+  """origin and origin_frame: what the network did at each pixel.
+
+  In the damage: moved, if the fill is what an undamaged neighbour shows along
+  the flow (to 5 %, on an average over 5 x 5 px); else invented. Outside:
+  denoised.
+
+  Args:
+    frames: [T, H, W, 3], what the network saw.
+    values: restored, damage and the flows of these frames.
+    start: the first frame to say it of.
+  """
+  damaged = values['damage'][..., 0] > 0.5
+  origin = np.full(damaged.shape, types.Origin.DENOISED, np.uint8)
+  offset = np.zeros(damaged.shape, np.int8)
+  for t, holes in enumerate(damaged):
+    if t < start or not holes.any():
+      continue
+    best = np.full(holes.shape, 0.05, np.float32)
+    origin[t][holes] = types.Origin.INVENTED
+    for step, name in ((-1, 'flow_backward'), (1, 'flow_forward')):
+      if not 0 <= t + step < len(frames):
+        continue
+      flow = values[name][t]
+      shown = match.warp(frames[t + step], flow)
+      hidden = match.warp(
+          damaged[t + step].astype(np.uint8), flow, nearest=True) > 0
+      error = np.abs(shown - values['restored'][t]).mean(-1)
+      error = cv2.blur(error, (5, 5))
+      moved = holes & ~hidden & ~match.outside(flow) & (error < best)
+      best[moved] = error[moved]
+      origin[t][moved], offset[t][moved] = types.Origin.MOVED, step
+  return {'origin': origin[..., None], 'origin_frame': offset[..., None]}
