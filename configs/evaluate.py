@@ -1,0 +1,41 @@
+"""The table of a restorer: --config=configs/evaluate.py."""
+
+import ml_collections
+from revive_jax.configs import restore
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings. size: 'base', or 'tiny', for tests."""
+  tiny = {'base': False, 'tiny': True}[size]
+  c = ml_collections.ConfigDict()
+  c.mode = 'evaluate'
+  c.seed = 0  # Of the damage; with the name of a clip it decides all of it.
+
+  # One row each: names of shipped weights, folders, files; comma-separated.
+  c.weights = '' if tiny else 'restorer'
+  # 'pipeline': what users get, beside the classical chain. 'model': the network
+  # alone on deflickered frames, to compare checkpoints quickly.
+  c.through = 'pipeline'
+  c.undamaged = True  # Also restore the clean clips, which must not change.
+  c.sheets = True  # Pictures of every clip in workdir/sheets.
+
+  # Clean clips: videos and sequences of pictures, one shot of each.
+  c.data = dict(
+      root='',  # Their folder.
+      clips=(),  # Names in it; () is all of them.
+      starts=(),  # First frame of each of clips; (): the middle of the longest
+                  # shot.
+      exclude=('bmx-trees_mask',),  # Names to leave out.
+      photos='',  # Folder of photographs to set in motion.
+      photo_clips=2 if tiny else 4,
+      num_frames=6 if tiny else 48,  # At most.
+      height=48 if tiny else 272)  # Higher ones are reduced to it, px.
+
+  # mix, severity: degradations/chain.py. textures: folder of real artefacts
+  # (RGBA pictures) that take the place of drawn dust and hairs.
+  c.damage = dict(mix='film', severity='medium', textures='')
+
+  c.pipeline = restore.get_config(size)
+  c.pipeline.strength.noise = 1.0  # The clean clip is known: come close to it.
+  c.pipeline.output.grain = 0.0
+  return c

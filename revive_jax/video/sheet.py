@@ -1,0 +1,81 @@
+"""Contact sheets: pictures beside each other, each with its title."""
+
+from collections.abc import Mapping
+import os
+import pathlib
+
+import cv2
+import numpy as np
+
+_BAR = 20  # Height of a title, px.
+
+
+def write_sheet(
+    path: str | os.PathLike, rows: list[Mapping[str, np.ndarray]]
+) -> None:
+  """Writes rows of titled pictures as a PNG.
+
+  Args:
+    path: its place; the folder is made.
+    rows: pictures [H, W, 3] or masks [H, W] bool, by title; each of a row is as
+      high as the others, and all rows are as wide.
+  """
+  sheet = np.vstack([
+      np.hstack([_titled(title, p) for title, p in row.items()])
+      for row in rows])
+  good, data = cv2.imencode('.png', sheet[..., ::-1])
+  if not good:
+    raise ValueError(f'A sheet of {sheet.shape} cannot be written as PNG.')
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  part = path.with_name(f'.{path.name}.part')
+  part.write_bytes(data.tobytes())
+  part.replace(path)
+
+
+def crop(
+    frames: Mapping[str, np.ndarray], centre: tuple[int, int], *, factor: int
+) -> dict[str, np.ndarray]:
+  """Cuts 1 / factor of the height and width out, and enlarges it as much.
+
+  Args:
+    frames: [H, W, 3] or [H, W] of one size, by title.
+    centre: (y, x) px; moved inwards at the border.
+    factor: of the enlargement; pixels are repeated.
+  """
+  result = {}
+  for title, frame in frames.items():
+    place = []
+    for middle, length in zip(centre, frame.shape[:2], strict=True):
+      part = max(1, length // factor)
+      first = min(max(middle - part // 2, 0), length - part)
+      place.append(slice(first, first + part))
+    cut = frame[tuple(place)]
+    size = (frame.shape[1], frame.shape[0])
+    kind = cut.dtype
+    result[title] = cv2.resize(cut.astype(np.uint8), size,
+                               interpolation=cv2.INTER_NEAREST).astype(kind)
+  return result
+
+
+def densest(mask: np.ndarray) -> tuple[int, int]:
+  """(y, x) of where most of a mask [H, W] bool lies; the middle if it is empty.
+  """
+  height, width = mask.shape
+  if not mask.any():
+    return height // 2, width // 2
+  side = max(3, min(height, width) // 5)
+  share = cv2.blur(mask.astype(np.float32), (side, side),
+                   borderType=cv2.BORDER_CONSTANT)
+  y, x = np.unravel_index(int(share.argmax()), share.shape)
+  return int(y), int(x)
+
+
+def _titled(title: str, picture: np.ndarray) -> np.ndarray:
+  """The picture as [H + bar, W, 3] uint8 with its title above."""
+  if picture.dtype == bool:
+    picture = np.repeat(picture[..., None], 3, -1).astype(np.uint8) * 255
+  bar = np.zeros((_BAR, *picture.shape[1:]), np.uint8)
+  cv2.putText(bar, title, (4, _BAR - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45,
+              (255, 255, 255), 1, cv2.LINE_AA)
+  return np.vstack([bar, picture])
