@@ -46,8 +46,9 @@ def block_compression(
 
   The tables of quality 50 are multiplied by strength * severity (1.25 is
   quality 40; 0.625, 69; 2.5, 20), which walks by `jitter` of itself. Chroma
-  is halved in both directions first (4:2:0), as JPEG and video do. Rounding
-  passes gradients straight through.
+  is halved in both directions first (4:2:0), as JPEG and video do; not at
+  severity 0, where the clip stays as it is. Rounding passes gradients straight
+  through.
 
   Record: scale [T], of the tables.
   """
@@ -58,7 +59,9 @@ def block_compression(
       keys[1], clip.shape[0], correlation=0.9, deviation=jitter
   )
   scale = drawn * severity * jnp.exp(wobble)
-  damaged = jax.lax.map(lambda x: _compress(*x), (clip, scale))
+  damaged = jax.lax.map(
+      lambda x: jnp.where(x[1] > 0, _compress(*x), x[0]), (clip, scale)
+  )
   return damaged, jnp.zeros_like(clip[..., :1]), {'scale': scale}
 
 
