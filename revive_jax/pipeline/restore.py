@@ -21,7 +21,8 @@ Network = Callable[..., tuple[Any, Any]]
 
 _FIELDS = ('restored', 'damage', 'damage_kind', 'log_variance', 'flow_forward',
            'flow_backward', 'origin', 'origin_frame')
-_LENGTHS = (1, 8, 16)  # Shorter windows are padded to these, or to the full one.
+# Shorter windows are padded to these lengths, or to the full one.
+_LENGTHS = (1, 8, 16)
 
 
 class Memory(NamedTuple):
@@ -123,7 +124,7 @@ def _full_size(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def damage_kinds(
     damage: np.ndarray, clip: types.Clip, start: int
 ) -> np.ndarray:
-  """Kinds of damage [T, H, W, 1] uint8, by shape: lines that cross are scratches.
+  """Kinds of damage [T, H, W, 1] uint8 by shape: high and thin is a scratch.
 
   A connected part is a scratch if it is at least a quarter of the frame high
   and six times as high as wide; else it is dust.
