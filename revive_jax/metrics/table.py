@@ -43,8 +43,8 @@ def markdown(found: Mapping[str, Any]) -> str:
       f'{len(found["clips"])} clips, damaged by `{damage["mix"]}` of '
       f'{damage["severity"]} severity, seed {found["settings"]["seed"]}; '
       f'{found["date"]}, {found["device"]}. Restored by the '
-      f'{found["through"]}; frames/s are warm, of one run after another in this command, without '
-      'reading and writing.',
+      f'{found["through"]}; frames/s are warm, all of them measured in this '
+      'run, without reading, measuring and writing.',
       _table('mean', rows, _COLUMNS)]
   gains = _gains(rows, methods)
   if gains:

@@ -1,0 +1,197 @@
+"""Tests of evaluate.py: the whole table on tiny clips, and refusals."""
+
+import json
+import pathlib
+
+from absl.testing import absltest, parameterized
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import evaluate as config
+from revive_jax import evaluate, types
+from revive_jax.data import held_out
+from revive_jax.models import restorer, weights
+from revive_jax.video import sheet
+from tests.data import clips
+
+_SETTINGS = dict(features=8, deep_features=8, num_blocks=1)
+
+
+def _write_sequence(folder, frames):
+  folder.mkdir(parents=True)
+  for i, frame in enumerate(frames):
+    cv2.imwrite(str(folder / f'{i:03d}.png'), frame[..., ::-1])
+
+
+def _save_weights(folder):
+  model = restorer.Restorer(**_SETTINGS)
+  params = jax.jit(model.init)(
+      jax.random.key(0), jnp.zeros((1, 2, 32, 32, 3)))['params']
+  weights.save_weights(folder, jax.tree.map(np.asarray, params),
+                       model='restorer', settings=_SETTINGS, card='', steps=3)
+  return sum(x.size for x in jax.tree.leaves(params))
+
+
+class EvaluateTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    frames, _ = clips.shots([8], width=72, seed=1)
+    _write_sequence(self.dir / 'clean/walk', frames)
+    self.c = config.get_config('tiny')
+    self.c.data.root = str(self.dir / 'clean')
+
+  def _evaluate(self):
+    return evaluate.evaluate(self.c, str(self.dir / 'work'))
+
+  def test_table_has_all_rows_and_columns(self):
+    frames, _ = clips.shots([7], width=72, seed=2)
+    _write_sequence(self.dir / 'clean/run', frames)
+    clips.write_pictures(self.dir / 'photos', 1, height=120, width=160)
+    self.c.data.photos, self.c.data.photo_clips = str(self.dir / 'photos'), 1
+    count = _save_weights(self.dir / 'a/weights')
+    self.c.weights = str(self.dir / 'a/weights')
+    found = self._evaluate()
+    names = {'walk@1', 'run@0', 'p000.png@0'}
+    self.assertEqual(set(found['clips']), names)
+    self.assertEqual(list(found['damaged']),
+                     ['clean', 'damaged', 'classical', 'ours (a/weights)'])
+    self.assertEqual(found['clips']['run@0'],
+                     {'frames': 6, 'height': 48, 'width': 48})
+    keys = {'psnr', 'ssim', 'psnr_damage', 'warping_error', 'flicker',
+            'precision', 'recall', 'f1', 'frames_per_second'}
+    for row in ('classical', 'ours (a/weights)'):
+      for part in (*names, 'mean'):
+        self.assertEqual(set(found['damaged'][row][part]), keys)
+        for value in found['damaged'][row][part].values():
+          self.assertTrue(np.isfinite(value))
+      self.assertEqual(set(found['undamaged'][row]['mean']),
+                       {'psnr', 'false_share'})
+    about = found['methods']['ours (a/weights)']
+    self.assertEqual((about['parameters'], about['steps']), (count, 3))
+    mean = np.mean([found['damaged']['damaged'][n]['psnr'] for n in names])
+    self.assertAlmostEqual(found['damaged']['damaged']['mean']['psnr'], mean,
+                           places=4)
+    work = self.dir / 'work'
+    self.assertEqual(json.loads((work / 'table.json').read_text())['schema'], 1)
+    text = (work / 'table.md').read_text()
+    for word in ('| ours (a/weights) |', about['sha256'], 'F1', 'undamaged',
+                 f'{count:,}'):
+      self.assertIn(word, text)
+    for name in names:
+      picture = cv2.imread(str(work / f'sheets/{name}.png'))
+      # damaged, damage, two of each method, clean; a crop below.
+      self.assertEqual(picture.shape, (2 * (48 + 20), 7 * 48, 3))
+
+  def test_model_alone(self):
+    _save_weights(self.dir / 'w')
+    self.c.weights, self.c.through = str(self.dir / 'w'), 'model'
+    self.c.sheets = self.c.undamaged = False
+    found = self._evaluate()
+    self.assertLen(found['damaged'], 3)
+    self.assertEqual(found['undamaged'], {})
+    self.assertFalse((self.dir / 'work/sheets').exists())
+
+  def test_damage_depends_on_the_seed_and_the_name_alone(self):
+    clip = evaluate.read_clips(self.c)[0]
+    make = lambda clip, seed: evaluate.make_case(
+        clip, None, seed=seed, mix='film', severity=1.0)
+    first = make(clip, 0)
+    np.testing.assert_array_equal(first.damaged, make(clip, 0).damaged)
+    for other in (make(clip, 1), make(clip._replace(name='x'), 0)):
+      self.assertTrue((first.damaged != other.damaged).any())
+    self.assertTrue(first.damage.any())
+    # The clean clip moves by 2 px, and is reduced from 72 px to 48.
+    seen = np.asarray(first.flow)[np.asarray(first.visible)[..., 0] > 0]
+    np.testing.assert_allclose(np.median(seen, 0), [-4 / 3, 0], atol=0.1)
+
+  @parameterized.parameters(
+      ('data.root', '', 'data.root'),
+      ('data.root', 'nowhere', 'nowhere'),
+      ('data.clips', ('jump',), 'jump'),
+      ('data.clips', ('walk', 'walk'), 'twice'),
+      ('data.starts', (1, 2), 'starts'),
+      ('data.num_frames', 2, 'num_frames'),
+      ('data.height', 8, 'height'),
+      ('data.photos', 'nowhere', 'nowhere'),
+      ('damage.severity', 'mild', 'mild'),
+      ('damage.mix', 'rain', 'rain'),
+      ('damage.textures', 'nowhere', 'nowhere'),
+      ('weights', 'nowhere', 'nowhere'),
+      ('through', 'magic', 'magic'))
+  def test_refusals(self, key, value, word):
+    self.c.update_from_flattened_dict({key: value})
+    with self.assertRaisesRegex(types.BadInput, word):
+      self._evaluate()
+    self.assertFalse((self.dir / 'work').exists())
+
+  def test_model_without_weights(self):
+    self.c.through = 'model'
+    with self.assertRaisesRegex(types.BadInput, 'weights'):
+      self._evaluate()
+
+
+class HeldOutTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+  def test_a_piece_of_the_longest_shot(self):
+    frames, _ = clips.shots([5, 11], height=72, width=96)
+    _write_sequence(self.dir / 'film', frames)
+    clip, = held_out.read_clips(self.dir, num_frames=7, height=72)
+    self.assertEqual(clip.name, 'film@7')
+    np.testing.assert_array_equal(clip.frames, np.stack(frames[7:14]))
+    clip, = held_out.read_clips(self.dir, clips=['film'], starts=[1],
+                                num_frames=7, height=72)
+    self.assertEqual((clip.name, len(clip.frames)), ('film@1', 4))
+
+  def test_reduced_by_averages_to_even_sizes(self):
+    frames = np.random.default_rng(0).integers(
+        0, 256, (1, 96, 125, 3)).astype(np.uint8)
+    small = held_out.reduced(frames, 48)
+    self.assertEqual(small.shape, (1, 48, 62, 3))
+    frames = frames[:, :, :64]
+    mean = frames.reshape(1, 48, 2, 32, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(held_out.reduced(frames, 48), mean, atol=0.51)
+    np.testing.assert_array_equal(
+        held_out.reduced(frames[:, :31, :33], 48), frames[:, :30, :32])
+
+  def test_too_short_and_too_small(self):
+    frames, _ = clips.shots([3])
+    _write_sequence(self.dir / 'short', frames)
+    with self.assertRaisesRegex(types.BadInput, 'short: .* 3 frames'):
+      held_out.read_clips(self.dir, num_frames=8, height=72)
+    frames, _ = clips.shots([8], height=20, width=24)
+    _write_sequence(self.dir / 'small', frames)
+    with self.assertRaisesRegex(types.BadInput, 'small: 24x20'):
+      held_out.read_clips(self.dir, clips=['small'], num_frames=8, height=72)
+
+  def test_all_excluded(self):
+    frames, _ = clips.shots([8])
+    _write_sequence(self.dir / 'film', frames)
+    with self.assertRaisesRegex(types.BadInput, 'nothing is left'):
+      held_out.read_clips(self.dir, exclude=['film'], num_frames=8, height=72)
+
+
+class SheetTest(absltest.TestCase):
+
+  def test_crop_and_densest(self):
+    mask = np.zeros((40, 60), bool)
+    mask[30:34, 10:14] = True
+    y, x = sheet.densest(mask)
+    self.assertTrue(26 <= y < 38 and 6 <= x < 18, (y, x))
+    self.assertEqual(sheet.densest(~mask & mask), (20, 30))
+    frame = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3) % 251
+    cut = sheet.crop({'a': frame.astype(np.uint8), 'b': mask}, (0, 59),
+                     factor=2)
+    np.testing.assert_array_equal(cut['a'][::2, ::2], frame[:20, 30:])
+    self.assertEqual((cut['b'].dtype, cut['b'].shape), (bool, (40, 60)))
+
+
+if __name__ == '__main__':
+  absltest.main()
