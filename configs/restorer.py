@@ -37,12 +37,12 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       diagonal=552.0, density=3.0)
 
   c.losses = dict(
-      charbonnier=1.0, cross_entropy=0.1, dice=0.02, photometric=0.3,
-      roughness=0.003, likelihood=0.005)
+      charbonnier=1.0, cross_entropy=0.2, dice=0.05, photometric=0.3,
+      roughness=0.003, likelihood=0.02)
   c.damage_weight = 4.0
 
   c.optimizer = dict(
-      peak=1e-3 if tiny else 4e-4, warmup=1 if tiny else 300, shape='cosine',
+      peak=1e-3, warmup=1 if tiny else 300, shape='cosine',
       final_decay=0.3, b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=1.0)
   c.ema_decay = 0.999
   c.devices = 0  # 0: all of them.

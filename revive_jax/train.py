@@ -67,6 +67,11 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         'There is nothing to train on; name a folder of videos or of prepared '
         'records with --config.data.root (see docs/data.md).')
+  low, high = c.damage.severity
+  if not 0 < low <= high:
+    raise types.BadInput(
+        f'--config.damage.severity={(low, high)} is no range of positive '
+        'numbers; give the lower one first.')
   if c.data.size % 16:
     raise types.BadInput(
         f'--config.data.size={c.data.size} is not a multiple of 16.')
@@ -136,10 +141,9 @@ def make_trainer(c: ml_collections.ConfigDict, mesh, model):
   return init, step
 
 
-def _first_state(c, mesh, model, init):
+def _first_state(c, model, init, same):
   """The state before the first step, and the steps behind its weights."""
   rng = jax.random.key(c.seed)
-  same = sharding.replicated(mesh)
   if not c.init_from:
     return jax.jit(init, out_shardings=same)(rng), 0
   found = weights_lib.read_weights(c.init_from)
@@ -155,24 +159,35 @@ def _first_state(c, mesh, model, init):
   return state, int(found.config.get('steps', 0))
 
 
+def _textures(c, same):
+  """The shapes of c.data.textures on all devices, or None."""
+  if not c.data.textures:
+    return None
+  try:
+    textures = textures_lib.load_textures(c.data.textures)
+  except FileNotFoundError as error:
+    raise types.BadInput(f'--config.data.textures: {error}') from error
+  return jax.device_put(textures, same)
+
+
 def _train(c, folder) -> state_lib.TrainState:
   mesh = sharding.make_mesh(c.devices or None)
+  same = sharding.replicated(mesh)
+  # What the user may have to set right comes before what takes long.
+  data, textures = iter(make_data(c)), _textures(c, same)
   model = make_model(c)
   init, step_fn = make_trainer(c, mesh, model)
-  state, before = _first_state(c, mesh, model, init)
-  data = iter(make_data(c))
-  textures = None
-  if c.data.textures:
-    try:
-      textures = textures_lib.load_textures(c.data.textures)
-    except FileNotFoundError as error:
-      raise types.BadInput(f'--config.data.textures: {error}') from error
-    textures = jax.device_put(textures, sharding.replicated(mesh))
   with contextlib.ExitStack() as stack:
     saved = stack.enter_context(checkpoint.opened(
         folder / 'checkpoints', every=c.checkpoint_every))
-    if (found := saved.restore_latest(state, data)) is not None:
-      state, data, _ = found
+    like = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=same),
+        jax.eval_shape(init, jax.random.key(c.seed)))
+    if (found := saved.restore_latest(like, data)) is not None:
+      state, data, notes = found
+      before = notes['before']
+    else:
+      state, before = _first_state(c, model, init, same)
     start = int(state.step)
     writer = None
     if jax.process_index() == 0:

@@ -15,6 +15,7 @@ from revive_jax.data import held_out
 from revive_jax.models import restorer, weights
 from revive_jax.video import sheet
 from tests.data import clips
+from tests.models import params
 
 _SETTINGS = dict(features=8, deep_features=8, num_blocks=1)
 
@@ -26,12 +27,12 @@ def _write_sequence(folder, frames):
 
 
 def _save_weights(folder):
-  model = restorer.Restorer(**_SETTINGS)
-  params = jax.jit(model.init)(
-      jax.random.key(0), jnp.zeros((1, 2, 32, 32, 3)))['params']
-  weights.save_weights(folder, jax.tree.map(np.asarray, params),
-                       model='restorer', settings=_SETTINGS, card='', steps=3)
-  return sum(x.size for x in jax.tree.leaves(params))
+  """Saves random weights; returns how many numbers they are."""
+  values = params.draw(
+      restorer.Restorer(**_SETTINGS), jnp.zeros((1, 2, 32, 32, 3)))
+  weights.save_weights(folder, values, model='restorer', settings=_SETTINGS,
+                       card='', steps=3)
+  return sum(x.size for x in jax.tree.leaves(values))
 
 
 class EvaluateTest(parameterized.TestCase):

@@ -27,13 +27,19 @@ def charbonnier(
 
 
 def gaussian_nll(
-    prediction: jax.Array, target: jax.Array, log_variance: jax.Array
+    prediction: jax.Array,
+    target: jax.Array,
+    log_variance: jax.Array,
+    *,
+    beta: float = 0.0,
 ) -> jax.Array:
   """Negative log-likelihood of target under N(prediction, exp(log_variance)).
 
   Without the constant: (error^2 exp(-s) + s) / 2, mean over [B, ..., C]; [B].
   log_variance is [B, ..., 1], one for all channels. Kendall and Gal 2017,
-  arXiv:1703.04977, equation 5.
+  arXiv:1703.04977, equation 5. beta: each pixel counts in proportion to its
+  variance^beta, held still (Seitzer et al. 2022, arXiv:2203.09168), so that a
+  few wild errors where the network was sure do not decide alone.
   """
   chex.assert_equal_shape([prediction, target])
   chex.assert_equal_shape_prefix(
@@ -41,4 +47,6 @@ def gaussian_nll(
   s = log_variance.astype(jnp.float32)
   error = (prediction - target).astype(jnp.float32)
   square = (error**2).mean(-1, keepdims=True)
-  return (0.5 * (square * jnp.exp(-s) + s)).mean(axis=range(1, s.ndim))
+  weight = jnp.exp(beta * jax.lax.stop_gradient(s))
+  loss = 0.5 * weight * (square * jnp.exp(-s) + s)
+  return loss.mean(axis=range(1, s.ndim))

@@ -92,13 +92,17 @@ class Heads(nn.Module):
     x = jnp.concatenate([encoded, forward, backward], -1)
     x = layers.leaky(nn.Dense(self.features, dtype=self.dtype)(x))
     x = layers.ResBlock(dtype=self.dtype)(x)
-    x = layers.Conv(32, scale=0.1, dtype=self.dtype, name='out')(x)
-    x = resize.depth_to_space(x.astype(jnp.float32))
-    change, fill, damage, log_variance = jnp.split(x, (3, 6, 7), -1)
+    out = layers.Conv(32, scale=0.1, dtype=self.dtype, name='out')
+    apart = lambda x: jnp.split(
+        resize.depth_to_space(out(x).astype(jnp.float32)), (3, 6, 7), -1)
+    change, fill, damage, _ = apart(x)
+    # How sure it is must not shape what it sees: the likelihood of a few wild
+    # errors would drown the picture (docs/restorer.md). XLA merges the two.
+    *_, log_variance = apart(jax.lax.stop_gradient(x))
     # Where damage is likely the pixel is replaced, elsewhere corrected.
     damage = jnp.maximum(nn.sigmoid(4 * damage - 2), mask)
     output = (1 - damage) * (frame + change) + damage * (0.5 + fill)
-    return output, damage, 4 * log_variance - 5
+    return output, damage, 6 * jnp.tanh(log_variance / 1.5) - 5
 
 
 class Restorer(nn.Module):

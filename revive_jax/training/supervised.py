@@ -48,7 +48,7 @@ def losses(
           restored.damage, batch.damage).mean(),
       'dice': detection.dice(restored.damage, batch.damage).mean(),
       'likelihood': reconstruction.gaussian_nll(
-          still, batch.target, restored.log_variance).mean(),
+          still, batch.target, restored.log_variance, beta=0.5).mean(),
       **matching(flows, batch),
   }
 
@@ -117,7 +117,7 @@ def train_step(
       'loss': loss,
       'psnr_damaged': _psnr(batch.damaged, batch.target),
       'psnr': _psnr(restored.output, batch.target),
-      **{f'grad_norm/{k}': optax.global_norm(v) for k, v in grads.items()}}
+      **{f'grad_norm/{k}': optax.tree.norm(v) for k, v in grads.items()}}
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
 
 
