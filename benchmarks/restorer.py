@@ -37,16 +37,8 @@ def main():
     rng = np.random.default_rng(0)
     clip = rng.random((1, args.frames, height, width, 3), np.float32)
     codes = np.round(255 * clip[0, :2]).astype(np.uint8)
-    seconds = {
-        name: _median(lambda c=causal: jax.block_until_ready(
-            revive_jax.restore_frames(
-                params, clip, model=model, causal=c)), args.repeats)
-        / args.frames
-        for name, causal in (('both', False), ('causal', True))}
-    seconds['OpenCV'] = _median(
-        lambda: [cv2.fastNlMeansDenoisingColored(f, None, 9, 13, 5, 15)
-                 for f in codes], args.repeats) / len(codes)
-    rows.append((f'{width}x{height}', seconds))
+    rows.append((f'{width}x{height}',
+                 _seconds(model, params, clip, codes, args.repeats)))
   device = jax.devices()[0]
   print(f'{args.weights}, {count / 1e6:.2f} M parameters; {args.frames} frames '
         f'at once, median of {args.repeats}.\n\n'
@@ -59,6 +51,18 @@ def main():
   for size, s in rows:
     print(f'| {size} | {1 / s["both"]:.2f} | {1 / s["causal"]:.2f} | '
           f'{1 / s["OpenCV"]:.2f} | {s["OpenCV"] / s["both"]:.2f} |')
+
+
+def _seconds(model, params, clip, codes, repeats) -> dict[str, float]:
+  """Seconds per frame of each method."""
+  restore = lambda causal: jax.block_until_ready(revive_jax.restore_frames(
+      params, clip, model=model, causal=causal))
+  denoise = lambda: [
+      cv2.fastNlMeansDenoisingColored(f, None, 9, 13, 5, 15) for f in codes]
+  return {
+      'both': _median(lambda: restore(False), repeats) / clip.shape[1],
+      'causal': _median(lambda: restore(True), repeats) / clip.shape[1],
+      'OpenCV': _median(denoise, repeats) / len(codes)}
 
 
 def _instructions() -> str:

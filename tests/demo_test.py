@@ -28,7 +28,10 @@ class DemoTest(absltest.TestCase):
     self.assertLen(both, 12)
     self.assertEqual(both[0].rgb.shape, (72, 192, 3))
     sheet = cv2.imread(str(folder / 'outputs/contact_sheet.png'))
-    self.assertEqual(sheet.shape, (3 * 72, 4 * 96, 3))
+    self.assertEqual(sheet.shape, (3 * 72, 5 * 96, 3))
+    self.assertGreater(quality['restored']['psnr_db'],
+                       quality['damaged']['psnr_db'] + 1)
+    self.assertIn('restorer', report['weights'])
 
   def test_the_clip_moves_by_parts_of_pixels(self):
     clip = demo.make_clip(6, 36, 48)
@@ -45,7 +48,8 @@ class DemoTest(absltest.TestCase):
 
   def test_every_setting_is_read_by_somebody(self):
     code = ''.join((_CONFIGS.parent / 'revive_jax' / n).read_text()
-                   for n in ('restore.py', 'demo.py', 'main.py'))
+                   for n in ('restore.py', 'demo.py', 'main.py', 'train.py',
+                             'evaluate.py'))
     for path in _CONFIGS.glob('[!_]*.py'):
       for key in importlib.import_module(f'configs.{path.stem}').get_config():
         self.assertTrue(f'c.{key}' in code or f"'{key}'" in code, key)
