@@ -11,8 +11,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.seed = 0
 
   # The network: the name of shipped weights, a folder, a file, or a hub id.
-  # '': none; the classical stages restore.
-  c.weights = '' if tiny else 'restorer'
+  # '': none; the classical stages restore, which are better than the weights
+  # that ship so far (docs/restorer.md).
+  c.weights = ''
 
   # What may be changed: 'full' (tone, denoise, fill) or 'repair' (fill only;
   # outside the damage every pixel stays as it is).
@@ -30,7 +31,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.inpaint = 'telea'
   c.denoiser = 'nlm' if tiny else 'auto'
 
-  c.window = 32  # Frames that are worked on at once...
+  c.window = 24  # Frames that are worked on at once...
   c.lookahead = 10  # ...and frames around them to look at.
   c.tile = 1024  # Larger frames are cut into tiles of this side, px...
   c.overlap = 64  # ...that overlap by this much, px.
