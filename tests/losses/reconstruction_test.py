@@ -64,6 +64,16 @@ class LikelihoodTest(absltest.TestCase):
     np.testing.assert_allclose(
         found, wanted - 0.5 * np.log(2 * np.pi), atol=1e-5)
 
+  def test_beta_by_hand(self):
+    # Two pixels of variance 1 and 1/4, weighed 1 and 1/2, errors 1 and 1/2:
+    # (1 (1 + 0) + 1/2 (1 - 2 log 2)) / 2 / 2.
+    x, y = jnp.zeros((1, 2, 1)), jnp.array([[[1.0], [0.5]]])
+    s = jnp.log(jnp.array([[[1.0], [0.25]]]))
+    loss = lambda s: reconstruction.gaussian_nll(x, y, s, beta=0.5).sum()
+    np.testing.assert_allclose(loss(s), 3 / 8 - np.log(2) / 4, rtol=1e-5)
+    # The weight is held still: right variances are where the slope is zero.
+    np.testing.assert_allclose(jax.jit(jax.grad(loss))(s), 0, atol=1e-6)
+
   def test_least_where_it_says_the_true_variance(self):
     x, y = jnp.zeros((1, 6, 3)), jnp.full((1, 6, 3), 0.2)
     slope = jax.jit(

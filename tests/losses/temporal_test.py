@@ -6,6 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.losses import temporal
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _photometric = jax.jit(temporal.photometric)
 _roughness = jax.jit(temporal.roughness)

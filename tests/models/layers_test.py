@@ -7,11 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.models import layers
+from tests import compiling
 from tests.models.params import draw
 
 
 def _input(*shape):
   return jax.random.normal(jax.random.key(1), shape)
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
 class LayersTest(absltest.TestCase):

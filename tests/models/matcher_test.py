@@ -9,7 +9,10 @@ import numpy as np
 from scipy import ndimage
 
 from revive_jax.models import matcher
+from tests import compiling
 from tests.models.params import draw
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
 def _texture(height, width, channels, seed=0):

@@ -11,7 +11,10 @@ import numpy as np
 from configs import restorer as config
 from revive_jax import train
 from revive_jax.models import restorer
+from tests import compiling
 from tests.models.params import draw
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _MODEL = restorer.Restorer(features=8, deep_features=8, num_blocks=1)
 _PICTURES = ('output', 'damage', 'log_variance')
@@ -210,6 +213,32 @@ class TimeTest(absltest.TestCase):
     for name in _PICTURES:
       np.testing.assert_allclose(
           getattr(short, name), getattr(cut, name)[:, :2], atol=1e-5)
+
+
+  def test_the_state_is_bounded(self):
+    _, state, _ = _run(1e3 * _frames(), causal=True)
+    rms = np.sqrt((state.hidden**2).mean(-1))
+    self.assertBetween(rms.max(), 2, 4)
+
+
+class HeadsTest(absltest.TestCase):
+
+  def test_how_sure_it_is_does_not_shape_what_it_sees(self):
+    heads = restorer.Heads(8, dtype=jnp.float32)
+    features = np.random.default_rng(0).random((3, 1, 8, 8, 8), np.float32)
+    frame = jnp.full((1, 16, 16, 3), 0.5)
+    inputs = *features, frame, jnp.zeros((1, 16, 16, 1))
+    params = draw(heads, *inputs)
+    grads = jax.jit(jax.grad(
+        lambda p: heads.apply({'params': p}, *inputs)[2].sum()))(params)
+    for name, tree in grads.items():
+      largest = max(np.abs(x).max() for x in jax.tree.leaves(tree))
+      (self.assertGreater if name == 'out' else self.assertEqual)(largest, 0)
+    zero = heads.apply({'params': jax.tree.map(np.zeros_like, params)}, *inputs)
+    # Nothing found: sigmoid(-2), which fills a little with grey.
+    np.testing.assert_allclose(zero[0], 0.5, atol=1e-6)
+    np.testing.assert_allclose(zero[1], 1 / (1 + np.exp(2)), rtol=1e-5)
+    np.testing.assert_allclose(zero[2], -5)
 
 
 class SpaceTest(absltest.TestCase):

