@@ -206,7 +206,7 @@ def degrade_batch(
   if mix.shuffled:
     order_rng, choice_rng = jax.random.split(order_rng)
     order = jnp.where(
-        jax.random.bernoulli(choice_rng, mix.shuffled),
+        jax.random.bernoulli(choice_rng, float(mix.shuffled)),
         jax.random.permutation(order_rng, len(steps)),
         order,
     )
