@@ -13,17 +13,18 @@ def schedule(
   until the last `final_decay` share of the steps, which fall linearly (as
   arXiv:2405.18392): for trainings that go on from others.
   """
+  warmup = max(warmup, 1)
   if shape == 'cosine':
     return optax.warmup_cosine_decay_schedule(
-        0.0, peak, max(warmup, 1), max(num_steps, warmup + 1))
+        0.0, peak, warmup, max(num_steps, warmup + 1))
   if shape != 'constant':
     raise ValueError(f'The schedule {shape!r} is not cosine or constant.')
-  tail = max(1, round(final_decay * num_steps))
+  tail = max(1, min(round(final_decay * num_steps), num_steps - warmup))
   return optax.join_schedules(
-      [optax.linear_schedule(0.0, peak, max(warmup, 1)),
+      [optax.linear_schedule(0.0, peak, warmup),
        optax.constant_schedule(peak),
        optax.linear_schedule(peak, 0.0, tail)],
-      [warmup, num_steps - tail])
+      [warmup, max(num_steps - tail, warmup)])
 
 
 def adamw(

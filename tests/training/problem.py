@@ -1,0 +1,87 @@
+"""The tiny training of the tests; its step is compiled once per device count.
+
+The config is configs/restorer.py:tiny as it ships, except that the schedule is
+that of many steps, whatever the run's number of steps: so all runs share it.
+"""
+
+from collections.abc import Callable
+import contextlib
+import functools
+import pathlib
+import tempfile
+from unittest import mock
+
+import jax.numpy as jnp
+import numpy as np
+
+from configs import restorer as config
+from revive_jax import train
+from revive_jax.training import sharding
+from revive_jax.video import writer
+from tests.models import params
+from tests.pipeline import clips
+
+_SHARED = ('algorithm', 'seed', 'batch_size', 'model', 'damage', 'losses',
+           'damage_weight', 'optimizer', 'ema_decay')
+
+
+@functools.cache
+def _folder():
+  return tempfile.TemporaryDirectory()  # Goes when the tests end.
+
+
+@functools.cache
+def videos() -> str:
+  """A folder with two short videos."""
+  for seed in range(2):
+    film = np.round(255 * clips.panning(12, 48, 64, speed=1.5, seed=seed))
+    writer.write_rgb(pathlib.Path(_folder().name) / f'{seed}.mkv',
+                     film.astype(np.uint8), frame_rate=24)
+  return _folder().name
+
+
+def make_config(**values):
+  c = config.get_config('tiny')
+  c.data.root = videos()
+  c.devices = 1
+  c.optimizer.peak = 3e-3
+  c.update(values)
+  return c
+
+
+_make_trainer = train.make_trainer
+
+
+@functools.cache
+def trainer(devices=1):
+  """(init, step) of the config on so many devices."""
+  c = make_config(num_steps=100, devices=devices)
+  return _make_trainer(c, sharding.make_mesh(devices), train.make_model(c))
+
+
+@functools.cache
+def first_params():
+  model = train.make_model(make_config())
+  return params.draw(model, jnp.zeros((1, 2, 32, 32, 3)))
+
+
+@functools.cache
+def clean() -> np.ndarray:
+  """A batch of clean clips [8, 3, 32, 32, 3], uint8."""
+  return np.stack([
+      np.round(255 * clips.panning(3, 32, 32, speed=1.5, seed=seed))
+      for seed in range(8)]).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def shared_step(before_step: Callable = lambda state: state):
+  """Lets train.train use the shared step; each state goes through a hook."""
+  def make_trainer(c, mesh, model):
+    del model
+    for key in _SHARED:
+      assert c[key] == make_config()[key], f'The shared step has another {key}.'
+    init, step = trainer(mesh.size)
+    return init, lambda state, *inputs: step(before_step(state), *inputs)
+
+  with mock.patch.object(train, 'make_trainer', make_trainer):
+    yield
