@@ -10,7 +10,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mode = 'train'
   c.algorithm = 'supervised'
   c.seed = 0
-  c.num_steps = 4 if tiny else 300_000
+  c.num_steps = 4 if tiny else 100_000
   c.batch_size = 8  # Over all devices.
   c.log_every = 1 if tiny else 20
   c.checkpoint_every = 2 if tiny else 500
@@ -42,8 +42,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.damage_weight = 4.0
 
   c.optimizer = dict(
-      peak=1e-3, warmup=1 if tiny else 300, shape='cosine',
-      final_decay=0.3, b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=1.0)
+      peak=1e-3 if tiny else 2e-3, warmup=1 if tiny else 300, shape='cosine',
+      final_decay=0.3, b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=0.5)
   c.ema_decay = 0.999
   c.devices = 0  # 0: all of them.
   return c
