@@ -2,7 +2,10 @@
 
 import functools
 import json
+import os
 import pathlib
+import shutil
+import signal
 import tempfile
 from unittest import mock
 
@@ -10,129 +13,213 @@ from absl.testing import absltest, parameterized
 import chex
 import jax
 import numpy as np
+import pytest
 
 from configs import restorer as config
 from revive_jax import train, types
-from revive_jax.degradations import chain
 from revive_jax.models import weights
-from revive_jax.video import writer
-from tests.pipeline import clips
+from tests import compiling
+from tests.data import clips
+from tests.training import problem
 
-# A short mix: what is tested here is the loop, and it compiles in seconds.
-_MIX = chain.Mix({'grain': 1.0, 'scratches': 0.7}, shuffled=0.0)
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+
+def _steps(folder):
+  """The steps in metrics.jsonl, and the steps of the checkpoints."""
+  lines = pathlib.Path(folder, 'metrics.jsonl').read_text().splitlines()
+  saved = pathlib.Path(folder, 'checkpoints').iterdir()
+  return ([json.loads(line)['step'] for line in lines],
+          sorted(int(p.name) for p in saved))
+
+
+def _at(step, do):
+  """A hook that calls do on the state after so many steps."""
+  return lambda state: do(state) if int(state.step) == step else state
+
+
+def _terminate(state):
+  os.kill(os.getpid(), signal.SIGTERM)
+  return state
+
+
+def _poison(state):
+  """One weight of the matcher is not a number."""
+  return state.replace(params=state.params | {'matcher': {
+      **state.params['matcher'],
+      'sharpness': state.params['matcher']['sharpness'] * np.nan}})
 
 
 @functools.cache
-def _videos() -> str:
-  """A folder with two short videos; it lives as long as the tests."""
-  folder = tempfile.mkdtemp()
-  for seed in range(2):
-    film = np.round(255 * clips.panning(8, 48, 64, seed=seed)).astype(np.uint8)
-    writer.write_rgb(pathlib.Path(folder) / f'{seed}.mkv', film, frame_rate=24)
-  return folder
-
-
-def _config(**values):
-  c = config.get_config('tiny')
-  c.data.root = _videos()
-  c.damage.mix = 'short'
-  c.devices = 1
-  c.batch_size = 4
-  c.update(values)
-  return c
+def _whole():
+  """The state after four steps without a break, and the folder of the run."""
+  folder = tempfile.mkdtemp(dir=problem.videos())
+  with problem.shared_step():
+    return train.train(problem.make_config(), folder), folder
 
 
 class TrainTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()
-    self.enter_context(mock.patch.dict(chain.MIXES, short=_MIX))
+    self.enter_context(problem.mixes())
 
   def _folder(self) -> str:
     return self.create_tempdir().full_path
 
-  def test_resumed_run_equals_uninterrupted(self):
-    whole = train.train(_config(num_steps=4), self._folder())
+  def _train(self, folder, hook=lambda state: state, **values):
+    with problem.shared_step(hook):
+      return train.train(problem.make_config(**values), folder)
+
+  def test_files(self):
+    _, folder = _whole()
+    for name in ('config.json', 'plots/metrics.png', 'weights/README.md'):
+      self.assertTrue(pathlib.Path(folder, name).is_file(), name)
+    self.assertEqual(_steps(folder), ([1, 2, 3, 4], [2, 4]))
+    values = json.loads(
+        pathlib.Path(folder, 'metrics.jsonl').read_text().splitlines()[0])
+    self.assertLess({'loss', 'psnr', 'psnr_damaged', 'grad_norm/heads',
+                     *problem.make_config().losses}, set(values))
+
+  def test_sigterm_saves_and_resumed_equals_uninterrupted(self):
+    whole, whole_folder = _whole()
+    before = signal.getsignal(signal.SIGTERM)
     folder = self._folder()
-    c = _config(num_steps=4)
-    stopped = mock.patch.object(
-        train._Loop, 'write_weights', side_effect=[KeyboardInterrupt])
-    with stopped, self.assertRaises(KeyboardInterrupt):
-      train.train(c, folder)  # Interrupted just after step 2 was saved.
-    resumed = train.train(c, folder)
-    chex.assert_trees_all_equal(whole, resumed)
-    lines = pathlib.Path(folder, 'metrics.jsonl').read_text().splitlines()
-    self.assertEqual([json.loads(x)['step'] for x in lines], [1, 2, 3, 4])
+    # Terminated during the third step, which is not a step of checkpoints.
+    stopped = self._train(folder, _at(2, _terminate))
+    self.assertEqual(int(stopped.step), 3)
+    self.assertEqual(_steps(folder), ([1, 2, 3], [2, 3]))
+    self.assertEqual(signal.getsignal(signal.SIGTERM), before)
+    resumed = self._train(folder)
+    chex.assert_trees_all_equal(resumed, whole)
+    self.assertEqual(_steps(folder)[0], [1, 2, 3, 4])
+    without_time = lambda folder: [
+        {k: v for k, v in json.loads(line).items() if k != 'time'} for line in
+        pathlib.Path(folder, 'metrics.jsonl').read_text().splitlines()]
+    self.assertEqual(without_time(folder), without_time(whole_folder))
+    chex.assert_trees_all_equal(
+        *(weights.read_weights(f'{f}/weights').params
+          for f in (folder, whole_folder)))
+    # Once more: there is nothing left to do.
+    chex.assert_trees_all_equal(self._train(folder), whole)
+    self.assertEqual(_steps(folder)[0], [1, 2, 3, 4])
+
+  def test_what_is_not_finite_stops_the_run_and_is_not_saved(self):
+    folder = self._folder()
+    with self.assertRaisesRegex(
+        FloatingPointError, r'Step 3: .*grad_norm/matcher.*photometric.*'
+        r'not finite; the last good checkpoint is in .*checkpoints'):
+      self._train(folder, _at(2, _poison))
+    self.assertEqual(_steps(folder), ([1, 2], [2]))
+    self.assertEqual(
+        weights.read_weights(f'{folder}/weights').config['steps'], 2)
+    # The checkpoint is whole: without the poison all goes on as it should.
+    chex.assert_trees_all_equal(self._train(folder), _whole()[0])
+
+  def test_the_last_step_is_looked_at_too(self):
+    folder = self._folder()
+    with self.assertRaisesRegex(FloatingPointError, 'Step 4: '):
+      self._train(folder, _at(3, _poison))
+    self.assertEqual(_steps(folder)[1], [2])
 
   def test_one_device_equals_four(self):
-    one, four = (
-        train.train(_config(num_steps=1, devices=n), self._folder())
-        for n in (1, 4))
-    # The first moments of Adam are the gradients: rounding is not blown up
-    # there as it is in the steps, which divide by their own size.
-    moments = [jax.device_get(s.opt_state[1][0].mu) for s in (one, four)]
-    largest = max(np.abs(x).max() for x in jax.tree.leaves(moments[0]))
-    chex.assert_trees_all_close(*moments, atol=1e-4 * largest)
-
-  def test_loss_falls_and_weights_can_be_used_again(self):
+    one, _ = _whole()
     folder = self._folder()
-    c = _config(num_steps=60, log_every=1, checkpoint_every=100)
-    c.optimizer.peak = 3e-3
-    c.damage.clean_share = 0.0
-    train.train(c, folder)
-    lines = pathlib.Path(folder, 'metrics.jsonl').read_text().splitlines()
-    loss = [json.loads(line)['loss'] for line in lines]
-    self.assertLess(np.mean(loss[-15:]), 0.9 * np.mean(loss[:15]))
+    four = self._train(folder, devices=4)
+    self.assertLen(jax.tree.leaves(four.params)[0].sharding.device_set, 4)
+    # The same numbers in another order: Adam divides by their size, so a few
+    # weights whose gradients are all rounding go elsewhere.
+    one, four = (jax.device_get(s.ema) for s in (one, four))
+    moved = 3 * problem.make_config().optimizer.peak
+    error = np.concatenate([
+        np.abs(a - b).ravel() for a, b in zip(
+            *map(jax.tree.leaves, (one, four)), strict=True)])
+    self.assertLess(np.mean(error), 0.01 * moved)
+    self.assertLess(np.max(error), moved)
+    # And a run may go on with another number.
+    self.assertEqual(int(self._train(folder, num_steps=5).step), 5)
+
+  def test_goes_on_from_weights(self):
+    _, source = _whole()
+    start, folder = f'{self._folder()}/start', self._folder()
+    shutil.copytree(f'{source}/weights', start)
+    first = []
+    self._train(folder, lambda s: first.append(s.params) or s, num_steps=1,
+                init_from=start, checkpoint_every=1)
     found = weights.read_weights(f'{folder}/weights')
-    self.assertEqual(found.config['steps'], 60)
-    again = self._folder()
-    train.train(_config(num_steps=1, init_from=f'{folder}/weights'), again)
+    self.assertEqual(found.config['steps'], 4 + 1)
+    self.assertEqual(found.config['model'], 'restorer')
+    # The rate of the first step is 0.
+    chex.assert_trees_all_equal(
+        found.params, weights.read_weights(start).params)
+    shutil.rmtree(start)  # Once begun, a run no longer needs them.
+    self._train(folder, num_steps=2, init_from=start)
     self.assertEqual(
-        weights.read_weights(f'{again}/weights').config['steps'], 61)
-    c = _config(num_steps=1, init_from=f'{folder}/weights')
+        weights.read_weights(f'{folder}/weights').config['steps'], 4 + 2)
+
+  def test_photographs_and_textures(self):
+    folder = pathlib.Path(self._folder())
+    clips.write_pictures(folder / 'photos', 3)
+    clips.write_pictures(folder / 'dust', 2)
+    c = problem.make_config(num_steps=1)
+    c.data.photos, c.data.textures = f'{folder}/photos', f'{folder}/dust'
+    seen = []
+    step = lambda state, clean, textures: seen.append(
+        (clean.shape, textures.shape)) or (state, {'loss': 1.0})
+    init, _ = problem.trainer()
+    with mock.patch.object(train, 'make_trainer', lambda *_: (init, step)):
+      train.train(c, f'{folder}/run')
+    self.assertEqual(seen, [((8, 3, 32, 32, 3), (2, 96, 96))])
+    c.data.root = ''  # Photographs alone will do.
+    batch = next(iter(train.make_data(c)))['clean']
+    self.assertEqual((batch.shape, batch.dtype), ((8, 3, 32, 32, 3), np.uint8))
+
+  def test_weights_of_another_architecture_are_refused(self):
+    _, source = _whole()
+    c = problem.make_config(init_from=f'{source}/weights')
     c.model.settings.features = 16
     with self.assertRaisesRegex(types.BadInput, 'another architecture'):
       train.train(c, self._folder())
 
-  def test_stops_where_the_loss_is_not_finite(self):
-    folder = self._folder()
-    train.train(_config(num_steps=2), folder)
-    c = _config(num_steps=6)
-    c.losses.dice = float('nan')
-    with self.assertRaisesRegex(FloatingPointError, 'Step 3: .*loss'):
+  def test_checkpoints_of_another_architecture_are_refused(self):
+    _, source = _whole()
+    c = problem.make_config()
+    c.model.settings.features = 16
+    folder = f'{self._folder()}/run'
+    shutil.copytree(source, folder)
+    with self.assertRaisesRegex(types.BadInput, 'another model'):
       train.train(c, folder)
-    saved = sorted(
-        p.name for p in pathlib.Path(folder, 'checkpoints').iterdir())
-    self.assertEqual(saved, ['2'])
-
-  def test_sigterm_saves_and_returns(self):
-    folder = self._folder()
-    with mock.patch.object(train, '_stopped_by_sigterm') as stopped:
-      event = mock.Mock(is_set=mock.Mock(side_effect=[False, False, True]))
-      stopped.return_value.__enter__.return_value = event
-      stopped.return_value.__exit__.return_value = None
-      state = train.train(_config(num_steps=9, checkpoint_every=9), folder)
-    self.assertEqual(int(state.step), 3)
-    self.assertTrue(pathlib.Path(folder, 'checkpoints', '3').is_dir())
 
   @parameterized.parameters(
-      (dict(algorithm='alchemy'), 'algorithm'),
+      (dict(algorithm='alchemy'), 'algorithm.*supervised'),
       (dict(batch_size=3, devices=2), 'multiple'),
       (dict(num_steps=0), 'num_steps'),
-      (dict(devices=99), 'devices'),
+      (dict(devices=99), 'devices=99, but there are 8'),
       (dict(init_from='nowhere'), 'nowhere'),
       ({'data.root': ''}, 'data.root'),
-      ({'data.root': '/nowhere'}, 'nowhere'),
-      ({'data.size': 40}, '16'),
-      ({'data.textures': '/nowhere'}, 'textures'),
-      ({'damage.mix': 'acid'}, 'mix'),
-      ({'model.name': 'painter'}, 'model.name'),
+      ({'data.root': '/nowhere'}, '/nowhere'),
+      ({'data.photos': '/nowhere'}, '/nowhere'),
+      ({'data.size': 40}, '40 is not a multiple of 16'),
+      ({'data.textures': '/nowhere'}, 'data.textures'),
+      ({'damage.mix': 'acid'}, 'mix.*film'),
+      ({'damage.severity': (2.0, 0.5)}, 'severity'),
+      ({'damage.severity': (0.0, 0.5)}, 'severity'),
+      ({'model.name': 'painter'}, 'model.name.*restorer'),
+      ({'model.dtype': 'int8'}, 'dtype'),
       ({'optimizer.shape': 'zigzag'}, 'shape'))
-  def test_refuses(self, values, word):
-    c = _config()
+  def test_refuses(self, values, words):
+    c = problem.make_config()
     c.update_from_flattened_dict(values)
-    with self.assertRaisesRegex(types.BadInput, word):
+    with self.assertRaisesRegex(types.BadInput, words):
       train.train(c, self._folder())
+
+  @pytest.mark.slow
+  def test_the_tiny_config_as_it_ships(self):
+    c = config.get_config('tiny')
+    c.data.root = problem.videos()
+    folder = self._folder()
+    self.assertEqual(int(train.train(c, folder).step), 4)
+    self.assertEqual(_steps(folder), ([1, 2, 3, 4], [2, 4]))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 """The tiny training of the tests; its step is compiled once per device count.
 
-The config is configs/restorer.py:tiny as it ships, except that the schedule is
-that of many steps, whatever the run's number of steps: so all runs share it.
+The config is configs/restorer.py:tiny with a mix that compiles sooner, and with
+the schedule of many steps, whatever the run's number of steps: so all runs
+share one step. Test cases enter `mixes()` first.
 """
 
 from collections.abc import Callable
@@ -16,13 +17,20 @@ import numpy as np
 
 from configs import restorer as config
 from revive_jax import train
+from revive_jax.degradations import chain
 from revive_jax.training import sharding
 from revive_jax.video import writer
 from tests.models import params
 from tests.pipeline import clips
 
+_SHORT = chain.Mix({'monochrome': 0.5, 'grain': 1.0, 'dust': 1.0})
 _SHARED = ('algorithm', 'seed', 'batch_size', 'model', 'damage', 'losses',
            'damage_weight', 'optimizer', 'ema_decay')
+
+
+def mixes():
+  """Makes the mix `short` known, as a context."""
+  return mock.patch.dict(chain.MIXES, short=_SHORT)
 
 
 @functools.cache
@@ -43,6 +51,7 @@ def videos() -> str:
 def make_config(**values):
   c = config.get_config('tiny')
   c.data.root = videos()
+  c.damage.mix = 'short'
   c.devices = 1
   c.optimizer.peak = 3e-3
   c.update(values)

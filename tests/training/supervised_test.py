@@ -1,0 +1,204 @@
+"""Tests of training/supervised.py: the loss's terms, and one step."""
+
+import functools
+
+from absl.testing import absltest
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from revive_jax.models import restorer
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import sharding, supervised
+from tests import compiling
+from tests.training import problem
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+_matching = jax.jit(supervised.matching)
+
+
+def _panning(cut=None):
+  """A clip [1, 3, 64, 96, 3] that moves by (32, -16) px, as a Batch.
+
+  Pixels of 16 px, so that all resolutions show the same; at frame `cut` a new
+  shot starts.
+  """
+  coarse = np.random.default_rng(0).random((4, 6, 3), np.float32)
+  frames = np.stack([np.roll(coarse, (-t, 2 * t), (0, 1)) for t in range(3)])
+  if cut is not None:
+    frames[cut:] = np.random.default_rng(1).random(frames[cut:].shape)
+  clip = np.kron(frames, np.ones((1, 16, 16, 1), np.float32))[None]
+  cuts = np.zeros((1, 3), bool)
+  cuts[:, [0] if cut is None else [0, cut]] = True
+  damage = np.zeros_like(clip[..., :1])
+  return batch_lib.Batch(clip, clip, damage, damage, cuts, np.ones(1))
+
+
+def _flows(dx, dy):
+  """Flows of (dx, dy) px of the whole resolution, everywhere."""
+  level = lambda n: jnp.broadcast_to(
+      jnp.array([dx / n, dy / n]), (1, 3, 64 // n, 96 // n, 2))
+  return restorer.Flows(*(level(n) for n in (16, 8, 4, 2)))
+
+
+class MatchingTest(absltest.TestCase):
+
+  def test_true_flows_explain_the_clip(self):
+    past, future = _flows(-32, 16), _flows(32, -16)
+    right = _matching((past, future), _panning())
+    np.testing.assert_allclose(right['photometric'], 0, atol=1e-5)
+    self.assertEqual(right['roughness'], 0)
+    swapped = _matching((future, past), _panning())
+    self.assertGreater(swapped['photometric'], 0.03)
+
+  def test_a_sixth_for_each_level_and_direction(self):
+    right, none = (_flows(-32, 16), _flows(32, -16)), _flows(0, 0)
+    past = _matching((none, right[1]), _panning())['photometric']
+    future = _matching((right[0], none), _panning())['photometric']
+    both = _matching((none, none), _panning())['photometric']
+    np.testing.assert_allclose(both, past + future, rtol=1e-5)
+    causal = _matching((none, None), _panning())['photometric']
+    np.testing.assert_allclose(causal, past, rtol=1e-5)
+    one = none.replace(quarter=right[0].quarter)
+    np.testing.assert_allclose(
+        _matching((one, right[1]), _panning())['photometric'], past * 2 / 3,
+        rtol=1e-4)
+
+  def test_nothing_is_matched_over_a_cut(self):
+    flows = _flows(-32, 16), _flows(32, -16)
+    batch = _panning(cut=2)
+    np.testing.assert_allclose(
+        _matching(flows, batch)['photometric'], 0, atol=1e-5)
+    unaware = batch.replace(cuts=_panning().cuts)
+    self.assertGreater(_matching(flows, unaware)['photometric'], 0.03)
+
+
+class LossesTest(absltest.TestCase):
+
+  def test_by_hand(self):
+    batch = _panning()
+    damage = batch.damage.copy()
+    damage[:, :, :16] = 1  # A quarter.
+    batch = batch.replace(damage=damage)
+    error = np.where(damage == 1, np.float32(0.3), np.float32(0.1))
+    restored = restorer.Restored(
+        batch.target + error, np.full_like(damage, 0.5),
+        np.zeros_like(damage), None)
+    terms = jax.jit(functools.partial(supervised.losses, damage_weight=4.0))(
+        restored, (_flows(-32, 16), _flows(32, -16)), batch)
+    smooth = lambda d: np.sqrt(d**2 + 1e-6) - 1e-3
+    # Replaced pixels count five times, the others once.
+    np.testing.assert_allclose(
+        terms['charbonnier'], (5 * smooth(0.3) + 3 * smooth(0.1)) / 4,
+        rtol=1e-4)
+    np.testing.assert_allclose(terms['cross_entropy'], np.log(2), rtol=1e-5)
+    number = damage.size
+    np.testing.assert_allclose(
+        terms['dice'], 1 - (number / 4 + 1) / (number * 3 / 4 + 1), rtol=1e-4)
+    # Of variance 1 everywhere: half the mean square.
+    np.testing.assert_allclose(
+        terms['likelihood'], (0.09 + 3 * 0.01) / 8, rtol=1e-4)
+    self.assertEqual(set(terms), set(problem.make_config().losses))
+
+
+class StepTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.enter_context(problem.mixes())
+
+  def _state(self, devices=1):
+    init, _ = problem.trainer(devices)
+    # From outside, as weights are; each test's own, since a step takes it.
+    return jax.jit(lambda p: init(jax.random.key(0), params=p),
+                   out_shardings=sharding.replicated(
+                       sharding.make_mesh(devices)))(problem.first_params())
+
+  def _steps(self, count, devices=1):
+    _, step = problem.trainer(devices)
+    clips = sharding.put_batch(
+        {'clean': problem.clean()}, sharding.make_mesh(devices))['clean']
+    state, all_metrics, states = self._state(devices), [], []
+    for _ in range(count):
+      state, metrics = step(state, clips, None)
+      all_metrics.append(jax.device_get(metrics))
+      states.append(jax.device_get(state))
+    return states, all_metrics
+
+  def test_first_state(self):
+    state = self._state()
+    self.assertEqual(int(state.step), 0)
+    chex.assert_trees_all_equal(state.params, state.ema)
+    chex.assert_trees_all_equal(state.params, problem.first_params())
+    self.assertEqual(
+        {float(np.abs(x).max()) for x in jax.tree.leaves(state.opt_state)}, {0})
+
+  def test_two_steps_by_hand(self):
+    states, metrics = self._steps(2)
+    self.assertEqual([int(s.step) for s in states], [1, 2])
+    first = problem.first_params()
+    # The warm-up begins with a rate of 0.
+    chex.assert_trees_all_equal(states[0].params, first)
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), states[1].params,
+                         first)
+    self.assertGreater(min(jax.tree.leaves(moved)), 0)
+    # The average: (1 + 1) / (10 + 1) of the old, early on.
+    chex.assert_trees_all_close(
+        states[1].ema,
+        jax.tree.map(lambda old, new: 2 / 11 * old + 9 / 11 * new,
+                     states[0].ema, states[1].params), atol=1e-6)
+    weights = problem.make_config().losses
+    for m in metrics:
+      np.testing.assert_allclose(
+          m['loss'], sum(weights[k] * m[k] for k in weights), rtol=1e-5)
+      self.assertGreater(m['psnr_damaged'], 5)
+    norms = {k: v for k, v in metrics[0].items() if k.startswith('grad_norm/')}
+    self.assertEqual(set(norms), {f'grad_norm/{k}' for k in first})
+    # Adam's mean is a tenth of the first gradient, which was clipped.
+    limit = problem.make_config().optimizer.clip_norm
+    self.assertEqual(problem.make_config().optimizer.b1, 0.9)
+    whole = np.sqrt(sum(v**2 for v in norms.values()))
+    mean = np.sqrt(sum((x**2).sum() for x in jax.tree.leaves(
+        states[0].opt_state[1][0].mu)))
+    np.testing.assert_allclose(mean, 0.1 * min(limit, whole), rtol=1e-4)
+
+  def test_every_weight_learns_and_twice_is_the_same(self):
+    (state,), (metrics,) = self._steps(1)
+    (again,), (metrics_again,) = self._steps(1)
+    chex.assert_trees_all_equal((state, metrics), (again, metrics_again))
+    flat = jax.tree_util.tree_leaves_with_path(state.opt_state[1][0].mu)
+    for path, mean in flat:
+      self.assertGreater(np.abs(mean).max(), 0, jax.tree_util.keystr(path))
+
+  def test_one_device_equals_four(self):
+    (one, one_later), metrics = self._steps(2)
+    (four, four_later), other = self._steps(2, devices=4)
+    for a, b in zip(metrics, other, strict=True):
+      chex.assert_trees_all_close(a, b, rtol=2e-3)
+    # Adam's means are the gradients: rounding is not blown up there as in the
+    # steps, which divide by their own size.
+    for a, b in ((one, four), (one_later, four_later)):
+      a, b = a.opt_state[1][0].mu, b.opt_state[1][0].mu
+      largest = max(np.abs(x).max() for x in jax.tree.leaves(a))
+      chex.assert_trees_all_close(a, b, atol=1e-4 * largest)
+    rate = problem.make_config().optimizer.peak
+    far = jax.tree.map(lambda a, b: np.mean(np.abs(a - b) > 0.05 * rate),
+                       one_later.params, four_later.params)
+    self.assertLess(max(jax.tree.leaves(far)), 0.05)
+
+  def test_loss_falls(self):
+    _, metrics = self._steps(30)
+    loss = np.array([m['loss'] for m in metrics])
+    self.assertTrue(np.isfinite(loss).all())
+    self.assertLess(loss[-10:].mean(), 0.75 * loss[:10].mean())
+
+  def test_a_batch_that_cannot_be_shared_is_refused(self):
+    _, step = problem.trainer(4)
+    with self.assertRaises(ValueError):
+      step(self._state(4), problem.clean()[:6], None)
+
+
+if __name__ == '__main__':
+  absltest.main()
