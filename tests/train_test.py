@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import signal
-import tempfile
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -53,7 +52,7 @@ def _poison(state):
 @functools.cache
 def _whole():
   """The state after four steps without a break, and the folder of the run."""
-  folder = tempfile.mkdtemp(dir=problem.videos())
+  folder = f'{problem.folder().name}/whole'
   with problem.shared_step():
     return train.train(problem.make_config(), folder), folder
 

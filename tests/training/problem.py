@@ -34,18 +34,21 @@ def mixes():
 
 
 @functools.cache
-def _folder():
-  return tempfile.TemporaryDirectory()  # Goes when the tests end.
+def folder() -> tempfile.TemporaryDirectory:
+  """A folder that goes when the tests end."""
+  return tempfile.TemporaryDirectory()
 
 
 @functools.cache
 def videos() -> str:
   """A folder with two short videos."""
+  root = pathlib.Path(folder().name) / 'videos'
+  root.mkdir()
   for seed in range(2):
     film = np.round(255 * clips.panning(12, 48, 64, speed=1.5, seed=seed))
-    writer.write_rgb(pathlib.Path(_folder().name) / f'{seed}.mkv',
-                     film.astype(np.uint8), frame_rate=24)
-  return _folder().name
+    writer.write_rgb(
+        root / f'{seed}.mkv', film.astype(np.uint8), frame_rate=24)
+  return str(root)
 
 
 def make_config(**values):
