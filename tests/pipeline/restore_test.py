@@ -76,9 +76,10 @@ class RestoreTest(absltest.TestCase):
       parts, _, _ = _run(film, window=window)
       a, b = _joined(parts, 'restored'), _joined(whole, 'restored')
       self.assertGreater(_psnr(a, b), 50)
-      # No edge: what differs at a window's first frame is as elsewhere.
-      error = np.abs(a - b).mean((1, 2, 3))
-      self.assertLess(error[window::window].max(), 3 * error.max() + 1e-4)
+      # No edge: the step into a window is as wrong as other steps, not more.
+      steps = np.abs(np.diff(a - b, axis=0)).mean((1, 2, 3))
+      into = np.arange(len(steps)) % window == window - 1
+      self.assertLess(steps[into].mean(), 3 * steps[~into].mean() + 1e-3)
 
   def test_the_forward_state_is_carried_exactly(self):
     film = _film(12)
@@ -104,7 +105,7 @@ class RestoreTest(absltest.TestCase):
     whole, _, _ = _run(film)
     tiled, _, _ = _run(film, tile=128, overlap=48)
     a, b = _joined(tiled, 'restored'), _joined(whole, 'restored')
-    self.assertGreater(_psnr(a, b), 32)
+    self.assertGreater(_psnr(a, b), 38)
     step = np.abs(np.diff(a - b, axis=2)).mean((0, 1, 3))
     self.assertLess(step[70:82].mean(), 3 * step.mean() + 1e-3)
 
@@ -144,7 +145,7 @@ class RestoreTest(absltest.TestCase):
         (kinds[4, 30:40, 50:60] == types.DamageKind.MARKED).all())
     clean = clips.panning(8)[4, 30:40, 50:60]
     filled = _joined(parts, 'output')[4, 30:40, 50:60]
-    self.assertLess(np.abs(filled - clean).mean(), 0.5 * np.abs(
+    self.assertLess(np.abs(filled - clean).mean(), 0.25 * np.abs(
         1 - clean).mean())
 
   def test_lines_are_scratches_and_spots_are_dust(self):
