@@ -26,6 +26,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       root='',  # Folder of videos, or of records prepared by data.clips.
       photos='',  # Folders of photographs to set in motion, comma-separated.
       photo_share=0.35,
+      look_alike_share=0.3,  # Of them, with wires, grids, dots and letters.
       held_out=('sam2_03_blocks.mp4', 'intel_asl_walk.mkv', 'grid_lwbsza.mpg',
                 'openh264_flower_720p.h264'),
       textures='',  # Folder of RGBA pictures of real film artefacts.
@@ -40,10 +41,13 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       charbonnier=1.0, cross_entropy=0.2, dice=0.05, photometric=0.3,
       roughness=0.003, likelihood=0.02)
   c.damage_weight = 4.0
+  c.charbonnier_epsilon = 1e-2
 
+  # peak is the rate of kernels; biases take `others` of it.
   c.optimizer = dict(
-      peak=1e-3 if tiny else 2e-3, warmup=1 if tiny else 300, shape='cosine',
-      final_decay=0.3, b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=0.5)
+      name='muon', peak=0.02, warmup=1 if tiny else 20, shape='constant',
+      final_decay=0.4, momentum=0.95, others=0.1, b1=0.9, b2=0.99,
+      weight_decay=1e-3, clip_norm=0.5)
   c.ema_decay = 0.999
   c.devices = 0  # 0: all of them.
   return c

@@ -103,11 +103,7 @@ def evaluate(c: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that cannot be, each in one sentence."""
-  def one_of(key, value, known):
-    if value not in known:
-      raise types.BadInput(
-          f'--config.{key}={value!r} is not known; choose one of '
-          f'{", ".join(known)}.')
+  one_of = types.check_choice
   one_of('through', c.through, THROUGH)
   one_of('damage.severity', c.damage.severity, tuple(chain.SEVERITY))
   one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))

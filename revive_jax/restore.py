@@ -59,11 +59,7 @@ def restore(
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that do not exist, each in one sentence."""
-  def one_of(key, value, known):
-    if value not in known:
-      raise types.BadInput(
-          f'--config.{key}={value!r} is not known; choose one of '
-          f'{", ".join(known)}.')
+  one_of = types.check_choice
   one_of('composite', c.composite, composite.MODES)
   one_of('fill', c.fill, ('temporal_median', 'inpaint'))
   one_of('inpaint', c.inpaint, tuple(spatial.INPAINT))

@@ -26,6 +26,7 @@ from revive_jax.training import checkpoint, log, optimizer, sharding, supervised
 from revive_jax.training import state as state_lib
 
 TRAINERS = {'supervised': supervised}
+_MARGIN = 16  # Moving photographs are drawn so much larger, px, then cropped.
 
 
 def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
@@ -50,15 +51,12 @@ def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that cannot be, each in one sentence."""
-  def one_of(key, value, known):
-    if value not in known:
-      raise types.BadInput(
-          f'--config.{key}={value!r} is not known; choose one of '
-          f'{", ".join(known)}.')
+  one_of = types.check_choice
   one_of('algorithm', c.algorithm, tuple(TRAINERS))
   one_of('model.name', c.model.name, tuple(models.MODELS))
   one_of('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
   one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
+  one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
   one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
   for key in ('num_steps', 'batch_size', 'log_every', 'checkpoint_every'):
     if c[key] < 1:
@@ -105,7 +103,8 @@ def make_data(c: ml_collections.ConfigDict):
     stills = sources.Pictures(
         folder, exclude=[splits.name_of(n) for n in held_out])
     found.append(motion.Photographs(
-        stills, num_frames=d.num_frames, size=d.size, seed=c.seed))
+        stills, num_frames=d.num_frames, size=d.size + _MARGIN, seed=c.seed,
+        look_alike_share=d.look_alike_share))
     shares.append((d.photo_share if d.root else 1.0) / len(folders))
   return pipeline.make_dataset(
       found, shares, seed=c.seed, batch_size=c.batch_size,
@@ -131,12 +130,16 @@ def make_trainer(c: ml_collections.ConfigDict, mesh, model):
   rate = optimizer.schedule(
       peak=o.pop('peak'), num_steps=c.num_steps, warmup=o.pop('warmup'),
       shape=o.pop('shape'), final_decay=o.pop('final_decay'))
-  tx = optimizer.adamw(rate, **o)
+  if o.pop('name') == 'muon':
+    tx = optimizer.muon(rate, **o)
+  else:
+    tx = optimizer.adamw(
+        rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
   draw = c.damage.to_dict() | {'severity': tuple(c.damage.severity)}
   step = trainer.compile_step(
       mesh, model=model, tx=tx, seed=c.seed, draw=batch_lib.Draw(**draw),
       weights=c.losses.to_dict(), damage_weight=c.damage_weight,
-      ema_decay=c.ema_decay)
+      epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
   init = functools.partial(trainer.init_state, model=model, tx=tx)
   return init, step
 

@@ -1,5 +1,6 @@
 """Records that cross package borders, and the one error users can cause."""
 
+from collections.abc import Collection
 import enum
 
 import flax
@@ -14,6 +15,14 @@ class BadInput(ValueError):
 
   The message is one sentence for the user: what, where, and what to do.
   """
+
+
+def check_choice(key: str, value: object, known: Collection[str]) -> None:
+  """Raises BadInput where the setting --config.key is none of known."""
+  if value not in known:
+    raise BadInput(
+        f'--config.{key}={value!r} is not known; choose one of '
+        f'{", ".join(known)}.')
 
 
 class Origin(enum.IntEnum):

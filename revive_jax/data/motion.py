@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
+from revive_jax.data import look_alikes
 
 # Share of clips, and least and most speed, px a frame.
 _PACES = ((0.12, 0.0, 0.0), (0.33, 0.1, 1.0), (0.35, 1.0, 4.0),
@@ -223,6 +224,7 @@ class Photographs:
       size: int,
       seed: int = 0,
       variants: int = 1000,
+      look_alike_share: float = 0.0,
   ):
     """Sets what to draw.
 
@@ -232,6 +234,7 @@ class Photographs:
       size: height and width of a frame, px.
       seed: of all clips.
       variants: clips of each picture.
+      look_alike_share: of clips with look-alikes of damage in the scene.
 
     Raises:
       types.BadInput: num_frames, size or variants is not positive.
@@ -243,6 +246,7 @@ class Photographs:
     self._stills = stills
     self._num_frames, self._size = num_frames, size
     self._seed, self._variants = seed, variants
+    self._look_alike_share = look_alike_share
     self._cache = {}
 
   def __getstate__(self):
@@ -275,8 +279,11 @@ class Photographs:
     fitting = [r for r in _REDUCTIONS
                if min(full.shape[:2]) / r > 1.1 * reach]
     reduction = fitting[rng.integers(len(fitting))] if fitting else 1
-    return look(rng, self._reduced(picture, reduction), path,
-                size=self._size, scale=rng.uniform(0.8, 1.12))
+    image = self._reduced(picture, reduction)
+    if rng.random() < self._look_alike_share:
+      image = look_alikes.draw(rng, image)
+    return look(rng, image, path, size=self._size,
+                scale=rng.uniform(0.8, 1.12))
 
   def __getitem__(self, index: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng((self._seed, index))

@@ -8,6 +8,7 @@ convolutions at 1/8 and 1/4 refine it where grain or damage made it doubtful.
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from revive_jax.models import layers
 from revive_jax.ops import resize, warp
@@ -46,6 +47,22 @@ def expected_shift(scores: jax.Array, radius: int) -> jax.Array:
   steps = jnp.arange(-radius, radius + 1, dtype=jnp.float32)
   dy, dx = jnp.meshgrid(steps, steps, indexing='ij')
   return weight @ jnp.stack([dx.ravel(), dy.ravel()], -1)
+
+
+def beyond_border(height: int, width: int, radius: int) -> np.ndarray:
+  """What is added to scores [1, H, W, (2 r + 1)^2]: -30 beyond the border.
+
+  There is nothing to be found. Without it a small crop, most of whose shifts
+  end beyond its border, teaches nothing about the others.
+  """
+  steps = np.arange(-radius, radius + 1)
+  rows = np.arange(height)[:, None] + steps
+  columns = np.arange(width)[:, None] + steps
+  inside_y, inside_x = (
+      (i >= 0) & (i < size) for i, size in ((rows, height), (columns, width)))
+  inside = inside_y[:, None, :, None] & inside_x[None, :, None, :]
+  return np.where(inside, 0, -30).astype(np.float32).reshape(
+      1, height, width, -1)
 
 
 class Descriptors(nn.Module):
@@ -92,15 +109,18 @@ class Matcher(nn.Module):
     sharp = self.param('sharpness', nn.initializers.constant(8.0), (2,))
     fine, coarse = this
     other_fine, other_coarse = other
-    flow = expected_shift(sharp[0] * correlation(
-        _unit(resize.mean_pool(coarse)), _unit(resize.mean_pool(other_coarse)),
-        self.far), self.far)
+    a = _unit(resize.mean_pool(coarse))
+    b = _unit(resize.mean_pool(other_coarse))
+    scores = sharp[0] * correlation(a, b, self.far)
+    flow = expected_shift(
+        scores + beyond_border(*a.shape[1:3], self.far), self.far)
     flows = [flow]
 
     flow = 2 * resize.double(flow)
     moved = warp.by_flow(other_coarse, jax.lax.stop_gradient(flow))
     scores = sharp[1] * correlation(_unit(coarse), _unit(moved), self.near)
-    flow = flow + expected_shift(scores, self.near)
+    flow = flow + expected_shift(
+        scores + beyond_border(*coarse.shape[1:3], self.near), self.near)
     flow = flow + self._refine(
         [0.1 * scores, coarse, moved, 0.1 * flow], 'coarse')
     flows.append(flow)

@@ -15,7 +15,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from revive_jax.models import layers, matcher
+from revive_jax.models import heads, layers, matcher
 from revive_jax.ops import resize, warp
 
 BLOCK = 16  # Height and width must be multiples: the coarsest level is 1/16.
@@ -27,12 +27,14 @@ class Restored(flax.struct.PyTreeNode):
   output: jax.Array  # [B, T, H, W, 3], the restored frames, float32.
   damage: jax.Array  # [B, T, H, W, 1], the probability of damage, [0, 1].
   log_variance: jax.Array  # [B, T, H, W, 1], of output - clean.
-  flow: jax.Array  # [B, T, 2, H/2, W/2, 2] px of 1/2: to t - 1, to t + 1.
+  # [B, T, 2, H/2, W/2, 2] px of 1/2: to t - 1, to t + 1; 0 over a cut.
+  flow: jax.Array
 
 
 class State(flax.struct.PyTreeNode):
   """What the forward direction hands from frame to frame, [B, h, w, F]."""
 
+  frame: jax.Array  # [B, H, W, 3]
   hidden: jax.Array
   fine: jax.Array
   coarse: jax.Array
@@ -55,9 +57,10 @@ class Encoder(nn.Module):
 
   @nn.compact
   def __call__(self, frame, mask):
-    x = jnp.concatenate([frame - 0.5, mask], -1).astype(self.dtype)
+    x = jnp.concatenate(
+        [*_bands(frame), resize.space_to_depth(mask)], -1).astype(self.dtype)
     conv = lambda: layers.Conv(self.features, dtype=self.dtype)
-    x = layers.leaky(conv()(resize.space_to_depth(x)))
+    x = layers.leaky(conv()(x))
     x = layers.leaky(conv()(x))
     return x, *matcher.Descriptors(self.features, dtype=self.dtype)(x)
 
@@ -81,30 +84,6 @@ class Cell(nn.Module):
     return _bounded(layers.ResBlock(dtype=self.dtype)(x))
 
 
-class Heads(nn.Module):
-  """Output, damage and log-variance of one frame, [B, H, W, C]."""
-
-  features: int
-  dtype: jnp.dtype
-
-  @nn.compact
-  def __call__(self, encoded, forward, backward, frame, mask):
-    x = jnp.concatenate([encoded, forward, backward], -1)
-    x = layers.leaky(nn.Dense(self.features, dtype=self.dtype)(x))
-    x = layers.ResBlock(dtype=self.dtype)(x)
-    out = layers.Conv(32, scale=0.1, dtype=self.dtype, name='out')
-    apart = lambda x: jnp.split(
-        resize.depth_to_space(out(x).astype(jnp.float32)), (3, 6, 7), -1)
-    change, fill, damage, _ = apart(x)
-    # How sure it is must not shape what it sees: the likelihood of a few wild
-    # errors would drown the picture (docs/restorer.md). XLA merges the two.
-    *_, log_variance = apart(jax.lax.stop_gradient(x))
-    # Where damage is likely the pixel is replaced, elsewhere corrected.
-    damage = jnp.maximum(nn.sigmoid(4 * damage - 2), mask)
-    output = (1 - damage) * (frame + change) + damage * (0.5 + fill)
-    return output, damage, 6 * jnp.tanh(log_variance / 1.5) - 5
-
-
 class Restorer(nn.Module):
   """Damaged frames [B, T, H, W, 3] in [0, 1] to Restored, State and Flows.
 
@@ -123,7 +102,7 @@ class Restorer(nn.Module):
     cell = lambda: Cell(self.features, self.deep_features, self.num_blocks,
                         dtype=self.dtype)
     self.forward_cell, self.backward_cell = cell(), cell()
-    self.heads = Heads(self.features, dtype=self.dtype)
+    self.heads = heads.Heads(self.features, dtype=self.dtype)
 
   def __call__(
       self,
@@ -160,25 +139,34 @@ class Restorer(nn.Module):
 
     encoded, fine, coarse = self._over_time(
         lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask))
-    _, (forward, past) = self._over_time(
+    seen = (frames, encoded, fine, coarse)
+    starts = _keep(cuts)
+    _, (forward, previous, past) = self._over_time(
         lambda m, s, x: m._step(m.forward_cell, s, *x), state,
-        (encoded, fine, coarse, _keep(cuts)), carry=True)
+        (*seen, starts), carry=True)
     last = (time if carry_after is None else carry_after) - 1
-    state = State(forward[:, last], fine[:, last], coarse[:, last])
-    backward, future = jnp.zeros_like(forward), None
+    state = State(*(x[:, last] for x in (frames, forward, fine, coarse)))
+    backward, next_, future = jnp.zeros_like(forward), frames, None
+    ends = jnp.zeros_like(starts)
     if not causal:
-      ends = jnp.concatenate([cuts[:, 1:], jnp.ones((batch, 1), bool)], 1)
-      _, (backward, future) = self._over_time(
+      ends = _keep(jnp.concatenate(
+          [cuts[:, 1:], jnp.ones((batch, 1), bool)], 1))
+      _, (backward, next_, future) = self._over_time(
           lambda m, s, x: m._step(m.backward_cell, s, *x),
-          self.initial_state(batch, height, width),
-          (encoded, fine, coarse, _keep(ends)), carry=True, reverse=True)
+          self.initial_state(batch, height, width), (*seen, ends), carry=True,
+          reverse=True)
+    shot_ends = ends
     if use_future is not None:
-      backward *= use_future.astype(self.dtype)[:, None, None, None, None]
+      use_future = use_future[:, None, None, None, None]
+      backward *= use_future.astype(self.dtype)
+      ends = ends * use_future
+    neighbours = heads.Neighbours(previous, next_, starts, ends)
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
-        (encoded, forward, backward, frames, mask))
-    flow = jnp.stack([past.half, jnp.zeros_like(past.half) if future is None
-                      else future.half], 2)
+        (encoded, forward, backward, frames, mask, neighbours))
+    # No flow leads over a cut, though the matcher was asked.
+    flow = jnp.stack([past.half * starts, jnp.zeros_like(past.half)
+                      if future is None else future.half * shot_ends], 2)
     restored = Restored(output, damage, log_variance, flow)
     return restored, state, (past, future)
 
@@ -186,15 +174,20 @@ class Restorer(nn.Module):
     """The state before the first frame of a shot."""
     zeros = lambda n, c: jnp.zeros((batch, height // n, width // n, c),
                                    self.dtype)
-    return State(zeros(2, self.features), zeros(4, matcher.FINE),
+    return State(zeros(1, 3).astype(jnp.float32), zeros(2, self.features), zeros(4, matcher.FINE),
                  zeros(8, matcher.COARSE))
 
-  def _step(self, cell, state, encoded, fine, coarse, keep):
-    """Aligns the state of the neighbour to this frame, and goes on from it."""
+  def _step(self, cell, state, frame, encoded, fine, coarse, keep):
+    """Aligns the neighbour and its state to this frame, and goes on."""
     flows = Flows(*self.matcher((fine, coarse), (state.fine, state.coarse)))
     hidden = warp.by_flow(state.hidden, flows.half) * keep.astype(self.dtype)
     hidden = cell(encoded, hidden)
-    return State(hidden, fine, coarse), (hidden, flows)
+    # The flow is learned from clean frames (losses/temporal.py), not from what
+    # a damaged neighbour looks like.
+    neighbour = warp.by_flow(
+        state.frame, 2 * resize.double(jax.lax.stop_gradient(flows.half)))
+    state = State(frame, hidden, fine, coarse)
+    return state, (hidden, neighbour, flows)
 
   def _over_time(self, step, state, inputs, *, carry=False, reverse=False):
     """Scans step(module, state, inputs of one frame) over axis 1."""
@@ -203,6 +196,22 @@ class Restorer(nn.Module):
         in_axes=1, out_axes=1, reverse=reverse)
     state, outputs = scan(self, state, inputs)
     return (state, outputs) if carry else outputs
+
+
+def _bands(frame):
+  """frame [B, H, W, 3] as bands of like strength, at half resolution.
+
+  The detail within 2 x 2 px, that of their means within 3 x 3, and the means.
+  As they are, pixels are nearly all brightness: what tells grain and dust
+  apart from the picture is some percent of them, and is learned late.
+  """
+  mean = resize.mean_pool(frame)
+  detail = resize.space_to_depth(frame) - jnp.tile(mean, 4)
+  height, width = mean.shape[1:3]
+  padded = jnp.pad(mean, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+  around = sum(padded[:, i:i + height, j:j + width]
+               for i in range(3) for j in range(3)) / 9
+  return 6 * detail, 4 * (mean - around), 2 * (mean - 0.5)
 
 
 def _bounded(x, limit=4.0):

@@ -27,25 +27,28 @@ def by_flow(frames: jax.Array, flow: jax.Array) -> jax.Array:
   border its nearest pixel. As gathers of whole rows of channels: cheap on CPUs
   as well (docs/restorer.md).
   """
-  number, height, width, channels = frames.shape
-  flow = flow.astype(jnp.float32)
-  column = jnp.arange(width, dtype=jnp.float32)[None, None, :]
-  row = jnp.arange(height, dtype=jnp.float32)[None, :, None]
+  return jax.vmap(_one_by_flow)(frames, flow.astype(jnp.float32))
+
+
+def _one_by_flow(frame, flow):
+  """by_flow of frame [H, W, C]; one by one, a batch can lie on many devices."""
+  height, width, channels = frame.shape
+  column = jnp.arange(width, dtype=jnp.float32)[None, :]
+  row = jnp.arange(height, dtype=jnp.float32)[:, None]
   x = jnp.clip(column + flow[..., 0], 0, width - 1)
   y = jnp.clip(row + flow[..., 1], 0, height - 1)
   left, top = jnp.floor(x), jnp.floor(y)
-  across = (x - left)[..., None].astype(frames.dtype)
-  down = (y - top)[..., None].astype(frames.dtype)
+  across = (x - left)[..., None].astype(frame.dtype)
+  down = (y - top)[..., None].astype(frame.dtype)
   left, top = left.astype(jnp.int32), top.astype(jnp.int32)
   right = jnp.minimum(left + 1, width - 1)
   bottom = jnp.minimum(top + 1, height - 1)
-  pixels = frames.reshape(number * height * width, channels)
-  first = (jnp.arange(number, dtype=jnp.int32) * height * width)[:, None, None]
+  pixels = frame.reshape(height * width, channels)
 
   def at(i, j):
-    index = (first + i * width + j).reshape(-1)
-    return jnp.take(pixels, index, axis=0, mode='clip').reshape(
-        number, height, width, channels)
+    return jnp.take(
+        pixels, (i * width + j).reshape(-1), axis=0, mode='clip',
+    ).reshape(height, width, channels)
 
   upper = at(top, left) * (1 - across) + at(top, right) * across
   lower = at(bottom, left) * (1 - across) + at(bottom, right) * across

@@ -30,6 +30,7 @@ def init_state(
 
 def losses(
     restored: Any, flows: Any, batch: batch_lib.Batch, *, damage_weight: float,
+    epsilon: float,
 ) -> dict[str, jax.Array]:
   """The terms of the loss, means over the batch.
 
@@ -38,12 +39,14 @@ def losses(
     flows: the matcher's flows to past and future, coarse to fine.
     batch: what was damaged, and what is wanted.
     damage_weight: how much more than others replaced pixels count.
+    epsilon: of the Charbonnier distance: errors above it count as they are.
   """
   weight = 1 + damage_weight * batch.damage
   still = jax.lax.stop_gradient(restored.output)
   return {
       'charbonnier': reconstruction.charbonnier(
-          restored.output, batch.target, weight=weight).mean(),
+          restored.output, batch.target, weight=weight,
+          epsilon=epsilon).mean(),
       'cross_entropy': detection.cross_entropy(
           restored.damage, batch.damage).mean(),
       'dice': detection.dice(restored.damage, batch.damage).mean(),
@@ -87,6 +90,7 @@ def train_step(
     draw: batch_lib.Draw,
     weights: Mapping[str, float],
     damage_weight: float,
+    epsilon: float,
     ema_decay: float,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step: damages clean [B, T, H, W, 3], restores it, learns from it.
@@ -102,7 +106,8 @@ def train_step(
     restored, _, flows = model.apply(
         {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
         use_future=batch.use_future)
-    terms = losses(restored, flows, batch, damage_weight=damage_weight)
+    terms = losses(restored, flows, batch, damage_weight=damage_weight,
+                   epsilon=epsilon)
     return sum(weights[k] * v for k, v in terms.items()), (restored, terms)
 
   (loss, (restored, metrics)), grads = jax.value_and_grad(

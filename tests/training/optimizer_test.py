@@ -70,5 +70,39 @@ class AdamWTest(absltest.TestCase):
     np.testing.assert_allclose(updates, [-0.55, 0.3], rtol=1e-4)
 
 
+class MuonTest(absltest.TestCase):
+
+  def _update(self, grads, params, **values):
+    settings = dict(momentum=0.95, others=0.1, b1=0.9, b2=0.99,
+                    weight_decay=0.0, clip_norm=1.0) | values
+    tx = optimizer.muon(lambda _: 0.5, **settings)
+    return tx.update(grads, tx.init(params), params)[0]
+
+  def test_kernels_move_along_all_that_the_gradient_has(self):
+    # Singular values of 1 and 1/50: both are to move by about the rate.
+    rng = np.random.default_rng(0)
+    left = np.linalg.qr(rng.normal(size=(36, 2)))[0]
+    right = np.linalg.qr(rng.normal(size=(5, 2)))[0]
+    grads = (left * [1.0, 0.02]) @ right.T
+    update = self._update(
+        jnp.float32(grads.reshape(3, 3, 4, 5)), jnp.zeros((3, 3, 4, 5)))
+    moved = -left.T @ np.asarray(update).reshape(36, 5) @ right
+    np.testing.assert_allclose(moved, np.diag(np.diag(moved)), atol=0.02)
+    np.testing.assert_array_less(0.3, np.diag(moved))
+    np.testing.assert_array_less(np.diag(moved), 0.65)
+
+  def test_vectors_move_by_the_others_rate(self):
+    update = self._update(
+        {'kernel': jnp.ones((2, 2)), 'bias': jnp.array([1e-3, -1e-3])},
+        {'kernel': jnp.zeros((2, 2)), 'bias': jnp.zeros(2)}, others=0.02)
+    # Adam with Nesterov's momentum: at the first step 1.47 times the sign.
+    np.testing.assert_allclose(
+        update['bias'], [-0.01 * 1.474, 0.01 * 1.474], rtol=1e-2)
+
+  def test_weights_decay(self):
+    still = self._update(jnp.zeros((2, 2)), jnp.ones((2, 2)), weight_decay=0.1)
+    np.testing.assert_allclose(still, np.full((2, 2), -0.05), rtol=1e-5)
+
+
 if __name__ == '__main__':
   absltest.main()

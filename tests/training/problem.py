@@ -25,7 +25,7 @@ from tests.pipeline import clips
 
 _SHORT = chain.Mix({'monochrome': 0.5, 'grain': 1.0, 'dust': 1.0})
 _SHARED = ('algorithm', 'seed', 'batch_size', 'model', 'damage', 'losses',
-           'damage_weight', 'optimizer', 'ema_decay')
+           'damage_weight', 'charbonnier_epsilon', 'optimizer', 'ema_decay')
 
 
 def mixes():

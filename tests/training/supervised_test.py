@@ -86,7 +86,8 @@ class LossesTest(absltest.TestCase):
     restored = restorer.Restored(
         batch.target + error, np.full_like(damage, 0.5),
         np.zeros_like(damage), None)
-    terms = jax.jit(functools.partial(supervised.losses, damage_weight=4.0))(
+    terms = jax.jit(functools.partial(
+        supervised.losses, damage_weight=4.0, epsilon=1e-3))(
         restored, (_flows(-32, 16), _flows(32, -16)), batch)
     smooth = lambda d: np.sqrt(d**2 + 1e-6) - 1e-3
     # Replaced pixels count five times, the others once.
@@ -101,6 +102,12 @@ class LossesTest(absltest.TestCase):
     np.testing.assert_allclose(
         terms['likelihood'], (0.09 + 3 * 0.01) / 8, rtol=1e-4)
     self.assertEqual(set(terms), set(problem.make_config().losses))
+
+
+def _means(state):
+  """The optimizer's means of the gradients of kernels and of vectors."""
+  inner = state.opt_state[1].inner_states
+  return tuple(inner[k].inner_state[0].mu for k in ('muon', 'adam'))
 
 
 class StepTest(absltest.TestCase):
@@ -133,7 +140,7 @@ class StepTest(absltest.TestCase):
     chex.assert_trees_all_equal(state.params, state.ema)
     chex.assert_trees_all_equal(state.params, problem.first_params())
     self.assertEqual(
-        {float(np.abs(x).max()) for x in jax.tree.leaves(state.opt_state)}, {0})
+        {float(np.abs(x).max()) for x in jax.tree.leaves(_means(state))}, {0})
 
   def test_two_steps_by_hand(self):
     states, metrics = self._steps(2)
@@ -156,19 +163,24 @@ class StepTest(absltest.TestCase):
       self.assertGreater(m['psnr_damaged'], 5)
     norms = {k: v for k, v in metrics[0].items() if k.startswith('grad_norm/')}
     self.assertEqual(set(norms), {f'grad_norm/{k}' for k in first})
-    # Adam's mean is a tenth of the first gradient, which was clipped.
-    limit = problem.make_config().optimizer.clip_norm
-    self.assertEqual(problem.make_config().optimizer.b1, 0.9)
+    # The means are a tenth of the first gradient of vectors, and a twentieth
+    # of that of kernels; it was clipped.
+    o = problem.make_config().optimizer
+    self.assertEqual((o.b1, o.momentum), (0.9, 0.95))
     whole = np.sqrt(sum(v**2 for v in norms.values()))
-    mean = np.sqrt(sum((x**2).sum() for x in jax.tree.leaves(
-        states[0].opt_state[1][0].mu)))
-    np.testing.assert_allclose(mean, 0.1 * min(limit, whole), rtol=1e-4)
+    kernels, vectors = _means(states[0])
+    norm = np.sqrt(sum(
+        (x**2).sum() / share**2 for tree, share in ((kernels, 0.05),
+                                                    (vectors, 0.1))
+        for x in jax.tree.leaves(tree)))
+    np.testing.assert_allclose(norm, min(o.clip_norm, whole), rtol=1e-4)
 
   def test_every_weight_learns_and_twice_is_the_same(self):
     (state,), (metrics,) = self._steps(1)
     (again,), (metrics_again,) = self._steps(1)
     chex.assert_trees_all_equal((state, metrics), (again, metrics_again))
-    flat = jax.tree_util.tree_leaves_with_path(state.opt_state[1][0].mu)
+    flat = jax.tree_util.tree_leaves_with_path(_means(state))
+    self.assertLen(flat, len(jax.tree.leaves(state.params)))
     for path, mean in flat:
       self.assertGreater(np.abs(mean).max(), 0, jax.tree_util.keystr(path))
 
@@ -177,10 +189,10 @@ class StepTest(absltest.TestCase):
     (four, four_later), other = self._steps(2, devices=4)
     for a, b in zip(metrics, other, strict=True):
       chex.assert_trees_all_close(a, b, rtol=2e-3)
-    # Adam's means are the gradients: rounding is not blown up there as in the
+    # The means are the gradients: rounding is not blown up there as in the
     # steps, which divide by their own size.
     for a, b in ((one, four), (one_later, four_later)):
-      a, b = a.opt_state[1][0].mu, b.opt_state[1][0].mu
+      a, b = _means(a), _means(b)
       largest = max(np.abs(x).max() for x in jax.tree.leaves(a))
       chex.assert_trees_all_close(a, b, atol=1e-4 * largest)
     rate = problem.make_config().optimizer.peak

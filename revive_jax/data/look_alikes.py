@@ -1,0 +1,88 @@
+"""Look-alikes of damage that belong to the scene: wires, grids, dots, letters.
+
+A restorer that has seen only damage take these shapes repairs telephone wires
+and buttons away. Drawn on a photograph they move with it, which damage does
+not.
+"""
+
+from collections.abc import Callable
+import math
+import string
+
+import cv2
+import numpy as np
+
+_SHIFT = 4  # Bits of sub-pixel positions.
+_CELL = 48  # px: about one wire, a dozen dots or one word for each such square.
+
+
+def draw(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+  """Returns image [H, W, 3] uint8 with one kind of look-alike all over it.
+
+  Dark or bright, of opacity 0.3 to 1, with antialiased edges.
+  """
+  kind = _KINDS[rng.integers(len(_KINDS))]
+  cover = kind(rng, *image.shape[:2])
+  opacity = rng.uniform(0.3, 1) / 255
+  tint = rng.uniform(0, 0.35) if rng.random() < 0.5 else rng.uniform(0.65, 1)
+  colour = np.clip(tint + rng.uniform(-0.1, 0.1, 3), 0, 1) * 255
+  alpha = (cover * np.float32(opacity))[..., None]
+  mixed = image + alpha * (colour.astype(np.float32) - image)
+  return np.round(mixed).astype(np.uint8)
+
+
+def _line(cover, start, end, thickness):
+  points = (tuple(int(round(v * 2**_SHIFT)) for v in p) for p in (start, end))
+  cv2.line(cover, *points, 255, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def _wires(rng, height, width):
+  """Straight lines of every direction, through all of the picture."""
+  cover = np.zeros((height, width), np.uint8)
+  reach = math.hypot(height, width)
+  for _ in range(max(1, round((height + width) / 2 / _CELL))):
+    x, y = rng.uniform(0, width), rng.uniform(0, height)
+    angle = rng.uniform(0, np.pi)
+    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
+    _line(cover, (x - dx, y - dy), (x + dx, y + dy), int(rng.integers(1, 4)))
+  return cover
+
+
+def _grid(rng, height, width):
+  """Lines at even distances, one way or two, upright or turned."""
+  cover = np.zeros((height, width), np.uint8)
+  pitch, thickness = rng.uniform(8, 48), int(rng.integers(1, 3))
+  reach = math.hypot(height, width)
+  turned = rng.uniform(-np.pi / 4, np.pi / 4) * (rng.random() < 0.5)
+  for angle in (turned, turned + np.pi / 2)[:1 + (rng.random() < 0.7)]:
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    for step in np.arange(-reach, reach, pitch):
+      middle = np.array([width, height]) / 2 + step * across
+      _line(cover, middle - reach * along, middle + reach * along, thickness)
+  return cover
+
+
+def _dots(rng, height, width):
+  cover = np.zeros((height, width), np.uint8)
+  largest = rng.uniform(1, 5)
+  for _ in range(max(1, round(12 * height * width / _CELL**2))):
+    center = rng.uniform(0, (width, height)) * 2**_SHIFT
+    radius = rng.uniform(0.6, largest) * 2**_SHIFT
+    cv2.circle(cover, tuple(center.astype(int).tolist()), int(radius), 255,
+               cv2.FILLED, cv2.LINE_AA, _SHIFT)
+  return cover
+
+
+def _letters(rng, height, width):
+  cover = np.zeros((height, width), np.uint8)
+  size, thickness = rng.uniform(0.3, 1.0), int(rng.integers(1, 3))
+  for _ in range(max(1, round(height * width / (2 * _CELL**2)))):
+    word = ''.join(rng.choice(list(string.ascii_letters + string.digits), 7))
+    place = int(rng.integers(-_CELL, width)), int(rng.integers(height))
+    cv2.putText(cover, word, place, cv2.FONT_HERSHEY_SIMPLEX, size, 255,
+                thickness, cv2.LINE_AA)
+  return cover
+
+
+_KINDS: tuple[Callable[..., np.ndarray], ...] = (_wires, _grid, _dots, _letters)

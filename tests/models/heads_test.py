@@ -1,0 +1,86 @@
+"""Tests of models/heads.py: what a pixel is made of."""
+
+from absl.testing import absltest, parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from revive_jax.models import heads
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+_MODEL = heads.Heads(8, jnp.float32)
+_FRAME, _PREVIOUS, _NEXT, _MADE_UP = range(4)
+
+
+def _inputs(has_previous=1.0, has_next=1.0, marked=0.0):
+  rng = np.random.default_rng(0)
+  pictures = rng.random((3, 1, 8, 12, 3), np.float32)
+  features = rng.random((3, 1, 4, 6, 8), np.float32)
+  known = [np.full((1, 1, 1, 1), x, np.float32)
+           for x in (has_previous, has_next)]
+  mask = np.full((1, 8, 12, 1), marked, np.float32)
+  return (*features, pictures[0], mask,
+          heads.Neighbours(pictures[1], pictures[2], *known))
+
+
+def _choosing(inputs, *, source=None, made_up=0.0):
+  """Heads whose last layer says one thing everywhere: take this source."""
+  params = _MODEL.init(jax.random.key(0), *inputs)['params']
+  bias = np.zeros((4, 12), np.float32)  # 4 pixels of 2 x 2.
+  if source is not None:
+    bias[:, 8 + source] = 30
+  bias[:, 3:6] = made_up
+  params['out'] = {'kernel': jnp.zeros_like(params['out']['kernel']),
+                   'bias': jnp.asarray(bias.ravel())}
+  return _MODEL.apply({'params': params}, *inputs)
+
+
+class HeadsTest(parameterized.TestCase):
+
+  def test_each_source_can_be_taken(self):
+    inputs = _inputs()
+    *_, frame, _, neighbours = inputs
+    for source, wanted in (
+        (_FRAME, frame), (_PREVIOUS, neighbours.previous),
+        (_NEXT, neighbours.next), (_MADE_UP, np.full_like(frame, 0.7))):
+      output, *_ = _choosing(inputs, source=source, made_up=0.2)
+      np.testing.assert_allclose(output, wanted, atol=1e-6)
+
+  @parameterized.parameters(
+      (_FRAME, dict(marked=1.0)), (_PREVIOUS, dict(has_previous=0.0)),
+      (_NEXT, dict(has_next=0.0)))
+  def test_what_cannot_be_used_is_not(self, source, absent):
+    inputs = _inputs(**absent)
+    *features, frame, mask, neighbours = inputs
+    pictures = [frame, neighbours.previous, neighbours.next]
+    output, *_ = _choosing(inputs, source=source)
+    # The others in equal shares, but that the frame has e^3 of one.
+    share = np.array([np.exp(3), 1, 1, 1])
+    share[source] = 0
+    wanted = sum(w * p for w, p in zip(share / share.sum(), [*pictures, 0.5],
+                                       strict=True))
+    np.testing.assert_allclose(output, wanted, atol=1e-5)
+    if source == _FRAME:
+      return
+    # Not as a picture, and not as a difference either.
+    name = {_PREVIOUS: 'previous', _NEXT: 'next'}[source]
+    params = _MODEL.init(jax.random.key(0), *inputs)
+    other = neighbours._replace(**{name: 1 - pictures[source]})
+    a, b = (_MODEL.apply(params, *features, frame, mask, n)[0]
+            for n in (neighbours, other))
+    np.testing.assert_array_equal(a, b)
+
+  def test_marked_is_damaged_and_the_rest_is_as_found(self):
+    inputs = _inputs()
+    mask = inputs[4].copy()
+    mask[:, 2:5, 3:7] = 1
+    _, damage, log_variance = _choosing((*inputs[:4], mask, inputs[5]))
+    np.testing.assert_allclose(
+        damage, np.where(mask == 1, 1, 1 / (1 + np.exp(2))), rtol=1e-5)
+    np.testing.assert_allclose(log_variance, -5, rtol=1e-5)
+
+
+if __name__ == '__main__':
+  absltest.main()
