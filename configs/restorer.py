@@ -43,9 +43,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.damage_weight = 4.0
   c.charbonnier_epsilon = 1e-2
 
-  # peak is the rate of kernels; biases take `others` of it.
+  # peak is the rate of kernels; biases and last layers take `others` of it.
   c.optimizer = dict(
-      name='muon', peak=0.02, warmup=1 if tiny else 20, shape='constant',
+      name='muon', peak=0.01, warmup=1 if tiny else 20, shape='constant',
       final_decay=0.4, momentum=0.95, others=0.1, b1=0.9, b2=0.99,
       weight_decay=1e-3, clip_norm=0.5)
   c.ema_decay = 0.999

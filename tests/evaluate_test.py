@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+import re
 
 from absl.testing import absltest, parameterized
 import cv2
 import jax
 import jax.numpy as jnp
+import jsonschema
 import numpy as np
 
 from configs import evaluate as config
@@ -77,7 +79,14 @@ class EvaluateTest(parameterized.TestCase):
     self.assertAlmostEqual(found['damaged']['damaged']['mean']['psnr'], mean,
                            places=4)
     work = self.dir / 'work'
-    self.assertEqual(json.loads((work / 'table.json').read_text())['schema'], 1)
+    written = json.loads((work / 'table.json').read_text())
+    formats = pathlib.Path(__file__).parents[1] / 'docs/formats.md'
+    schema = json.loads(re.search(
+        r'```json table\n(.*?)```', formats.read_text(), re.S).group(1))
+    jsonschema.validate(written, schema)
+    written['damaged']['damaged']['mean']['f1'] = 1.5
+    with self.assertRaises(jsonschema.ValidationError):
+      jsonschema.validate(written, schema)
     text = (work / 'table.md').read_text()
     for word in ('| ours (a/weights) |', about['sha256'], 'F1', 'undamaged',
                  f'{count:,}'):

@@ -137,7 +137,7 @@ class Matcher(nn.Module):
         features, dtype=self.dtype, name=f'{name}_{n}', **kw)
     x = layers.leaky(conv(0, self.features)(x))
     x = layers.leaky(conv(1, self.features)(x))
-    return conv(2, 2, scale=0.1)(x).astype(jnp.float32)
+    return conv('out', 2, scale=0.1)(x).astype(jnp.float32)
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -180,12 +180,12 @@ class Restorer(nn.Module):
   def _step(self, cell, state, frame, encoded, fine, coarse, keep):
     """Aligns the neighbour and its state to this frame, and goes on."""
     flows = Flows(*self.matcher((fine, coarse), (state.fine, state.coarse)))
-    hidden = warp.by_flow(state.hidden, flows.half) * keep.astype(self.dtype)
+    # The flow is learned from clean frames (losses/temporal.py) alone: what
+    # the picture asks of it is mostly noise, and once led it astray.
+    half = jax.lax.stop_gradient(flows.half)
+    hidden = warp.by_flow(state.hidden, half) * keep.astype(self.dtype)
     hidden = cell(encoded, hidden)
-    # The flow is learned from clean frames (losses/temporal.py), not from what
-    # a damaged neighbour looks like.
-    neighbour = warp.by_flow(
-        state.frame, 2 * resize.double(jax.lax.stop_gradient(flows.half)))
+    neighbour = warp.by_flow(state.frame, 2 * resize.double(half))
     state = State(frame, hidden, fine, coarse)
     return state, (hidden, neighbour, flows)
 

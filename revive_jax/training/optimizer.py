@@ -45,7 +45,7 @@ def muon(
     rate: optax.Schedule, *, momentum: float, others: float, b1: float,
     b2: float, weight_decay: float, clip_norm: float,
 ) -> optax.GradientTransformation:
-  """Muon for kernels, AdamW for the rest, of gradients clipped to a norm.
+  """Muon for kernels, AdamW for vectors and last layers, of gradients clipped to a norm.
 
   Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon; arXiv:2502.16982)
   makes each kernel's momentum orthogonal, so that what is rare in the gradient
@@ -55,7 +55,7 @@ def muon(
   Args:
     rate: of the kernels; an orthogonal step has singular values of about 1.
     momentum: of the kernels.
-    others: rate of biases and other vectors, as a share of the kernels'.
+    others: rate of the others, as a share of the kernels'.
     b1: of AdamW, for the others.
     b2: of AdamW, for the others.
     weight_decay: of all, times the rate.
@@ -71,8 +71,15 @@ def muon(
 
 
 def _as_matrices(params: Any) -> Any:
-  """How kernels [..., in, out] are seen as matrices; None: no matrix."""
-  return jax.tree.map(
-      lambda x: contrib.MuonDimensionNumbers(
-          tuple(range(x.ndim - 1)), x.ndim - 1) if x.ndim > 1 else None,
-      params)
+  """How kernels [..., in, out] are seen as matrices; None: no matrix.
+
+  Nor are the layers that end in a result (named out, or ..._out): there an
+  orthogonal step moves what is seen by more than it is away from its target.
+  """
+  def shape_of(path, x):
+    last = any(str(k.key).split('_')[-1] == 'out' for k in path)
+    if x.ndim < 2 or last:
+      return None
+    return contrib.MuonDimensionNumbers(tuple(range(x.ndim - 1)), x.ndim - 1)
+
+  return jax.tree_util.tree_map_with_path(shape_of, params)

@@ -91,13 +91,16 @@ class MuonTest(absltest.TestCase):
     np.testing.assert_array_less(0.3, np.diag(moved))
     np.testing.assert_array_less(np.diag(moved), 0.65)
 
-  def test_vectors_move_by_the_others_rate(self):
+  def test_vectors_and_last_layers_move_by_the_others_rate(self):
+    grads = {'kernel': jnp.ones((2, 2)), 'bias': jnp.array([1e-3, -1e-3]),
+             'fine_out': {'kernel': jnp.array([[1e-3], [-1e-3]])}}
     update = self._update(
-        {'kernel': jnp.ones((2, 2)), 'bias': jnp.array([1e-3, -1e-3])},
-        {'kernel': jnp.zeros((2, 2)), 'bias': jnp.zeros(2)}, others=0.02)
+        grads, {'kernel': jnp.zeros((2, 2)), 'bias': jnp.zeros(2),
+                'fine_out': {'kernel': jnp.zeros((2, 1))}}, others=0.02)
     # Adam with Nesterov's momentum: at the first step 1.47 times the sign.
-    np.testing.assert_allclose(
-        update['bias'], [-0.01 * 1.474, 0.01 * 1.474], rtol=1e-2)
+    for found in (update['bias'], update['fine_out']['kernel'].ravel()):
+      np.testing.assert_allclose(
+          found, [-0.01 * 1.474, 0.01 * 1.474], rtol=1e-2)
 
   def test_weights_decay(self):
     still = self._update(jnp.zeros((2, 2)), jnp.ones((2, 2)), weight_decay=0.1)
