@@ -40,10 +40,9 @@ class Heads(nn.Module):
 
   @nn.compact
   def __call__(self, encoded, forward, backward, frame, mask, neighbours):
-    x = [encoded, forward, backward, *_differences(frame, neighbours)]
-    x = jnp.concatenate([i.astype(self.dtype) for i in x], -1)
-    x = layers.leaky(nn.Dense(self.features, dtype=self.dtype)(x))
-    x = layers.ResBlock(dtype=self.dtype)(x)
+    differences = jnp.concatenate(list(_differences(frame, neighbours)), -1)
+    x = layers.leaky(layers.Joint(self.features, dtype=self.dtype)(
+        encoded, forward, backward, differences))
     x = layers.ResBlock(dtype=self.dtype)(x)
     out = nn.Dense(
         4 * _CHANNELS, dtype=self.dtype, name='out',

@@ -75,8 +75,8 @@ class Cell(nn.Module):
 
   @nn.compact
   def __call__(self, encoded, hidden):
-    x = jnp.concatenate([encoded, hidden], -1)
-    x = layers.leaky(nn.Dense(self.features, dtype=self.dtype)(x))
+    x = layers.leaky(
+        layers.Joint(self.features, dtype=self.dtype)(encoded, hidden))
     deep = layers.leaky(layers.Down(self.deep_features, dtype=self.dtype)(x))
     for _ in range(self.num_blocks):
       deep = layers.ResBlock(dtype=self.dtype)(deep)
