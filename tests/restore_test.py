@@ -80,13 +80,18 @@ class RestoreTest(parameterized.TestCase):
       np.testing.assert_array_equal(a.rgb[~near], b.rgb[~near])
       self.assertTrue((a.rgb[mask > 0] != b.rgb[mask > 0]).any())
 
-  @parameterized.parameters((321, 243, 3), (16, 16, 4), (1, 1, 3), (64, 48, 1))
-  def test_odd_and_small_sizes(self, width, height, count):
+  # Every size that a network sees is compiled anew.
+  @parameterized.parameters(
+      (321, 243, 3, ''), (16, 16, 4, ''), (1, 1, 3, 'restorer'),
+      (64, 48, 1, ''), (33, 49, 2, 'restorer'))
+  def test_odd_and_small_sizes(self, width, height, count, weights):
     rng = np.random.default_rng(0)
     film = rng.integers(0, 255, (count, height, width, 3)).astype(np.uint8)
     path = self._write(film)
     for output in ('a.mkv', 'b.mp4', 'folder'):
-      self._restore(path, output, c=config.get_config())
+      c = config.get_config()
+      c.weights = weights
+      self._restore(path, output, c=c)
       got = _frames(self.dir / output)
       self.assertLen(got, count)
       self.assertEqual(got[0].rgb.shape, (height, width, 3))

@@ -4,6 +4,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from revive_jax.ops import resize
+
 
 def charbonnier(
     prediction: jax.Array,
@@ -50,3 +52,62 @@ def gaussian_nll(
   weight = jnp.exp(beta * jax.lax.stop_gradient(s))
   loss = 0.5 * weight * (square * jnp.exp(-s) + s)
   return loss.mean(axis=range(1, s.ndim))
+
+
+def l1(prediction: jax.Array, target: jax.Array) -> jax.Array:
+  """Mean absolute difference, float32 [B]."""
+  chex.assert_equal_shape([prediction, target])
+  error = jnp.abs((prediction - target).astype(jnp.float32))
+  return error.mean(axis=range(1, error.ndim))
+
+
+def laplacian_pyramid(
+    prediction: jax.Array, target: jax.Array, *, levels: int = 4
+) -> jax.Array:
+  """Sum over levels of the mean |difference| of band-passed pictures, [B].
+
+  The last level is the low-pass that is left. Bojanowski et al. 2018,
+  arXiv:1707.05776, equation 2, divided by the number of pixels: its factor
+  2^(2j) makes up for the fewer pixels of a level, as a mean does.
+
+  Args:
+    prediction: [B, ..., H, W, C]; H and W are multiples of 2^(levels - 1).
+    target: as prediction.
+    levels: bands, the low-pass among them.
+  """
+  chex.assert_equal_shape([prediction, target])
+  *lead, height, width, channels = prediction.shape
+  rest = (prediction - target).astype(jnp.float32)  # The pyramid is linear.
+  rest = rest.reshape(-1, height, width, channels)
+  total = jnp.zeros(lead[0])
+  for level in range(levels):
+    band = rest
+    if level < levels - 1:
+      rest = resize.mean_pool(rest)
+      band = band - resize.double(rest)
+    total += jnp.abs(band).reshape(lead[0], -1).mean(-1)
+  return total
+
+
+def focal_frequency(
+    prediction: jax.Array, target: jax.Array, *, alpha: float = 1.0
+) -> jax.Array:
+  """Squared difference of spectra, more where it is large, [B].
+
+  mean(w |F(prediction) - F(target)|^2), w = |.|^alpha over its maximum in the
+  picture and channel, held still. Jiang et al. 2021, arXiv:2012.12821,
+  equation 8.
+
+  Args:
+    prediction: [B, ..., H, W, C].
+    target: as prediction.
+    alpha: how much more.
+  """
+  chex.assert_equal_shape([prediction, target])
+  error = (prediction - target).astype(jnp.float32)
+  spectrum = jnp.fft.fft2(error, axes=(-3, -2), norm='ortho')
+  power = spectrum.real**2 + spectrum.imag**2
+  weight = (jax.lax.stop_gradient(power) + 1e-20) ** (alpha / 2)
+  weight /= weight.max((-3, -2), keepdims=True)
+  loss = weight * power
+  return loss.mean(axis=range(1, loss.ndim))

@@ -97,5 +97,58 @@ class LikelihoodTest(absltest.TestCase):
       reconstruction.gaussian_nll(x, x, x[:1, :, :1])
 
 
+class PyramidTest(absltest.TestCase):
+
+  def test_a_constant_is_all_in_the_low_pass(self):
+    x = jnp.zeros((2, 16, 8, 3))
+    found = jax.jit(reconstruction.laplacian_pyramid)(
+        x, x.at[1].set(0.25))
+    np.testing.assert_allclose(found, [0, 0.25], atol=1e-6)
+
+  def test_a_fine_pattern_is_all_in_the_first_band(self):
+    board = (-1.0) ** jnp.arange(8)[:, None] * jnp.ones((1, 8))
+    x = board[None, ..., None]
+    np.testing.assert_allclose(reconstruction.laplacian_pyramid(
+        x, jnp.zeros_like(x), levels=3), [1], atol=1e-6)
+
+  def test_one_level_is_l1(self):
+    x, y = np.random.default_rng(0).random((2, 3, 2, 4, 6, 3), np.float32)
+    np.testing.assert_allclose(
+        reconstruction.laplacian_pyramid(x, y, levels=1),
+        reconstruction.l1(x, y), rtol=1e-5)
+    np.testing.assert_allclose(
+        reconstruction.l1(x, y), np.abs(x - y).mean((1, 2, 3, 4)), rtol=1e-5)
+
+  def test_sizes_that_cannot_be_halved_are_refused(self):
+    with self.assertRaises(TypeError):
+      reconstruction.laplacian_pyramid(
+          jnp.zeros((1, 6, 8, 3)), jnp.zeros((1, 6, 8, 3)))
+
+
+class FocalFrequencyTest(absltest.TestCase):
+
+  def test_one_wave_by_hand(self):
+    # All in two of 8 coefficients, 0.3 sqrt(8) / 2 each, both of weight 1:
+    # 2 (0.09 * 2) / 8.
+    wave = 0.3 * jnp.cos(2 * jnp.pi * jnp.arange(8) / 8)
+    x = wave.reshape(1, 1, 8, 1)
+    np.testing.assert_allclose(
+        jax.jit(reconstruction.focal_frequency)(x, jnp.zeros_like(x)),
+        [2 * 0.18 / 8], rtol=1e-5)
+
+  def test_alpha_zero_is_the_mean_square(self):
+    x, y = np.random.default_rng(0).random((2, 3, 4, 6, 3), np.float32)
+    np.testing.assert_allclose(
+        reconstruction.focal_frequency(x, y, alpha=0.0),
+        ((x - y) ** 2).mean((1, 2, 3)), rtol=1e-4)
+
+  def test_no_error_no_gradient(self):
+    x = jnp.ones((1, 4, 4, 3))
+    loss, slope = jax.value_and_grad(
+        lambda x: reconstruction.focal_frequency(x, x * 0 + 1).sum())(x)
+    self.assertEqual(float(loss), 0)
+    np.testing.assert_array_equal(slope, 0)
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -7,6 +7,7 @@ import numpy as np
 
 from revive_jax.models import heads
 from tests import compiling
+from tests.models.params import draw
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
@@ -80,6 +81,15 @@ class HeadsTest(parameterized.TestCase):
     np.testing.assert_allclose(
         damage, np.where(mask == 1, 1, 1 / (1 + np.exp(2))), rtol=1e-5)
     np.testing.assert_allclose(log_variance, -5, rtol=1e-5)
+
+  def test_how_sure_it_is_does_not_shape_what_it_sees(self):
+    inputs = _inputs()
+    params = draw(_MODEL, *inputs)
+    grads = jax.jit(jax.grad(
+        lambda p: _MODEL.apply({'params': p}, *inputs)[2].sum()))(params)
+    for name, tree in grads.items():
+      largest = max(np.abs(x).max() for x in jax.tree.leaves(tree))
+      (self.assertGreater if name == 'out' else self.assertEqual)(largest, 0)
 
 
 if __name__ == '__main__':

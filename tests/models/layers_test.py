@@ -30,6 +30,13 @@ class LayersTest(absltest.TestCase):
         jax.jit(layers.Conv(7).apply)(variables, x),
         jax.jit(nn.Conv(7, (3, 3)).apply)(variables, x), atol=1e-5)
 
+  def test_joint_is_dense_of_the_concatenation(self):
+    inputs = _input(2, 4, 5, 3), _input(2, 4, 5, 6), _input(2, 4, 5, 1)
+    variables = {'params': draw(layers.Joint(7), *inputs)}
+    np.testing.assert_allclose(
+        layers.Joint(7).apply(variables, *inputs),
+        nn.Dense(7).apply(variables, jnp.concatenate(inputs, -1)), atol=1e-5)
+
   def test_first_weights(self):
     # He et al. 2015: variance 2 / fan-in; scale multiplies the deviation.
     params = jax.jit(layers.Conv(64, scale=0.1).init)(

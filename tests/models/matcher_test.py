@@ -51,6 +51,16 @@ class CorrelationTest(parameterized.TestCase):
     np.testing.assert_allclose(
         inner, np.broadcast_to([dx, dy], inner.shape), atol=0.05)
 
+  def test_nothing_is_found_beyond_the_border(self):
+    # All look alike: the mean of the shifts that stay inside.
+    scores = _correlation(np.ones((1, 2, 4, 1), np.float32),
+                          np.ones((1, 2, 4, 1), np.float32), 3)
+    flow = matcher.expected_shift(
+        scores + matcher.beyond_border(2, 4, 3), 3)
+    np.testing.assert_allclose(
+        flow[0, 0], [[1.5, 0.5], [0.5, 0.5], [-0.5, 0.5], [-1.5, 0.5]],
+        atol=1e-4)
+
   def test_one_hot_descriptors(self):
     # Every pixel of a 4x5 frame has a channel of its own.
     a = np.eye(20, dtype=np.float32).reshape(1, 4, 5, 20)
@@ -92,7 +102,7 @@ def _network():
   net = matcher.Matcher(8)
   example = _texture(32, 48, matcher.FINE), _texture(16, 24, matcher.COARSE)
   params = draw(net, example, example)
-  for name in ('coarse_2', 'fine_2'):
+  for name in ('coarse_out', 'fine_out'):
     params[name] = jax.tree.map(jnp.zeros_like, params[name])
   params['sharpness'] = jnp.full(2, 40.0)
   return params, jax.jit(lambda p, a, b: net.apply({'params': p}, a, b))
@@ -133,15 +143,18 @@ class MatcherTest(parameterized.TestCase):
     self.assertTrue(all(
         np.isfinite(x).all() for x in jax.tree.leaves((grads, to_a))))
     self.assertGreater(np.abs(to_a[1]).max(), 0)
-    for name in ('coarse_2', 'fine_2'):
+    for name in ('coarse_out', 'fine_out'):
       self.assertGreater(np.abs(grads[name]['kernel']).max(), 0, name)
 
   def test_of_empty_descriptors(self):
     params, apply = _network()
     zeros = (jnp.zeros((1, 32, 48, matcher.FINE)),
              jnp.zeros((1, 16, 24, matcher.COARSE)))
-    # All shifts are as likely.
-    np.testing.assert_allclose(apply(params, zeros, zeros)[1], 0, atol=1e-5)
+    # All shifts that stay inside are as likely: in the corner 0 to 4 px of
+    # 1/16, then 0 to 3 px of 1/8.
+    flow = apply(params, zeros, zeros)[1]
+    np.testing.assert_allclose(flow[0, 0, 0], 2 * 2 + 1.5, atol=1e-4)
+    np.testing.assert_allclose(flow, -flow[:, ::-1, ::-1], atol=1e-4)
     grads = _slopes()(params, zeros, zeros)
     self.assertTrue(all(np.isfinite(x).all() for x in jax.tree.leaves(grads)))
 

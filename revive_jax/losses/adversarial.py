@@ -1,0 +1,125 @@
+"""Losses of a generator and a discriminator, and regularisers, [B] each.
+
+Verdicts are logits [B, ...]: of a frame, of patches, of pixels; the mean over
+all but the first axis is one example's loss.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+class Game(NamedTuple):
+  """One adversarial loss: what each side pays for verdicts [B, ...].
+
+  discriminator, generator: (real, fake) to [B]; most generators ignore real.
+  """
+
+  discriminator: Callable[[jax.Array, jax.Array], jax.Array]
+  generator: Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def _non_saturating_discriminator(real, fake):
+  return _mean(jax.nn.softplus(-real)) + _mean(jax.nn.softplus(fake))
+
+
+def _non_saturating_generator(real, fake):
+  del real
+  return _mean(jax.nn.softplus(-fake))
+
+
+def _hinge_discriminator(real, fake):
+  return _mean(jax.nn.relu(1 - real)) + _mean(jax.nn.relu(1 + fake))
+
+
+def _hinge_generator(real, fake):
+  del real
+  return -_mean(fake)
+
+
+def _least_squares_discriminator(real, fake):
+  return 0.5 * (_mean((real - 1) ** 2) + _mean(fake**2))
+
+
+def _least_squares_generator(real, fake):
+  del real
+  return 0.5 * _mean((fake - 1) ** 2)
+
+
+def _relativistic_discriminator(real, fake):
+  chex.assert_equal_shape([real, fake])
+  return _mean(jax.nn.softplus(fake - real))
+
+
+def _relativistic_generator(real, fake):
+  chex.assert_equal_shape([real, fake])
+  return _mean(jax.nn.softplus(real - fake))
+
+
+GAMES = {
+    # -log D(x) - log(1 - D(G(z))), and -log D(G(z)): Goodfellow et al. 2014,
+    # arXiv:1406.2661, section 3. The article's binary cross-entropy.
+    'non_saturating': Game(
+        _non_saturating_discriminator, _non_saturating_generator),
+    # Lim and Ye 2017, arXiv:1705.02894; Miyato et al., arXiv:1802.05957, (16).
+    'hinge': Game(_hinge_discriminator, _hinge_generator),
+    # Mao et al. 2017, arXiv:1611.04076, equation 9: a = 0, b = c = 1.
+    'least_squares': Game(
+        _least_squares_discriminator, _least_squares_generator),
+    # Each fake against a real one: Jolicoeur-Martineau 2018, arXiv:1807.00734;
+    # regularised, of known convergence: arXiv:2501.05441, equation 2.
+    'relativistic': Game(
+        _relativistic_discriminator, _relativistic_generator),
+}
+
+
+def gradient_penalty(
+    discriminate: Callable[[jax.Array], jax.Array], x: jax.Array
+) -> jax.Array:
+  """R1 at real x, R2 at fake x: half the squared gradient of the verdict, [B].
+
+  Mescheder et al. 2018, arXiv:1801.04406, equation 9, without its gamma.
+
+  Args:
+    discriminate: x [B, ...] to logits [B, ...], each example for itself; its
+      verdict is the mean over all but the first axis.
+    x: [B, ...].
+  """
+  slope = jax.grad(lambda x: _mean(discriminate(x)).sum())(x)
+  return 0.5 * (slope.astype(jnp.float32) ** 2).sum(range(1, x.ndim))
+
+
+def lecam(
+    real: jax.Array, fake: jax.Array, real_mean: jax.Array,
+    fake_mean: jax.Array,
+) -> jax.Array:
+  """Distance of verdicts [B, ...] from the other side's usual one, [B].
+
+  (D(x) - fake_mean)^2 + (D(G(z)) - real_mean)^2: Tseng et al. 2021,
+  arXiv:2104.03310, equation 3. real_mean, fake_mean: running means, scalars.
+  """
+  return _mean((real - fake_mean) ** 2) + _mean((fake - real_mean) ** 2)
+
+
+def feature_matching(
+    real: list[jax.Array], fake: list[jax.Array]
+) -> jax.Array:
+  """Mean |difference| of a discriminator's features, mean over layers, [B].
+
+  Wang et al. 2018, arXiv:1711.11585, equation 4. The real ones are held still.
+  """
+  chex.assert_trees_all_equal_shapes(real, fake)
+  return sum(_mean(jnp.abs(jax.lax.stop_gradient(a) - b))
+             for a, b in zip(real, fake, strict=True)) / len(real)
+
+
+def accuracy(real: jax.Array, fake: jax.Array) -> jax.Array:
+  """Share of right verdicts [B, ...]: half when it only guesses, [B]."""
+  return 0.5 * (_mean(real > 0) + _mean(fake <= 0))
+
+
+def _mean(x):
+  return jnp.mean(x.astype(jnp.float32), range(1, x.ndim))
