@@ -40,7 +40,7 @@ setuptools.setup(
         'numpy>=2',
         # 5.0 drops the face detector and several features used here.
         'opencv-python-headless>=4.12,<5',
-        'optax>=0.2.5',
+        'optax>=0.2.8',
         'orbax-checkpoint>=0.11.20',
         'safetensors',
         'scenedetect-headless>=0.7',

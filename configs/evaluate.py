@@ -1,7 +1,7 @@
 """The table of a restorer: --config=configs/evaluate.py."""
 
 import ml_collections
-from revive_jax.configs import restore
+from revive_jax.configs import restore, restore_classical
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
@@ -16,6 +16,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # 'pipeline': what users get, beside the classical chain. 'model': the network
   # alone on deflickered frames, to compare checkpoints quickly.
   c.through = 'pipeline'
+  c.causal = False  # Let the networks see no future frames.
+  # The second classical row; the first chooses its stages.
+  c.classical_stages = restore_classical.get_config(size).stages
   c.undamaged = True  # Also restore the clean clips, which must not change.
   c.sheets = True  # Pictures of every clip in workdir/sheets.
 

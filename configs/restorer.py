@@ -24,6 +24,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
 
   c.data = dict(
       root='',  # Folder of videos, or of records prepared by data.clips.
+      tfds='',  # Or a prepared TFDS data set of videos or images, by name,
+      tfds_dir='',  # where it is,
+      tfds_split='train',  # and which part of it.
       photos='',  # Folders of photographs to set in motion, comma-separated.
       photo_share=0.35,
       look_alike_share=0.3,  # Of them, with wires, grids, dots and letters.

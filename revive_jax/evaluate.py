@@ -123,17 +123,25 @@ def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
   settings = c.pipeline.to_dict()
   methods = {}
   if c.through == 'pipeline':
-    methods['classical'] = Method(
-        functools.partial(restored_by, settings=settings, network=None),
-        set(), {'parameters': 0})
+    every = settings | {'stages': tuple(c.classical_stages)}
+    for name, chosen in (('classical', settings),
+                         ('classical, every stage', every)):
+      methods[name] = Method(
+          functools.partial(restored_by, settings=chosen, network=None),
+          set(), {'parameters': 0})
   for where in (w.strip() for w in c.weights.split(',') if w.strip()):
     found = weights.read_weights(where)
     model, params = inference.build(found)
     params = jax.device_put(params)
     network, compiled = _watched(functools.partial(
-        inference.restore_frames, params, model=model))
+        inference.restore_frames, params, model=model, causal=c.causal))
     through = {'pipeline': restored_by, 'model': restored_by_model}[c.through]
-    methods[_row(where)] = Method(
+    name = _row(where) + ', causal' * c.causal
+    if name in methods:
+      raise types.BadInput(
+          f'--config.weights: two of them would be called {name!r}; give one '
+          'of the folders another name.')
+    methods[name] = Method(
         functools.partial(through, settings=settings, network=network),
         compiled, {
             'weights': found.name, 'sha256': found.config['sha256'],

@@ -51,7 +51,8 @@ def restore(
   with workdir_lib.opened(workdir) as folder:
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     report = _restore(c, info, str(destination), see, network)
-    if found:
+    if found and any(stage['name'] == 'restore' for shot in report['shots']
+                     for stage in shot['stages']):
       report['weights'] = described(found)
     workdir_lib.write_json(folder / 'report.json', report)
   return report

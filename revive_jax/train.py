@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import math
 import pathlib
 import signal
@@ -17,7 +18,7 @@ import numpy as np
 
 from revive_jax import models, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.data import motion, pipeline, sources, splits
+from revive_jax.data import mixture, pipeline
 from revive_jax.degradations import chain
 from revive_jax.degradations import textures as textures_lib
 from revive_jax.models import weights as weights_lib
@@ -26,7 +27,9 @@ from revive_jax.training import checkpoint, log, optimizer, sharding, supervised
 from revive_jax.training import state as state_lib
 
 TRAINERS = {'supervised': supervised}
-_MARGIN = 16  # Moving photographs are drawn so much larger, px, then cropped.
+# What a run may go on with changed, without a word.
+_FREE = ('num_steps', 'log_every', 'checkpoint_every', 'devices',
+         'data.workers')
 
 
 def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
@@ -45,8 +48,27 @@ def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
   """
   check_settings(c)
   with workdir_lib.opened(workdir) as folder:
+    _warn_of_changes(c, folder / 'config.json')
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     return _train(c, folder)
+
+
+def _warn_of_changes(c, path) -> None:
+  """Says which settings a run goes on with that it did not begin with."""
+  try:
+    before = json.loads(path.read_text())
+  except (OSError, ValueError):
+    return
+  flat = lambda tree: {
+      '.'.join(key.key for key in keys): value for keys, value in
+      jax.tree_util.tree_leaves_with_path(
+          tree, is_leaf=lambda x: not isinstance(x, dict))}
+  now = flat(json.loads(json.dumps(c.to_dict())))
+  changed = [k for k, v in flat(before).items()
+             if k in now and now[k] != v and k not in _FREE]
+  if changed:
+    logging.warning('This run began with other settings: %s.', ', '.join(
+        f'{k}={now[k]!r}' for k in sorted(changed)))
 
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
@@ -61,7 +83,7 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   for key in ('num_steps', 'batch_size', 'log_every', 'checkpoint_every'):
     if c[key] < 1:
       raise types.BadInput(f'--config.{key}={c[key]} is less than 1.')
-  if not c.data.root and not c.data.photos:
+  if not c.data.root and not c.data.photos and not c.data.tfds:
     raise types.BadInput(
         'There is nothing to train on; name a folder of videos or of prepared '
         'records with --config.data.root (see docs/data.md).')
@@ -92,35 +114,16 @@ def make_model(c: ml_collections.ConfigDict):
 
 def make_data(c: ml_collections.ConfigDict):
   """Batches of clean clips of c.data, this host's share."""
-  d, found, shares = c.data, [], []
-  if d.root:
-    found.append(_videos(d))
-    shares.append(1 - d.photo_share if d.photos else 1.0)
-  folders = [f for f in d.photos.split(',') if f]
-  for folder in folders:
-    names = sources.Pictures(folder).names
-    _, held_out = splits.split_names(names, ())
-    stills = sources.Pictures(
-        folder, exclude=[splits.name_of(n) for n in held_out])
-    found.append(motion.Photographs(
-        stills, num_frames=d.num_frames, size=d.size + _MARGIN, seed=c.seed,
-        look_alike_share=d.look_alike_share))
-    shares.append((d.photo_share if d.root else 1.0) / len(folders))
+  d = c.data
+  found, shares = mixture.mixture(
+      root=d.root, tfds=d.tfds, tfds_dir=d.tfds_dir, tfds_split=d.tfds_split,
+      photos=[f for f in d.photos.split(',') if f], photo_share=d.photo_share,
+      look_alike_share=d.look_alike_share, held_out=d.held_out,
+      num_frames=d.num_frames, size=d.size, seed=c.seed)
   return pipeline.make_dataset(
       found, shares, seed=c.seed, batch_size=c.batch_size,
       num_frames=d.num_frames, size=d.size, workers=d.workers,
       host_index=jax.process_index(), host_count=jax.process_count())
-
-
-def _videos(d):
-  """Prepared records, or the videos of a folder as they are."""
-  root = pathlib.Path(d.root)
-  if list(root.rglob('features.json')):
-    return sources.ClipRecords(root, 'train', held_out=d.held_out)
-  present = {splits.name_of(p) for p in root.rglob('*')}
-  return sources.VideoFolder(
-      root, num_frames=d.num_frames,
-      exclude=[n for n in d.held_out if n in present])
 
 
 def make_trainer(c: ml_collections.ConfigDict, mesh, model):
@@ -234,6 +237,7 @@ class _Loop:
         logging.warning('Stopped by SIGTERM; step %d is saved.', step)
         break
     self.saved.wait()
+    self.complete_weights(state)
     return state
 
   def look(self, step, metrics) -> None:
@@ -250,6 +254,13 @@ class _Loop:
     if self.writer is not None and (
         step % self.c.log_every == 0 or step == self.c.num_steps):
       self.writer.write(step, values)
+
+  def complete_weights(self, state) -> None:
+    """Writes the weights of a run that was killed after its last step."""
+    path, step = self.folder / 'weights' / 'config.json', int(state.step)
+    written = json.loads(path.read_text())['steps'] if path.exists() else None
+    if written != self.before + step:
+      self.write_weights(state, step)
 
   def write_weights(self, state, step) -> None:
     """The averaged network as a weights folder, for restore and evaluate."""

@@ -61,12 +61,13 @@ class EvaluateTest(parameterized.TestCase):
     names = {'walk@1', 'run@0', 'p000.png@0'}
     self.assertEqual(set(found['clips']), names)
     self.assertEqual(list(found['damaged']),
-                     ['clean', 'damaged', 'classical', 'ours (a/weights)'])
+                     ['clean', 'damaged', 'classical',
+                      'classical, every stage', 'ours (a/weights)'])
     self.assertEqual(found['clips']['run@0'],
                      {'frames': 6, 'height': 48, 'width': 48})
     keys = {'psnr', 'ssim', 'psnr_damage', 'warping_error', 'flicker',
             'precision', 'recall', 'f1', 'frames_per_second'}
-    for row in ('classical', 'ours (a/weights)'):
+    for row in ('classical', 'classical, every stage', 'ours (a/weights)'):
       for part in (*names, 'mean'):
         self.assertEqual(set(found['damaged'][row][part]), keys)
         for value in found['damaged'][row][part].values():
@@ -94,7 +95,7 @@ class EvaluateTest(parameterized.TestCase):
     for name in names:
       picture = cv2.imread(str(work / f'sheets/{name}.png'))
       # damaged, damage, two of each method, clean; a crop below.
-      self.assertEqual(picture.shape, (2 * (48 + 20), 7 * 48, 3))
+      self.assertEqual(picture.shape, (2 * (48 + 20), 9 * 48, 3))
 
   def test_model_alone(self):
     _save_weights(self.dir / 'w')

@@ -5,6 +5,7 @@ import grain
 import numpy as np
 
 _STRIDES = ((1, 0.7), (2, 0.2), (3, 0.1))  # From frame to frame, and share.
+LONGEST_STRIDE = max(stride for stride, _ in _STRIDES)
 _REDUCED = 0.5  # Share of clips that are reduced before the crop,
 _MOST_REDUCED = 2.0  # by 1 to this.
 _PLACES = 4  # Crops that are looked at; usually the liveliest is taken.

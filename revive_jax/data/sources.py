@@ -51,6 +51,7 @@ class VideoFolder:
       root: str | os.PathLike,
       *,
       num_frames: int,
+      longest: int | None = None,
       stride: int = 1,
       include: Sequence[str] | None = None,
       exclude: Sequence[str] = (),
@@ -59,7 +60,8 @@ class VideoFolder:
 
     Args:
       root: videos and sequences, at any depth.
-      num_frames: of a clip.
+      num_frames: of a clip, at least.
+      longest: and at most, where the shot has as many; None: num_frames.
       stride: from one frame of a clip to the next; clips do not overlap.
       include: names to use; None: all.
       exclude: names to leave out, e.g. those held out.
@@ -70,10 +72,11 @@ class VideoFolder:
     paths = _chosen(videos.find(root), include, exclude, root)
     self._videos = [videos.scan(path) for path in paths]
     span = (num_frames - 1) * stride + 1
+    longest = ((longest or num_frames) - 1) * stride + 1
     self._clips = [
-        (v, range(first, first + span, stride))
+        (v, range(first, min(first + longest, b), stride))
         for v, video in enumerate(self._videos) for a, b in video.shots
-        for first in range(a, b - span + 1, span)]
+        for first in range(a, b - span + 1, longest)]
     if not self._clips:
       raise types.BadInput(
           f'{root}: no shot has {span} frames; give longer videos, or ask for '

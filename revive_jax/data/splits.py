@@ -1,4 +1,4 @@
-"""Which files are trained on, and which are held out. By name, for good."""
+"""Which files are trained on, and which are held out, by their names."""
 
 from collections.abc import Iterable, Sequence
 import os
@@ -23,7 +23,8 @@ def split_names(
 
   Held out are the files named in held_out and, of all files sorted by name,
   the tenth, the twentieth and so on. Files of one name, in whatever folders,
-  stay together. Both lists are sorted by name.
+  stay together. Both lists are sorted by name. A file that is added moves the
+  tenth: split a folder once it is complete.
 
   Args:
     paths: files, or folders of frames.

@@ -72,10 +72,13 @@ def _gains(rows, methods) -> list[str]:
   for row in methods:
     if 'sha256' not in methods[row]:
       continue
-    parts = [f'{rows[row]["psnr"] - rows[other]["psnr"]:+.2f} dB over {title}'
-             for other, title in (('damaged', 'the input'),
-                                  ('classical', 'the classical chain'))
-             if other in rows]
+    others = [('the input', rows['damaged']['psnr'])]
+    classical = [values['psnr'] for name, values in rows.items()
+                 if name.startswith('classical')]
+    if classical:
+      others.append(('the best classical chain', max(classical)))
+    parts = [f'{rows[row]["psnr"] - psnr:+.2f} dB over {title}'
+             for title, psnr in others]
     ratio = rows[row]['flicker'] / max(rows['damaged']['flicker'], 1e-9)
     lines.append(f'- {row}: {", ".join(parts)}, flicker times {ratio:.2f}')
   return lines

@@ -12,35 +12,39 @@ from revive_jax.ops import resize
 _CHANNELS = 12  # 3 change, 3 made up, 1 damage, 1 log-variance, 4 sources.
 
 
-class Neighbours(NamedTuple):
-  """The frames before and after, moved to this one: [B, H, W, 3] each.
+class Neighbour(NamedTuple):
+  """The frame before or after, moved to this one."""
 
-  has_previous, has_next: [B, 1, 1, 1], 0 where there is none in this shot.
-  """
-
-  previous: jax.Array
-  next: jax.Array
-  has_previous: jax.Array
-  has_next: jax.Array
+  picture: jax.Array  # [B, H, W, 3]
+  known: jax.Array  # [B, 1, 1, 1], 0 where there is none in this shot.
+  marked: jax.Array  # [B, H, W, 1], 1 where the user marked it.
 
 
 class Heads(nn.Module):
   """Output, damage and log-variance of one frame, [B, H, W, C].
 
   A pixel is a weighted mean of the frame, of its two neighbours where they
-  show the same, and of what the network makes up (a soft choice among sources,
-  after the masks of Meyer et al., arXiv:1804.00884, and of frame
-  interpolation, arXiv:1712.00080), plus a small change. So a hole is filled
-  from where it can be seen before anything has to be invented, and a training
-  of a few thousand steps learns that (docs/restorer.md).
+  show the same, and of what the network makes up, plus a small change: a soft
+  choice among sources, as the visibility maps of frame interpolation (Jiang et
+  al. 2018, arXiv:1712.00080). So a hole is filled from where it can be seen
+  before anything has to be invented, and a training of a few thousand steps
+  learns that (docs/restorer.md).
   """
 
   features: int
   dtype: jnp.dtype
 
   @nn.compact
-  def __call__(self, encoded, forward, backward, frame, mask, neighbours):
-    differences = jnp.concatenate(list(_differences(frame, neighbours)), -1)
+  def __call__(
+      self, encoded: jax.Array, forward: jax.Array, backward: jax.Array,
+      frame: jax.Array, mask: jax.Array, previous: Neighbour, next_: Neighbour,
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """One frame: features and states [B, H/2, W/2, F], frame [B, H, W, 3].
+
+    mask: [B, H, W, 1], 1 where the user marked damage.
+    """
+    differences = jnp.concatenate(
+        [*_difference(frame, previous), *_difference(frame, next_)], -1)
     x = layers.leaky(layers.Joint(self.features, dtype=self.dtype)(
         encoded, forward, backward, differences))
     x = layers.ResBlock(dtype=self.dtype)(x)
@@ -54,30 +58,27 @@ class Heads(nn.Module):
     # How sure it is must not shape what it sees: the likelihood of a few wild
     # errors would drown the picture (docs/restorer.md). XLA merges the two.
     log_variance = apart(jax.lax.stop_gradient(x))[3]
-    weight = _weights(sources, mask, neighbours)
+    weight = _weights(sources, mask, previous, next_)
     output = 0.3 * change
     for i, picture in enumerate(
-        (frame, neighbours.previous, neighbours.next, 0.5 + made_up)):
+        (frame, previous.picture, next_.picture, 0.5 + made_up)):
       output = output + weight[..., i:i + 1] * picture
     damage = jnp.maximum(nn.sigmoid(4 * damage - 2), mask)
     return output, damage, 6 * jnp.tanh(log_variance / 1.5) - 5
 
 
-def _differences(frame, neighbours):
-  """How the neighbours differ, and which there are: at half resolution."""
+def _difference(frame, neighbour):
+  """How a neighbour differs, and whether there is one: at half resolution."""
   ones = jnp.ones((*frame.shape[:-1], 1), jnp.float32)
-  for picture, known in ((neighbours.previous, neighbours.has_previous),
-                         (neighbours.next, neighbours.has_next)):
-    yield resize.space_to_depth(6 * (picture - frame) * known)
-    yield resize.mean_pool(ones * known)
+  yield resize.space_to_depth(6 * (neighbour.picture - frame) * neighbour.known)
+  yield resize.mean_pool(ones * neighbour.known)
 
 
-def _weights(sources, mask, neighbours):
+def _weights(sources, mask, *neighbours):
   """Softmax [B, H, W, 4] over sources; none of what cannot be used."""
-  ones = jnp.ones_like(mask)
   unusable = jnp.concatenate(
-      [mask, ones * (1 - neighbours.has_previous),
-       ones * (1 - neighbours.has_next), jnp.zeros_like(mask)], -1)
+      [mask, *(jnp.maximum(n.marked, 1 - n.known) for n in neighbours),
+       jnp.zeros_like(mask)], -1)
   # It starts with the frame as it is.
   first = jnp.asarray([3.0, 0, 0, 0]).reshape(1, 1, 1, 4)
   return jax.nn.softmax(4 * sources + first - 1e4 * unusable, -1)

@@ -4,6 +4,7 @@ import functools
 import os
 from typing import Any
 
+import chex
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -36,14 +37,15 @@ def build(found: weights.Weights) -> tuple[nn.Module, Any]:
         f'{found.name}: weights of a model {name!r}, which this version does '
         f'not have; it has {", ".join(models.MODELS)}.')
   dtype = jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16
+  example = jnp.zeros((1, 1, restorer.BLOCK, restorer.BLOCK, 3))
   try:
     model = models.MODELS[name](**settings, dtype=dtype)
-  except TypeError as error:
+    expected = jax.eval_shape(model.init, jax.random.key(0), example)['params']
+  except (TypeError, ValueError, ArithmeticError) as error:
     raise types.BadInput(
         f'{found.name}: settings {settings} are not those of a {name}; the '
-        'weights are of another version.') from error
-  example = jnp.zeros((1, 1, restorer.BLOCK, restorer.BLOCK, 3))
-  expected = jax.eval_shape(model.init, jax.random.key(0), example)['params']
+        'weights are of another version, or their config.json is damaged.'
+    ) from error
   weights.check_shapes(found.params, expected)
   return model, found.params
 
@@ -69,8 +71,8 @@ def restore_frames(
     params: of load_weights.
     frames: float32, gamma-encoded RGB, without global flicker.
     model: of load_weights.
-    mask: [B, T, H, W, 1], 1 where a person marked damage.
-    cuts: [B, T] bool, a shot starts at this frame.
+    mask: [B, T, H, W, 1], above a half where a person marked damage.
+    cuts: [B, T], true where a shot starts at this frame.
     state: what the last call returned, when frames go on from there.
     causal: use no future frames at all.
     carry_after: how many of the frames the returned state has seen; None: all.
@@ -78,10 +80,14 @@ def restore_frames(
   Returns:
     Restored, and the state.
   """
+  chex.assert_shape(frames, (None, None, None, None, 3))
   height, width = frames.shape[2:4]
   frames = resize.pad_to_multiple(frames, restorer.BLOCK)
   if mask is not None:
+    mask = (mask > 0.5).astype(jnp.float32)
     mask = resize.pad_to_multiple(mask, restorer.BLOCK)
+  if cuts is not None:
+    cuts = cuts.astype(bool)
   restored, state, _ = model.apply(
       {'params': params}, frames, mask=mask, cuts=cuts, state=state,
       causal=causal, carry_after=carry_after)

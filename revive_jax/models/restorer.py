@@ -35,6 +35,7 @@ class State(flax.struct.PyTreeNode):
   """What the forward direction hands from frame to frame, [B, h, w, F]."""
 
   frame: jax.Array  # [B, H, W, 3]
+  mask: jax.Array  # [B, H, W, 1], what the user marked of it.
   hidden: jax.Array
   fine: jax.Array
   coarse: jax.Array
@@ -139,54 +140,67 @@ class Restorer(nn.Module):
 
     encoded, fine, coarse = self._over_time(
         lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask))
-    seen = (frames, encoded, fine, coarse)
-    starts = _keep(cuts)
+    seen = (frames, mask, encoded, fine, coarse)
     _, (forward, previous, past) = self._over_time(
         lambda m, s, x: m._step(m.forward_cell, s, *x), state,
-        (*seen, starts), carry=True)
+        (*seen, _keep(cuts)), carry=True)
     last = (time if carry_after is None else carry_after) - 1
-    state = State(*(x[:, last] for x in (frames, forward, fine, coarse)))
-    backward, next_, future = jnp.zeros_like(forward), frames, None
-    ends = jnp.zeros_like(starts)
-    if not causal:
-      ends = _keep(jnp.concatenate(
-          [cuts[:, 1:], jnp.ones((batch, 1), bool)], 1))
-      _, (backward, next_, future) = self._over_time(
-          lambda m, s, x: m._step(m.backward_cell, s, *x),
-          self.initial_state(batch, height, width), (*seen, ends), carry=True,
-          reverse=True)
-    shot_ends = ends
+    state = State(*(x[:, last] for x in (frames, mask, forward, fine, coarse)))
+    backward, next_, future = self._from_the_future(seen, cuts, causal)
+    to_past = past.half * previous.known
+    to_future = (jnp.zeros_like(to_past) if future is None
+                 else future.half * next_.known)
     if use_future is not None:
       use_future = use_future[:, None, None, None, None]
       backward *= use_future.astype(self.dtype)
-      ends = ends * use_future
-    neighbours = heads.Neighbours(previous, next_, starts, ends)
+      next_ = next_._replace(known=next_.known * use_future)
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
-        (encoded, forward, backward, frames, mask, neighbours))
+        (encoded, forward, backward, frames, mask, previous, next_))
     # No flow leads over a cut, though the matcher was asked.
-    flow = jnp.stack([past.half * starts, jnp.zeros_like(past.half)
-                      if future is None else future.half * shot_ends], 2)
+    flow = jnp.stack([to_past, to_future], 2)
     restored = Restored(output, damage, log_variance, flow)
     return restored, state, (past, future)
+
+  def _from_the_future(self, seen, cuts, causal):
+    """The backward direction: hidden, the next frame, and flows to it."""
+    frames, mask, encoded, *_ = seen
+    batch, time, height, width, _ = frames.shape
+    if causal:
+      none = jnp.zeros((batch, time, 1, 1, 1), jnp.float32)
+      return jnp.zeros_like(encoded), heads.Neighbour(frames, none, mask), None
+    ends = jnp.concatenate([cuts[:, 1:], jnp.ones((batch, 1), bool)], 1)
+    _, found = self._over_time(
+        lambda m, s, x: m._step(m.backward_cell, s, *x),
+        self.initial_state(batch, height, width), (*seen, _keep(ends)),
+        carry=True, reverse=True)
+    return found
 
   def initial_state(self, batch: int, height: int, width: int) -> State:
     """The state before the first frame of a shot."""
     zeros = lambda n, c: jnp.zeros((batch, height // n, width // n, c),
                                    self.dtype)
-    return State(zeros(1, 3).astype(jnp.float32), zeros(2, self.features), zeros(4, matcher.FINE),
+    pictures = [zeros(1, n).astype(jnp.float32) for n in (3, 1)]
+    return State(*pictures, zeros(2, self.features), zeros(4, matcher.FINE),
                  zeros(8, matcher.COARSE))
 
-  def _step(self, cell, state, frame, encoded, fine, coarse, keep):
-    """Aligns the neighbour and its state to this frame, and goes on."""
+  def _step(self, cell, state, frame, mask, encoded, fine, coarse, keep):
+    """Aligns the neighbour and its state to this frame, and goes on.
+
+    All of one frame, keep [B, 1, 1, 1]: 0 where the neighbour is of another
+    shot. Returns the state of this frame, and (hidden, neighbour, flows).
+    """
     flows = Flows(*self.matcher((fine, coarse), (state.fine, state.coarse)))
     # The flow is learned from clean frames (losses/temporal.py) alone: what
     # the picture asks of it is mostly noise, and once led it astray.
     half = jax.lax.stop_gradient(flows.half)
     hidden = warp.by_flow(state.hidden, half) * keep.astype(self.dtype)
     hidden = cell(encoded, hidden)
-    neighbour = warp.by_flow(state.frame, 2 * resize.double(half))
-    state = State(frame, hidden, fine, coarse)
+    pictures = jnp.concatenate([state.frame, state.mask], -1)
+    picture, marked = jnp.split(
+        warp.by_flow(pictures, 2 * resize.double(half)), [3], -1)
+    neighbour = heads.Neighbour(picture, keep, (marked > 0).astype(jnp.float32))
+    state = State(frame, mask, hidden, fine, coarse)
     return state, (hidden, neighbour, flows)
 
   def _over_time(self, step, state, inputs, *, carry=False, reverse=False):

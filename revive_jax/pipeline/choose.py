@@ -72,7 +72,9 @@ def choose(
           sigma=shot.noise, fill=fill, inpaint=inpaint,
           denoiser=_denoiser(denoiser, moves) if amounts['noise'] else 'none'),
       'composite': dict(mode=mode, strength={
-          'scratch': amounts['scratch'], 'noise': amounts['noise'],
+          # A crack may be as high and thin as a scratch.
+          'scratch': max(amounts['scratch'], amounts['crack']),
+          'noise': amounts['noise'],
           'dust': max(amounts['dust'], amounts['crack'])}),
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
@@ -80,11 +82,13 @@ def choose(
   }
   toned = amounts['flicker'] > 0 or amounts['tone'] > 0
   repairs = finds or amounts['noise'] > 0
+  learns = repairs and (learned if auto else True)
   needed = {
       'preprocess': toned,
-      'match': moves and not network and (repairs or amounts['local'] > 0),
+      'match': moves and not (network and learns) and (
+          repairs or amounts['local'] > 0),
       'detect': amounts['crack'] > 0 if network else finds,
-      'restore': repairs and (learned if auto else True),
+      'restore': learns,
       'classical': repairs and not network,
       'composite': True,
       'optimise': amounts['local'] > 0 or amounts['blur'] > 0,

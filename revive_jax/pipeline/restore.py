@@ -34,7 +34,7 @@ class Memory(NamedTuple):
 
 def restore(
     clip: types.Clip, *, network: Network, core: slice,
-    memory: Memory | None, length: int, tile: int, overlap: int,
+    memory: Memory | None, keep: int, length: int, tile: int, overlap: int,
 ) -> tuple[types.Clip, Memory]:
   """Fills flows, damage, kind, restored, log_variance, origin.
 
@@ -44,6 +44,7 @@ def restore(
     core: the frames of the clip that this window is about; those before were
       restored by the window before, those after are only looked at.
     memory: of the window before it in the same shot; None: there is none.
+    keep: frames that the next window will look back at, at most.
     length: frames of the longest window from core on; shorter ones are padded
       to a few lengths, each of which is compiled once.
     tile: side of a tile, px.
@@ -88,7 +89,9 @@ def restore(
   if before:
     for name in ('origin', 'origin_frame'):
       values[name][:before] = memory.tail[name][-before:]
-  tail = {name: values[name][:core.stop] for name in _FIELDS}
+  # Copies, or the whole window would be kept with them.
+  first = max(0, core.stop - keep)
+  tail = {name: values[name][first:core.stop].copy() for name in _FIELDS}
   return clip.replace(**values), Memory(states, tail)
 
 

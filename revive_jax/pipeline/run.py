@@ -70,7 +70,7 @@ def run(
       memory = None
     learned = functools.partial(
         restore.restore, network=network, core=core, memory=memory,
-        length=window + context, tile=tile, overlap=overlap)
+        keep=context, length=window + context, tile=tile, overlap=overlap)
     clip, memory = apply_stages(
         clip, plans[number].stages, tile=tile, overlap=overlap,
         learned=learned)

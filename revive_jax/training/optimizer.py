@@ -45,8 +45,9 @@ def muon(
     rate: optax.Schedule, *, momentum: float, others: float, b1: float,
     b2: float, weight_decay: float, clip_norm: float,
 ) -> optax.GradientTransformation:
-  """Muon for kernels, AdamW for vectors and last layers, of gradients clipped to a norm.
+  """Muon for kernels, AdamW for the rest, of gradients clipped to a norm.
 
+  The rest are vectors and the layers that end in a result.
   Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon; arXiv:2502.16982)
   makes each kernel's momentum orthogonal, so that what is rare in the gradient
   moves as far as what is loud: here, grain beside damage. In the same number

@@ -15,15 +15,17 @@ _MODEL = heads.Heads(8, jnp.float32)
 _FRAME, _PREVIOUS, _NEXT, _MADE_UP = range(4)
 
 
-def _inputs(has_previous=1.0, has_next=1.0, marked=0.0):
+def _inputs(has_previous=1.0, has_next=1.0, marked=0.0, marked_before=0.0):
   rng = np.random.default_rng(0)
   pictures = rng.random((3, 1, 8, 12, 3), np.float32)
   features = rng.random((3, 1, 4, 6, 8), np.float32)
   known = [np.full((1, 1, 1, 1), x, np.float32)
            for x in (has_previous, has_next)]
-  mask = np.full((1, 8, 12, 1), marked, np.float32)
+  mask, before, after = (np.full((1, 8, 12, 1), x, np.float32)
+                         for x in (marked, marked_before, 0.0))
   return (*features, pictures[0], mask,
-          heads.Neighbours(pictures[1], pictures[2], *known))
+          heads.Neighbour(pictures[1], known[0], before),
+          heads.Neighbour(pictures[2], known[1], after))
 
 
 def _choosing(inputs, *, source=None, made_up=0.0):
@@ -42,20 +44,20 @@ class HeadsTest(parameterized.TestCase):
 
   def test_each_source_can_be_taken(self):
     inputs = _inputs()
-    *_, frame, _, neighbours = inputs
+    *_, frame, _, previous, next_ = inputs
     for source, wanted in (
-        (_FRAME, frame), (_PREVIOUS, neighbours.previous),
-        (_NEXT, neighbours.next), (_MADE_UP, np.full_like(frame, 0.7))):
+        (_FRAME, frame), (_PREVIOUS, previous.picture),
+        (_NEXT, next_.picture), (_MADE_UP, np.full_like(frame, 0.7))):
       output, *_ = _choosing(inputs, source=source, made_up=0.2)
       np.testing.assert_allclose(output, wanted, atol=1e-6)
 
   @parameterized.parameters(
       (_FRAME, dict(marked=1.0)), (_PREVIOUS, dict(has_previous=0.0)),
-      (_NEXT, dict(has_next=0.0)))
+      (_NEXT, dict(has_next=0.0)), (_PREVIOUS, dict(marked_before=1.0)))
   def test_what_cannot_be_used_is_not(self, source, absent):
     inputs = _inputs(**absent)
-    *features, frame, mask, neighbours = inputs
-    pictures = [frame, neighbours.previous, neighbours.next]
+    *features, frame, mask, previous, next_ = inputs
+    pictures = [frame, previous.picture, next_.picture]
     output, *_ = _choosing(inputs, source=source)
     # The others in equal shares, but that the frame has e^3 of one.
     share = np.array([np.exp(3), 1, 1, 1])
@@ -63,21 +65,22 @@ class HeadsTest(parameterized.TestCase):
     wanted = sum(w * p for w, p in zip(share / share.sum(), [*pictures, 0.5],
                                        strict=True))
     np.testing.assert_allclose(output, wanted, atol=1e-5)
-    if source == _FRAME:
-      return
-    # Not as a picture, and not as a difference either.
-    name = {_PREVIOUS: 'previous', _NEXT: 'next'}[source]
-    params = _MODEL.init(jax.random.key(0), *inputs)
-    other = neighbours._replace(**{name: 1 - pictures[source]})
-    a, b = (_MODEL.apply(params, *features, frame, mask, n)[0]
-            for n in (neighbours, other))
+
+  @parameterized.parameters(_PREVIOUS, _NEXT)
+  def test_of_another_shot_nothing_is_seen(self, source):
+    *others, previous, next_ = _inputs(has_previous=0.0, has_next=0.0)
+    params = _MODEL.init(jax.random.key(0), *others, previous, next_)
+    pair = {_PREVIOUS: previous, _NEXT: next_}
+    a = _MODEL.apply(params, *others, *pair.values())[0]
+    pair[source] = pair[source]._replace(picture=1 - pair[source].picture)
+    b = _MODEL.apply(params, *others, *pair.values())[0]
     np.testing.assert_array_equal(a, b)
 
   def test_marked_is_damaged_and_the_rest_is_as_found(self):
     inputs = _inputs()
     mask = inputs[4].copy()
     mask[:, 2:5, 3:7] = 1
-    _, damage, log_variance = _choosing((*inputs[:4], mask, inputs[5]))
+    _, damage, log_variance = _choosing((*inputs[:4], mask, *inputs[5:]))
     np.testing.assert_allclose(
         damage, np.where(mask == 1, 1, 1 / (1 + np.exp(2))), rtol=1e-5)
     np.testing.assert_allclose(log_variance, -5, rtol=1e-5)

@@ -230,5 +230,57 @@ class TimeTest(absltest.TestCase):
         none[1], [[1, 0], [0, 0], [0, 0], [0, 1]])
 
 
+class SpaceTest(absltest.TestCase):
+  """Of single frames: what one pixel tells another."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.frames = _frames(1, 1, 96, 112)
+    cls.whole = _run(cls.frames, causal=True)[0]
+
+  def test_one_frame_is_a_clip(self):
+    self.assertEqual(self.whole.output.shape, (1, 1, 96, 112, 3))
+    chex.assert_tree_all_finite(self.whole)
+    both, _, _ = jax.eval_shape(
+        lambda p, x: _MODEL.apply({'params': p}, x), _params(), self.frames)
+    chex.assert_trees_all_equal_shapes_and_dtypes(both, self.whole)
+
+  def test_a_tile_gives_what_the_whole_frame_gives(self):
+    tile = _run(self.frames[:, :, 16:, 16:], causal=True)[0]
+    # All convolutions together reach 28 px.
+    for name in _PICTURES:
+      a = getattr(tile, name)[0, 0, 32:, 32:]
+      b = getattr(self.whole, name)[0, 0, 48:, 48:]
+      np.testing.assert_allclose(a, b, atol=1e-5)
+    edge = tile.output[0, 0, :2] - self.whole.output[0, 0, 16:18, 16:]
+    self.assertGreater(np.abs(edge).max(), 1e-3)
+
+  def test_what_is_marked_counts_as_damaged(self):
+    mask = np.zeros((1, 1, 96, 112, 1), np.float32)
+    mask[:, :, 8:16, 8:20] = 1
+    marked = _run(self.frames, causal=True, mask=mask)[0]
+    self.assertEqual(marked.damage[mask == 1].min(), 1)
+    self.assertLess(self.whole.damage.max(), 1)
+    for name in _PICTURES:
+      a, b = getattr(marked, name), getattr(self.whole, name)
+      np.testing.assert_allclose(
+          a[:, :, :, 64:], b[:, :, :, 64:], atol=1e-6)
+      self.assertGreater(np.abs(a - b)[:, :, 8:16, 8:20].max(), 1e-3)
+
+  def test_what_is_replaced_does_not_show(self):
+    # Where damage is 1 the frame's own value is left out of the output: its
+    # gradient goes through the features alone, by the fill.
+    mask = np.zeros((1, 1, 96, 112, 1), np.float32)
+    for value in (0.0, 1.0):
+      mask[...] = value
+      other = self.frames.copy()
+      other[0, 0, 40, 40] += 1e-3
+      a, b = (_run(x, causal=True, mask=mask)[0].output[0, 0, 40, 40]
+              for x in (self.frames, other))
+      share = np.mean((b - a) / 1e-3)
+      self.assertLess(abs(share - (1 - value)), 0.5)
+
+
 if __name__ == '__main__':
   absltest.main()

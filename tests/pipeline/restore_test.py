@@ -85,7 +85,8 @@ class RestoreTest(absltest.TestCase):
     film = _film(12)
     clip = clips.clip(np.float32(film) / 255)
     causal = functools.partial(_network(), causal=True)
-    options = dict(network=causal, tile=1024, overlap=32, length=12)
+    options = dict(network=causal, tile=1024, overlap=32, length=12,
+                   keep=10)
     whole, _ = restore.restore(
         clip, core=slice(0, 12), memory=None, **options)
     first, memory = restore.restore(

@@ -1,0 +1,79 @@
+"""Mixture: the sources of a training, and how often each is drawn from."""
+
+from collections.abc import Sequence
+import pathlib
+from typing import Any
+
+from absl import logging
+
+from revive_jax import types
+from revive_jax.data import augment, motion, sources, splits
+
+_MARGIN = 16  # Moving photographs are drawn so much larger, px, then cropped.
+
+
+def mixture(
+    *, root: str, tfds: str, tfds_dir: str, tfds_split: str,
+    photos: Sequence[str], photo_share: float, look_alike_share: float,
+    held_out: Sequence[str], num_frames: int, size: int, seed: int,
+) -> tuple[list[Any], list[float]]:
+  """Sources of clean clips, and their shares of a batch (they add up to 1).
+
+  Args:
+    root: a folder of videos, or of records prepared by data.clips; '': none.
+    tfds: a prepared TFDS data set of videos or images, by name; '': none.
+    tfds_dir: where it was prepared.
+    tfds_split: of it.
+    photos: folders of photographs, which are set in motion; every tenth of
+      each is held out.
+    photo_share: of all clips, if there is something else.
+    look_alike_share: of moving pictures with look-alikes of damage.
+    held_out: names of videos that must not be trained on; all of them are in
+      root, or none is.
+    num_frames: of a clip.
+    size: height and width of a clip, px.
+    seed: of the motion.
+
+  Raises:
+    types.BadInput: a source is not there, or a name to be held out is not.
+  """
+  def moving(stills):
+    return motion.Photographs(
+        stills, num_frames=num_frames, size=size + _MARGIN, seed=seed,
+        look_alike_share=look_alike_share)
+
+  found = []
+  if root:
+    found.append(_videos(root, num_frames, held_out))
+  if tfds:
+    source = sources.TfdsSource(tfds, tfds_dir, tfds_split)
+    found.append(moving(source) if len(source[0]['clip']) == 1 else source)
+  share = 1 - photo_share if photos else 1.0
+  shares = [share / len(found)] * len(found)
+  for folder in photos:
+    names = sources.Pictures(folder).names
+    _, apart = splits.split_names(names, ())
+    found.append(moving(sources.Pictures(
+        folder, exclude=[splits.name_of(n) for n in apart])))
+    shares.append((photo_share if tfds or root else 1.0) / len(photos))
+  return found, shares
+
+
+def _videos(root, num_frames, held_out):
+  """Prepared records, or the videos of a folder as they are."""
+  root = pathlib.Path(root)
+  if list(root.rglob('features.json')):
+    return sources.ClipRecords(root, 'train', held_out=held_out)
+  present = {splits.name_of(p) for p in root.rglob('*')}
+  missing = sorted(set(held_out) - present)
+  if missing and len(missing) < len(set(held_out)):
+    raise types.BadInput(
+        f'{root}: {", ".join(missing)} is to be held out, but is not there; '
+        'correct the name or the folder.')
+  if missing:
+    logging.warning('%s: none of the names to be held out is there.', root)
+  # As many frames as the longest stride needs.
+  return sources.VideoFolder(
+      root, num_frames=num_frames,
+      longest=augment.LONGEST_STRIDE * (num_frames - 1) + 1,
+      exclude=[n for n in held_out if n in present])
