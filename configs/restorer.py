@@ -4,8 +4,13 @@ import ml_collections
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
-  """Returns the settings of a training. size: 'base', or 'tiny', for tests."""
-  tiny = {'base': False, 'tiny': True}[size]
+  """Returns the settings of a training.
+
+  Args:
+    size: 'base'; 'live', a third of the work per frame, for use while a film
+      runs (causal); or 'tiny', for tests.
+  """
+  tiny = {'base': False, 'live': False, 'tiny': True}[size]
   c = ml_collections.ConfigDict()
   c.mode = 'train'
   c.algorithm = 'supervised'
@@ -18,9 +23,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
 
   # dtype '': float32 on CPUs, bfloat16 on accelerators.
   c.model = dict(name='restorer', dtype='')
+  features, deep_features, num_blocks = {
+      'base': (48, 64, 2), 'live': (32, 48, 1), 'tiny': (8, 8, 1)}[size]
   c.model.settings = dict(
-      features=8 if tiny else 48, deep_features=8 if tiny else 64,
-      num_blocks=1 if tiny else 2)
+      features=features, deep_features=deep_features, num_blocks=num_blocks)
 
   c.data = dict(
       root='',  # Folder of videos, or of records prepared by data.clips.
@@ -37,8 +43,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
 
   c.damage = dict(
       mix='film' if tiny else 'restoration', severity=(0.25, 2.0),
-      clean_share=0.1, told_share=0.1, cut_share=0.15, causal_share=0.25,
-      diagonal=552.0, density=3.0)
+      clean_share=0.1, told_share=0.1, cut_share=0.15,
+      causal_share=0.6 if size == 'live' else 0.25, diagonal=552.0, density=3.0)
 
   c.losses = dict(
       charbonnier=1.0, cross_entropy=0.2, dice=0.05, photometric=0.3,

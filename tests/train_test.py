@@ -124,19 +124,43 @@ class TrainTest(parameterized.TestCase):
   def test_one_device_equals_four(self):
     one, _ = _whole()
     folder = self._folder()
-    four = self._train(folder, devices=4)
+    first = []
+    four = self._train(
+        folder, lambda s: first.append(jax.device_get(s.params)) or s,
+        devices=4)
     self.assertLen(jax.tree.leaves(four.params)[0].sharding.device_set, 4)
     # The same numbers in another order: Adam divides by their size, so a few
     # weights whose gradients are all rounding go elsewhere.
     one, four = (jax.device_get(s.ema) for s in (one, four))
-    moved = 3 * problem.make_config().optimizer.peak
-    error = np.concatenate([
+    apart = lambda x, y: np.concatenate([
         np.abs(a - b).ravel() for a, b in zip(
-            *map(jax.tree.leaves, (one, four)), strict=True)])
-    self.assertLess(np.mean(error), 0.01 * moved)
-    self.assertLess(np.max(error), moved)
+            *map(jax.tree.leaves, (x, y)), strict=True)])
+    moved, error = apart(one, first[0]), apart(one, four)
+    self.assertLess(error.mean(), 0.02 * moved.mean())
+    self.assertLess(np.quantile(error, 0.99), 0.2 * moved.mean())
     # And a run may go on with another number.
     self.assertEqual(int(self._train(folder, num_steps=5).step), 5)
+
+  def test_weights_that_a_killed_run_did_not_write(self):
+    state, source = _whole()
+    folder = f'{self._folder()}/run'
+    shutil.copytree(source, folder)
+    found = weights.read_weights(f'{folder}/weights')
+    shutil.rmtree(f'{folder}/weights')
+    self._train(folder)
+    again = weights.read_weights(f'{folder}/weights')
+    chex.assert_trees_all_equal(found.params, again.params)
+    self.assertEqual(again.config['steps'], int(state.step))
+
+  def test_says_what_a_run_began_with_otherwise(self):
+    _, source = _whole()
+    folder = f'{self._folder()}/run'
+    shutil.copytree(source, folder)
+    with self.assertLogs(level='WARNING') as seen:
+      self._train(folder, num_steps=5, checkpoint_every=5,
+                  data={'photo_share': 0.5})
+    self.assertIn('data.photo_share=0.5', ''.join(seen.output))
+    self.assertNotIn('num_steps', ''.join(seen.output))
 
   def test_goes_on_from_weights(self):
     _, source = _whole()
@@ -205,6 +229,9 @@ class TrainTest(parameterized.TestCase):
       ({'damage.severity': (0.0, 0.5)}, 'severity'),
       ({'model.name': 'painter'}, 'model.name.*restorer'),
       ({'model.dtype': 'int8'}, 'dtype'),
+      ({'optimizer.name': 'sgd'}, 'optimizer.name.*muon'),
+      ({'data.tfds': 'nowhere', 'data.tfds_dir': '/nowhere'}, 'nowhere'),
+      ({'data.held_out': ('0.mkv', '9.mkv')}, '9.mkv is to be held out'),
       ({'optimizer.shape': 'zigzag'}, 'shape'))
   def test_refuses(self, values, words):
     c = problem.make_config()

@@ -49,7 +49,7 @@ def mixture(
     source = sources.TfdsSource(tfds, tfds_dir, tfds_split)
     found.append(moving(source) if len(source[0]['clip']) == 1 else source)
   share = 1 - photo_share if photos else 1.0
-  shares = [share / len(found)] * len(found)
+  shares = [share / max(len(found), 1)] * len(found)
   for folder in photos:
     names = sources.Pictures(folder).names
     _, apart = splits.split_names(names, ())

@@ -48,6 +48,16 @@ class VideoFolderTest(absltest.TestCase):
             source[first + k]['clip'], whole[start:start + 4])
     self.assertEqual(source[8]['clip'].shape, (4, 60, 80, 3))
 
+  def test_as_many_frames_as_the_shot_has(self):
+    source = sources.VideoFolder(
+        self.root, num_frames=4, longest=8, include=['a.mp4'])
+    whole = [f.rgb for f in reader.read_frames(
+        probe.probe(self.paths['a.mp4']))]
+    # Of 11 frames 8, and 3 are too few; of 9 frames 8, and one.
+    self.assertLen(source, 2)
+    np.testing.assert_array_equal(source[0]['clip'], whole[:8])
+    np.testing.assert_array_equal(source[1]['clip'], whole[11:19])
+
   def test_stride(self):
     source = sources.VideoFolder(
         self.root, num_frames=3, stride=3, include=['a.mp4'])

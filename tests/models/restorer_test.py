@@ -92,6 +92,10 @@ class ShapesTest(parameterized.TestCase):
         model.init, jax.random.key(0), jnp.zeros((1, 1, 16, 16, 3)))
     count = sum(x.size for x in jax.tree.leaves(params))
     self.assertBetween(count, 500_000, 2_000_000)
+    live = train.make_model(config.get_config('live'))
+    self.assertLess(sum(x.size for x in jax.tree.leaves(jax.eval_shape(
+        live.init, jax.random.key(0), jnp.zeros((1, 1, 16, 16, 3))))),
+        count / 2)
     self.assertEqual({x.dtype for x in jax.tree.leaves(params)},
                      {jnp.dtype(jnp.float32)})
 

@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 
 from revive_jax import types
-from revive_jax.models import weights
+from revive_jax.models import inference, weights
 
 
 class _Net(nn.Module):
@@ -111,6 +111,7 @@ class WeightsTest(_TestCase):
     for name in weights.shipped():
       read = weights.read_weights(name)
       self.assertEqual(read.name, name)
+      inference.build(read)  # Of this version's architecture.
       size += sum(2 * x.size for x in jax.tree.leaves(read.params))
     self.assertLess(size, 12e6)
 

@@ -77,6 +77,24 @@ class ChooseTest(absltest.TestCase):
     self.assertEqual(options['composite']['strength']['noise'], 0.0)
     self.assertEqual(plan.levels, 0.0)
 
+  def test_deflicker_alone_beside_a_network_still_matches(self):
+    gain = np.exp(0.1 * np.random.default_rng(0).standard_normal(20))
+    film = 0.9 * clips.panning(20) * gain[:, None, None, None]
+    off = dict(dust=0.0, scratch=0.0, noise=0.0)
+    names = [s.name for s in self._plan(
+        film.astype(np.float32), strength=off, learned=True).stages]
+    self.assertEqual(
+        names, ['preprocess', 'match', 'composite', 'optimise', 'output'])
+
+  def test_a_crack_is_repaired_however_it_is_called(self):
+    photo = clips.texture(160, 200)[None].copy()
+    for i in range(150):  # As high and thin as a scratch.
+      photo[0, 5 + i, 60 + i // 8:63 + i // 8] = 0.98
+    options = {s.name: s.options
+               for s in self._plan(photo, learned=True).stages}
+    self.assertGreater(options['composite']['strength']['scratch'], 0)
+    self.assertGreater(options['composite']['strength']['dust'], 0)
+
   def test_every_stage_says_why(self):
     for stage in self._plan(_noisy(clips.panning(7), 0.05)).stages:
       self.assertGreater(len(stage.why), 5)

@@ -1,0 +1,26 @@
+"""Tests of video/sheet.py."""
+
+
+from absl.testing import absltest
+import numpy as np
+
+from revive_jax.video import sheet
+
+
+class SheetTest(absltest.TestCase):
+
+  def test_crop_and_densest(self):
+    mask = np.zeros((40, 60), bool)
+    mask[30:34, 10:14] = True
+    y, x = sheet.densest(mask)
+    self.assertTrue(26 <= y < 38 and 6 <= x < 18, (y, x))
+    self.assertEqual(sheet.densest(~mask & mask), (20, 30))
+    frame = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3) % 251
+    cut = sheet.crop({'a': frame.astype(np.uint8), 'b': mask}, (0, 59),
+                     factor=2)
+    np.testing.assert_array_equal(cut['a'][::2, ::2], frame[:20, 30:])
+    self.assertEqual((cut['b'].dtype, cut['b'].shape), (bool, (40, 60)))
+
+
+if __name__ == '__main__':
+  absltest.main()
