@@ -35,7 +35,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       tfds_split='train',  # and which part of it.
       photos='',  # Folders of photographs to set in motion, comma-separated.
       photo_share=0.35,
-      look_alike_share=0.3,  # Of them, with wires, grids, dots and letters.
+      look_alike_share=0.3,  # Of them, with wires, grids, dots and letters...
+      overlay_share=0.15,  # ...and of all clips, with such things laid over.
       held_out=('sam2_03_blocks.mp4', 'intel_asl_walk.mkv', 'grid_lwbsza.mpg',
                 'openh264_flower_720p.h264'),
       textures='',  # Folder of RGBA pictures of real film artefacts.

@@ -28,8 +28,8 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Where a run keeps its settings, report and outputs. '
     'Default: runs/<name of the config>.')
 _MODE = flags.DEFINE_string(
-    'mode', None, 'What to do: demo or restore. Default: the mode of the '
-    'config.')
+    'mode', None, 'What to do: restore, demo, train or evaluate. Default: the '
+    'mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture. It '
     'is only read.')

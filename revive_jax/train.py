@@ -122,8 +122,9 @@ def make_data(c: ml_collections.ConfigDict):
       num_frames=d.num_frames, size=d.size, seed=c.seed)
   return pipeline.make_dataset(
       found, shares, seed=c.seed, batch_size=c.batch_size,
-      num_frames=d.num_frames, size=d.size, workers=d.workers,
-      host_index=jax.process_index(), host_count=jax.process_count())
+      num_frames=d.num_frames, size=d.size, overlay_share=d.overlay_share,
+      workers=d.workers, host_index=jax.process_index(),
+      host_count=jax.process_count())
 
 
 def make_trainer(c: ml_collections.ConfigDict, mesh, model):

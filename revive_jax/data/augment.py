@@ -4,6 +4,8 @@ import cv2
 import grain
 import numpy as np
 
+from revive_jax.data import look_alikes
+
 _STRIDES = ((1, 0.7), (2, 0.2), (3, 0.1))  # From frame to frame, and share.
 LONGEST_STRIDE = max(stride for stride, _ in _STRIDES)
 _REDUCED = 0.5  # Share of clips that are reduced before the crop,
@@ -93,8 +95,10 @@ def tone(rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
 class Augment(grain.transforms.RandomMap):
   """{'clip': [T, H, W, 3]} -> {'clean': [num_frames, size, size, 3]}, uint8."""
 
-  def __init__(self, num_frames: int, size: int):
+  def __init__(self, num_frames: int, size: int, overlay_share: float = 0.0):
+    """overlay_share: of clips that get look-alikes of damage laid over."""
     self._num_frames, self._size = num_frames, size
+    self._overlay_share = overlay_share
 
   def random_map(
       self, element: dict[str, np.ndarray], rng: np.random.Generator
@@ -111,4 +115,7 @@ class Augment(grain.transforms.RandomMap):
       clip = clip[:, ::-1]
     if backwards:
       clip = clip[::-1]
-    return {'clean': tone(rng, np.ascontiguousarray(clip))}
+    clip = np.ascontiguousarray(clip)
+    if rng.random() < self._overlay_share:
+      clip = look_alikes.overlay(rng, clip)
+    return {'clean': tone(rng, clip)}

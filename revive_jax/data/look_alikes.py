@@ -23,10 +23,43 @@ def draw(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
   """
   kind = _KINDS[rng.integers(len(_KINDS))]
   cover = kind(rng, *image.shape[:2])
-  opacity = rng.uniform(0.3, 1) / 255
+  return _painted(image, cover, *_paint(rng))
+
+
+def overlay(rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
+  """Returns clip [T, H, W, 3] uint8 with a look-alike that stays or drifts.
+
+  Half of them stay where they are, as a subtitle or a window's bars under a
+  camera that is still; others move evenly, up to 4 px a frame. Straight lines
+  through all of the picture never stay: those are scratches.
+  """
+  length, height, width, _ = clip.shape
+  speed, kinds = np.zeros(2), _KINDS[1:]
+  if rng.random() < 0.5:
+    speed, kinds = rng.uniform(-4, 4, 2), _KINDS
+  kind = kinds[rng.integers(len(kinds))]
+  reach = math.ceil(np.abs(speed).max() * length / 2) + 1
+  cover = kind(rng, height + 2 * reach, width + 2 * reach)
+  paint = _paint(rng)
+  frames = []
+  for t, frame in enumerate(clip):
+    shift = speed * (t - (length - 1) / 2) + reach
+    moved = cv2.warpAffine(
+        cover, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]),
+        (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    frames.append(_painted(frame, moved, *paint))
+  return np.stack(frames)
+
+
+def _paint(rng):
+  """Opacity, and colour of 0 to 255."""
+  opacity = rng.uniform(0.3, 1)
   tint = rng.uniform(0, 0.35) if rng.random() < 0.5 else rng.uniform(0.65, 1)
-  colour = np.clip(tint + rng.uniform(-0.1, 0.1, 3), 0, 1) * 255
-  alpha = (cover * np.float32(opacity))[..., None]
+  return opacity, np.clip(tint + rng.uniform(-0.1, 0.1, 3), 0, 1) * 255
+
+
+def _painted(image, cover, opacity, colour):
+  alpha = (cover * np.float32(opacity / 255))[..., None]
   mixed = image + alpha * (colour.astype(np.float32) - image)
   return np.round(mixed).astype(np.uint8)
 

@@ -66,6 +66,7 @@ def make_dataset(
     batch_size: int,
     num_frames: int,
     size: int,
+    overlay_share: float = 0.0,
     host_index: int = 0,
     host_count: int = 1,
     workers: int = 0,
@@ -88,6 +89,7 @@ def make_dataset(
     batch_size: over all hosts.
     num_frames: of a clip.
     size: height and width of a clip, px.
+    overlay_share: of clips with look-alikes of damage laid over them.
     host_index: which host this is.
     host_count: of how many.
     workers: processes that read; 0: threads of this one.
@@ -107,7 +109,7 @@ def make_dataset(
     parts.append(grain.MapDataset.source(source).shuffle(seed=own).repeat())
   # Drawn before the hosts take their share: a clip is the same on any number.
   dataset = grain.MapDataset.mix(parts, weights).random_map(
-      augment.Augment(num_frames, size), seed=seed)
+      augment.Augment(num_frames, size, overlay_share), seed=seed)
   dataset = dataset[host_index::host_count].batch(
       batch_size // host_count, drop_remainder=True)
   batches = dataset.to_iter_dataset(grain.ReadOptions(

@@ -1,8 +1,11 @@
 """Tests of data/look_alikes.py."""
 
+from unittest import mock
+
 from absl.testing import absltest
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from revive_jax.data import look_alikes, motion
 
@@ -35,6 +38,28 @@ class DrawTest(absltest.TestCase):
                for s in (3, 3, 4))
     np.testing.assert_array_equal(a, b)
     self.assertTrue((a != c).any())
+
+  def test_what_is_laid_over_stays_or_drifts_evenly(self):
+    def square(rng, height, width):
+      del rng
+      cover = np.zeros((height, width), np.uint8)
+      y, x = height // 2, width // 2
+      cover[y - 3:y + 4, x - 3:x + 4] = 255
+      return cover
+
+    clip = np.full((5, 64, 64, 3), 128, np.uint8)
+    still = 0
+    with mock.patch.object(look_alikes, '_KINDS', (square, square)):
+      for seed in range(40):
+        drawn = look_alikes.overlay(np.random.default_rng(seed), clip)
+        self.assertEqual((drawn.shape, drawn.dtype), (clip.shape, np.uint8))
+        weight = np.abs(drawn.astype(float) - 128).mean(-1)
+        places = [ndimage.center_of_mass(w) for w in weight]
+        steps = np.diff(places, axis=0)
+        np.testing.assert_allclose(steps, steps[[0] * 4], atol=0.1)
+        self.assertLess(np.abs(steps).max(), 4.1)
+        still += np.abs(steps).max() < 1e-6
+    self.assertBetween(still, 10, 30)
 
   def test_photographs_have_them_when_asked(self):
     stills = [{'clip': np.full((1, 96, 96, 3), 128, np.uint8)}]

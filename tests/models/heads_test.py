@@ -4,6 +4,7 @@ from absl.testing import absltest, parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import ndimage
 
 from revive_jax.models import heads
 from tests import compiling
@@ -12,7 +13,15 @@ from tests.models.params import draw
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _MODEL = heads.Heads(8, jnp.float32)
-_FRAME, _PREVIOUS, _NEXT, _MADE_UP = range(4)
+_FRAME, _SOFT, _SOFTER, _PREVIOUS, _, _NEXT, _NEXT_SOFT, _MADE_UP = range(8)
+
+
+def _soft(x, step):
+  kernel = np.zeros(2 * step + 1)
+  kernel[[0, step, -1]] = 0.25, 0.5, 0.25
+  for axis in (1, 2):
+    x = ndimage.convolve1d(x, kernel, axis, mode='nearest')
+  return x
 
 
 def _inputs(has_previous=1.0, has_next=1.0, marked=0.0, marked_before=0.0):
@@ -31,7 +40,7 @@ def _inputs(has_previous=1.0, has_next=1.0, marked=0.0, marked_before=0.0):
 def _choosing(inputs, *, source=None, made_up=0.0):
   """Heads whose last layer says one thing everywhere: take this source."""
   params = _MODEL.init(jax.random.key(0), *inputs)['params']
-  bias = np.zeros((4, 12), np.float32)  # 4 pixels of 2 x 2.
+  bias = np.zeros((4, 16), np.float32)  # 4 pixels of 2 x 2.
   if source is not None:
     bias[:, 8 + source] = 30
   bias[:, 3:6] = made_up
@@ -46,7 +55,9 @@ class HeadsTest(parameterized.TestCase):
     inputs = _inputs()
     *_, frame, _, previous, next_ = inputs
     for source, wanted in (
-        (_FRAME, frame), (_PREVIOUS, previous.picture),
+        (_FRAME, frame), (_SOFT, _soft(frame, 1)),
+        (_SOFTER, _soft(_soft(frame, 1), 2)),
+        (_NEXT_SOFT, _soft(next_.picture, 1)), (_PREVIOUS, previous.picture),
         (_NEXT, next_.picture), (_MADE_UP, np.full_like(frame, 0.7))):
       output, *_ = _choosing(inputs, source=source, made_up=0.2)
       np.testing.assert_allclose(output, wanted, atol=1e-6)
@@ -57,12 +68,14 @@ class HeadsTest(parameterized.TestCase):
   def test_what_cannot_be_used_is_not(self, source, absent):
     inputs = _inputs(**absent)
     *features, frame, mask, previous, next_ = inputs
-    pictures = [frame, previous.picture, next_.picture]
+    soft = [(x, _soft(x, 1)) for x in (previous.picture, next_.picture)]
+    pictures = [frame, _soft(frame, 1), _soft(_soft(frame, 1), 2),
+                *soft[0], *soft[1], 0.5]
     output, *_ = _choosing(inputs, source=source)
     # The others in equal shares, but that the frame has e^3 of one.
-    share = np.array([np.exp(3), 1, 1, 1])
-    share[source] = 0
-    wanted = sum(w * p for w, p in zip(share / share.sum(), [*pictures, 0.5],
+    share = np.array([np.exp(3), 1, 1, 1, 1, 1, 1, 1])
+    share[source:source + (3 if source == _FRAME else 2)] = 0
+    wanted = sum(w * p for w, p in zip(share / share.sum(), pictures,
                                        strict=True))
     np.testing.assert_allclose(output, wanted, atol=1e-5)
 
