@@ -56,7 +56,7 @@ def make_config(**values):
   c.data.root = videos()
   c.damage.mix = 'short'
   c.devices = 1
-  c.optimizer.peak = 3e-3
+  c.optimizer.peak = 0.02
   c.update(values)
   return c
 
