@@ -9,6 +9,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   tiny = {'base': False, 'tiny': True}[size]
   c = restore.get_config(size)
   c.mode = 'demo'
+  c.weights = '' if tiny else 'restorer'  # Beside the classical stages.
   c.severity = 'medium'  # light, medium, heavy: degradations/chain.py
   c.width, c.height = (96, 72) if tiny else (480, 360)
   c.num_frames = 12 if tiny else 72  # Of all shots together.
