@@ -7,7 +7,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   """Returns the settings of a training.
 
   Args:
-    size: 'base'; 'live', a third of the work per frame, for use while a film
+    size: 'base'; 'live', of less than half the parameters, for use while a film
       runs (causal); or 'tiny', for tests.
   """
   tiny = {'base': False, 'live': False, 'tiny': True}[size]

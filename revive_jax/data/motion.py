@@ -234,7 +234,7 @@ class Photographs:
       size: height and width of a frame, px.
       seed: of all clips.
       variants: clips of each picture.
-      look_alike_share: of clips with look-alikes of damage in the scene.
+      look_alike_share: of pictures drawn with look-alikes of damage on them.
 
     Raises:
       types.BadInput: num_frames, size or variants is not positive.

@@ -214,7 +214,7 @@ class TfdsSource:
     except ImportError as e:
       raise types.BadInput(
           f'{where} needs TensorFlow to be read; install {_EXTRA}.') from e
-    except NotImplementedError as e:
+    except NotImplementedError as e:  # What TFDS raises for a TFRecord.
       raise types.BadInput(
           f'{where} is stored in a way that cannot be read by index; prepare '
           'it again with `tfds build --file_format=array_record`, which needs '

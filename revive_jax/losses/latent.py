@@ -13,8 +13,7 @@ def kl(
   """KL(N(mean, var) || N(prior_mean, prior_var)), nats, summed, [B].
 
   0.5 (log(pv / v) + (v + (m - pm)^2) / pv - 1): Kingma and Welling 2014,
-  arXiv:1312.6114, appendix B, for any Gaussian prior. The article writes the
-  KL on x; the one on z is meant (docs/math.md).
+  arXiv:1312.6114, appendix B, for any Gaussian prior.
 
   Args:
     mean: [B, ..., Z].

@@ -15,7 +15,7 @@ def photometric(
 
   frames, others: [N, H, W, C]; flow: [N, H, W, 2] px from frames to others;
   valid: [N], 0 where the two are not of one shot. What the flow takes beyond
-  the border does not count. Jason et al. 2016, arXiv:1608.05842.
+  the border does not count. Yu et al. 2016, arXiv:1608.05842.
   """
   chex.assert_equal_shape([frames, others])
   moved = warp.by_flow(others, flow)

@@ -47,10 +47,10 @@ class Joint(nn.Module):
                         (channels, self.features)).astype(self.dtype)
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
     result, first = bias.astype(self.dtype), 0
+    result = result.reshape(*(1,) * (inputs[0].ndim - 1), -1)
     for x in inputs:
       last = first + x.shape[-1]
-      result = x.astype(self.dtype) @ kernel[first:last] + result.reshape(
-          *(1,) * (x.ndim - result.ndim), *result.shape)
+      result = x.astype(self.dtype) @ kernel[first:last] + result
       first = last
     return result
 
