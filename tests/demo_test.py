@@ -39,8 +39,8 @@ class DemoTest(absltest.TestCase):
     self.assertContainsSubset(
         ('damaged', 'classical', 'restored'), report['quality'])
     for name in ('classical', 'restored'):
-      self.assertGreater(report['quality'][name]['psnr_db'],
-                         report['quality']['damaged']['psnr_db'])
+      self.assertGreater(report['quality'][name]['ssim'],
+                         report['quality']['damaged']['ssim'])
       self.assertLess(report['quality'][name]['flicker_percent'],
                       0.6 * report['quality']['damaged']['flicker_percent'])
     self.assertTrue((folder / 'outputs/classical.mkv').is_file())
