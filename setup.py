@@ -58,6 +58,7 @@ setuptools.setup(
             'hypothesis',
             'jsonschema',
             'pytest',
+            'pytest-xdist',
             'pyyaml',
             'ruff',
         ],

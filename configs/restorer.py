@@ -48,8 +48,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       causal_share=0.6 if size == 'live' else 0.25, diagonal=552.0, density=3.0)
 
   c.losses = dict(
-      charbonnier=1.0, cross_entropy=0.2, dice=0.05, photometric=0.3,
-      roughness=0.003, likelihood=0.02)
+      charbonnier=1.0, estimate=0.25, cross_entropy=0.2, dice=0.05,
+      photometric=0.3, roughness=0.003, likelihood=0.02)
   c.damage_weight = 4.0
   c.charbonnier_epsilon = 1e-2
 

@@ -1,8 +1,10 @@
 """Matcher: learned features of frames, their correlation, and the flow.
 
 Coarse to fine, as PWC-Net (arXiv:1709.02371) does with larger networks: a
-correlation at 1/16 finds large motion, one at 1/8 around it corrects it, and
-convolutions at 1/8 and 1/4 refine it where grain or damage made it doubtful.
+correlation of learned features at 1/16 finds large motion, one at 1/8 around it
+corrects it, and convolutions refine it. From there on nothing is learned: at
+1/8, 1/4 and 1/2 what the pictures show decides (ops/lucas_kanade.py), since a
+tenth of a pixel more is worth more than features here (docs/restorer.md).
 """
 
 from flax import linen as nn
@@ -11,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.models import layers
-from revive_jax.ops import resize, warp
+from revive_jax.ops import lucas_kanade, resize, warp
 
-FINE, COARSE = 16, 32  # Channels of the descriptors at 1/4 and 1/8.
+COARSE = 32  # Channels of the descriptors, at 1/8.
+_STEPS = {8: 3, 4: 3, 2: 2}  # Of Lucas and Kanade, by fraction.
 
 
 def correlation(a: jax.Array, b: jax.Array, radius: int) -> jax.Array:
@@ -66,34 +69,33 @@ def beyond_border(height: int, width: int, radius: int) -> np.ndarray:
 
 
 class Descriptors(nn.Module):
-  """Features of frames at 1/4 and 1/8, from their features at 1/2.
+  """Features of frames at 1/8, from their features at 1/2.
 
-  [N, H/2, W/2, F] to ([N, H/4, W/4, 16], [N, H/8, W/8, 32]). Computed
-  once per frame, not once per pair.
+  [N, H/2, W/2, F] to [N, H/8, W/8, 32]. Computed once per frame, not once per
+  pair.
   """
 
   features: int
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+  def __call__(self, x: jax.Array) -> jax.Array:
     quarter = layers.leaky(layers.Down(self.features, dtype=self.dtype)(x))
     quarter = layers.leaky(
         layers.Conv(self.features, dtype=self.dtype)(quarter))
     eighth = layers.leaky(
         layers.Down(self.features, dtype=self.dtype)(quarter))
     eighth = layers.leaky(layers.Conv(self.features, dtype=self.dtype)(eighth))
-    fine = nn.Dense(FINE, dtype=self.dtype, name='fine')(quarter)
-    coarse = nn.Dense(COARSE, dtype=self.dtype, name='coarse')(eighth)
-    return fine, coarse
+    return nn.Dense(COARSE, dtype=self.dtype, name='coarse')(eighth)
 
 
 class Matcher(nn.Module):
-  """Flow from frames to their neighbours, by their descriptors.
+  """Flow from frames to their neighbours.
 
-  Returns the flows at 1/16, 1/8, 1/4 and 1/2 of the resolution, each
-  [N, h, w, 2] = (dx, dy) px of that resolution: neighbour[y + dy, x + dx]
-  shows what the frame shows at [y, x].
+  Returns the learned flows at 1/16 and 1/8, and the flow at 1/2 of the
+  resolution, each [N, h, w, 2] = (dx, dy) px of that resolution:
+  neighbour[y + dy, x + dx] shows what the frame shows at [y, x]. Of the last
+  there is no gradient.
   """
 
   features: int
@@ -103,41 +105,52 @@ class Matcher(nn.Module):
 
   @nn.compact
   def __call__(
-      self, this: tuple[jax.Array, jax.Array],
-      other: tuple[jax.Array, jax.Array],
-  ) -> tuple[jax.Array, ...]:
+      self, this: jax.Array, other: jax.Array, frame: jax.Array,
+      neighbour: jax.Array,
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Descriptors [N, H/8, W/8, 32] and pictures [N, H, W, 3] of two frames."""
     sharp = self.param('sharpness', nn.initializers.constant(8.0), (2,))
-    fine, coarse = this
-    other_fine, other_coarse = other
-    a = _unit(resize.mean_pool(coarse))
-    b = _unit(resize.mean_pool(other_coarse))
+    a, b = _unit(resize.mean_pool(this)), _unit(resize.mean_pool(other))
     scores = sharp[0] * correlation(a, b, self.far)
-    flow = expected_shift(
+    sixteenth = expected_shift(
         scores + beyond_border(*a.shape[1:3], self.far), self.far)
-    flows = [flow]
 
-    flow = 2 * resize.double(flow)
-    moved = warp.by_flow(other_coarse, jax.lax.stop_gradient(flow))
-    scores = sharp[1] * correlation(_unit(coarse), _unit(moved), self.near)
+    flow = 2 * resize.double(sixteenth)
+    moved = warp.by_flow(other, jax.lax.stop_gradient(flow))
+    scores = sharp[1] * correlation(_unit(this), _unit(moved), self.near)
     flow = flow + expected_shift(
-        scores + beyond_border(*coarse.shape[1:3], self.near), self.near)
-    flow = flow + self._refine(
-        [0.1 * scores, coarse, moved, 0.1 * flow], 'coarse')
-    flows.append(flow)
+        scores + beyond_border(*this.shape[1:3], self.near), self.near)
+    eighth = flow + self._refine([0.1 * scores, this, moved, 0.1 * flow])
+    return sixteenth, eighth, exact(eighth, frame, neighbour)
 
-    flow = 2 * resize.double(flow)
-    moved = warp.by_flow(other_fine, jax.lax.stop_gradient(flow))
-    flow = flow + self._refine([fine, moved, fine - moved, 0.1 * flow], 'fine')
-    flows.append(flow)
-    return *flows, 2 * resize.double(flow)
-
-  def _refine(self, inputs, name):
+  def _refine(self, inputs):
     x = jnp.concatenate([i.astype(self.dtype) for i in inputs], -1)
     conv = lambda n, features, **kw: layers.Conv(
-        features, dtype=self.dtype, name=f'{name}_{n}', **kw)
+        features, dtype=self.dtype, name=f'coarse_{n}', **kw)
     x = layers.leaky(conv(0, self.features)(x))
     x = layers.leaky(conv(1, self.features)(x))
     return conv('out', 2, scale=0.1)(x).astype(jnp.float32)
+
+
+def exact(
+    guess: jax.Array, frame: jax.Array, neighbour: jax.Array
+) -> jax.Array:
+  """The flow at 1/2, by what frame and neighbour [N, H, W, 3] show.
+
+  guess: [N, H/8, W/8, 2] px of 1/8. The result has no gradient.
+  """
+  flow, frame, neighbour = jax.lax.stop_gradient((guess, frame, neighbour))
+  this, other = (resize.mean_pool(x.mean(-1, keepdims=True))
+                 for x in (frame, neighbour))
+  planes = {2: (this, other)}
+  for block in (4, 8):
+    planes[block] = tuple(map(resize.mean_pool, planes[block // 2]))
+  for block, steps in _STEPS.items():
+    if block < 8:
+      flow = 2 * resize.double(flow)
+    this, other = (x[..., 0] for x in planes[block])
+    flow = lucas_kanade.refine(this, other, flow, steps=steps)
+  return flow
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -10,11 +10,14 @@ All is done frame by frame, inside scans over time: what one frame needs stays
 in the processor's cache, which on CPUs is worth a third of the time.
 """
 
+from typing import NamedTuple
+
 import flax
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from revive_jax.models import estimate as estimate_lib
 from revive_jax.models import heads, layers, matcher
 from revive_jax.ops import resize, warp
 
@@ -34,11 +37,10 @@ class Restored(flax.struct.PyTreeNode):
 class State(flax.struct.PyTreeNode):
   """What the forward direction hands from frame to frame, [B, h, w, F]."""
 
-  frame: jax.Array  # [B, H, W, 3]
-  mask: jax.Array  # [B, H, W, 1], what the user marked of it.
+  picture: jax.Array  # [B, H, W, 3], estimate.Estimate.
+  support: jax.Array  # [B, H, W, 1]
   hidden: jax.Array
-  fine: jax.Array
-  coarse: jax.Array
+  descriptors: jax.Array
 
 
 class Flows(flax.struct.PyTreeNode):
@@ -46,8 +48,16 @@ class Flows(flax.struct.PyTreeNode):
 
   sixteenth: jax.Array
   eighth: jax.Array
-  quarter: jax.Array
   half: jax.Array
+
+
+class Direction(NamedTuple):
+  """What one direction of the recurrence saw, over time, [B, T, ...]."""
+
+  hidden: jax.Array
+  neighbour: estimate_lib.Estimate  # Of the frame before, moved to this one.
+  estimate: estimate_lib.Estimate  # With this one.
+  flows: Flows
 
 
 class Encoder(nn.Module):
@@ -63,7 +73,7 @@ class Encoder(nn.Module):
     conv = lambda: layers.Conv(self.features, dtype=self.dtype)
     x = layers.leaky(conv()(x))
     x = layers.leaky(conv()(x))
-    return x, *matcher.Descriptors(self.features, dtype=self.dtype)(x)
+    return x, matcher.Descriptors(self.features, dtype=self.dtype)(x)
 
 
 class Cell(nn.Module):
@@ -75,9 +85,9 @@ class Cell(nn.Module):
   dtype: jnp.dtype
 
   @nn.compact
-  def __call__(self, encoded, hidden):
-    x = layers.leaky(
-        layers.Joint(self.features, dtype=self.dtype)(encoded, hidden))
+  def __call__(self, encoded, hidden, difference):
+    x = layers.leaky(layers.Joint(self.features, dtype=self.dtype)(
+        encoded, hidden, difference))
     deep = layers.leaky(layers.Down(self.deep_features, dtype=self.dtype)(x))
     for _ in range(self.num_blocks):
       deep = layers.ResBlock(dtype=self.dtype)(deep)
@@ -103,6 +113,8 @@ class Restorer(nn.Module):
     cell = lambda: Cell(self.features, self.deep_features, self.num_blocks,
                         dtype=self.dtype)
     self.forward_cell, self.backward_cell = cell(), cell()
+    self.forward_update = estimate_lib.Update(dtype=self.dtype)
+    self.backward_update = estimate_lib.Update(dtype=self.dtype)
     self.heads = heads.Heads(self.features, dtype=self.dtype)
 
   def __call__(
@@ -115,7 +127,7 @@ class Restorer(nn.Module):
       causal: bool = False,
       use_future: jax.Array | None = None,
       carry_after: jax.Array | int | None = None,
-  ) -> tuple[Restored, State, tuple[Flows, Flows | None]]:
+  ) -> tuple[Restored, State, tuple[Direction, Direction | None]]:
     """Restores clips.
 
     Args:
@@ -128,7 +140,7 @@ class Restorer(nn.Module):
       carry_after: how many frames the returned state has seen; None: all.
 
     Returns:
-      What was restored, the state, and the flows to the past and the future.
+      What was restored, the state, and what each direction saw.
     """
     batch, time, height, width, _ = frames.shape
     cuts = jnp.zeros((batch, time), bool) if cuts is None else cuts
@@ -138,42 +150,39 @@ class Restorer(nn.Module):
       state = self.initial_state(batch, height, width)
       cuts = cuts.at[:, 0].set(True)
 
-    encoded, fine, coarse = self._over_time(
+    encoded, descriptors = self._over_time(
         lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask))
-    seen = (frames, mask, encoded, fine, coarse)
-    _, (forward, previous, past) = self._over_time(
-        lambda m, s, x: m._step(m.forward_cell, s, *x), state,
-        (*seen, _keep(cuts)), carry=True)
+    seen = (frames, mask, encoded, descriptors)
+    _, past = self._over_time(
+        lambda m, s, x: m._step(m.forward_cell, m.forward_update, s, *x),
+        state, (*seen, _keep(cuts)), carry=True)
     last = (time if carry_after is None else carry_after) - 1
-    state = State(*(x[:, last] for x in (frames, mask, forward, fine, coarse)))
-    backward, next_, future = self._from_the_future(seen, cuts, causal)
-    to_past = past.half * previous.known
-    to_future = (jnp.zeros_like(to_past) if future is None
-                 else future.half * next_.known)
+    state = State(*(x[:, last] for x in (
+        *past.estimate, past.hidden, descriptors)))
+    future = None
+    backward, next_ = jnp.zeros_like(encoded), past.neighbour._replace(
+        support=jnp.zeros_like(mask))
+    if not causal:
+      future = self._from_the_future(seen, cuts)
+      backward, next_ = future.hidden, future.neighbour
     if use_future is not None:
       use_future = use_future[:, None, None, None, None]
       backward *= use_future.astype(self.dtype)
-      next_ = next_._replace(known=next_.known * use_future)
+      next_ = next_._replace(support=next_.support * use_future)
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
-        (encoded, forward, backward, frames, mask, previous, next_))
-    # No flow leads over a cut, though the matcher was asked.
-    flow = jnp.stack([to_past, to_future], 2)
-    restored = Restored(output, damage, log_variance, flow)
+        (encoded, past.hidden, backward, frames, mask, past.neighbour, next_))
+    restored = Restored(
+        output, damage, log_variance, _flow(past, future, cuts))
     return restored, state, (past, future)
 
-  def _from_the_future(self, seen, cuts, causal):
-    """The backward direction: hidden, the next frame, and flows to it."""
-    frames, mask, encoded, *_ = seen
-    batch, time, height, width, _ = frames.shape
-    if causal:
-      none = jnp.zeros((batch, time, 1, 1, 1), jnp.float32)
-      return jnp.zeros_like(encoded), heads.Neighbour(frames, none, mask), None
-    ends = jnp.concatenate([cuts[:, 1:], jnp.ones((batch, 1), bool)], 1)
+  def _from_the_future(self, seen, cuts) -> Direction:
+    """The backward direction."""
+    batch, _, height, width, _ = seen[0].shape
     _, found = self._over_time(
-        lambda m, s, x: m._step(m.backward_cell, s, *x),
-        self.initial_state(batch, height, width), (*seen, _keep(ends)),
-        carry=True, reverse=True)
+        lambda m, s, x: m._step(m.backward_cell, m.backward_update, s, *x),
+        self.initial_state(batch, height, width),
+        (*seen, _keep(_ends(cuts))), carry=True, reverse=True)
     return found
 
   def initial_state(self, batch: int, height: int, width: int) -> State:
@@ -181,27 +190,30 @@ class Restorer(nn.Module):
     zeros = lambda n, c: jnp.zeros((batch, height // n, width // n, c),
                                    self.dtype)
     pictures = [zeros(1, n).astype(jnp.float32) for n in (3, 1)]
-    return State(*pictures, zeros(2, self.features), zeros(4, matcher.FINE),
-                 zeros(8, matcher.COARSE))
+    return State(
+        *pictures, zeros(2, self.features), zeros(8, matcher.COARSE))
 
-  def _step(self, cell, state, frame, mask, encoded, fine, coarse, keep):
+  def _step(
+      self, cell, update, state, frame, mask, encoded, descriptors, keep
+  ) -> tuple[State, Direction]:
     """Aligns the neighbour and its state to this frame, and goes on.
 
     All of one frame, keep [B, 1, 1, 1]: 0 where the neighbour is of another
-    shot. Returns the state of this frame, and (hidden, neighbour, flows).
+    shot.
     """
-    flows = Flows(*self.matcher((fine, coarse), (state.fine, state.coarse)))
-    # The flow is learned from clean frames (losses/temporal.py) alone: what
-    # the picture asks of it is mostly noise, and once led it astray.
-    half = jax.lax.stop_gradient(flows.half)
-    hidden = warp.by_flow(state.hidden, half) * keep.astype(self.dtype)
-    hidden = cell(encoded, hidden)
-    pictures = jnp.concatenate([state.frame, state.mask], -1)
-    picture, marked = jnp.split(
-        warp.by_flow(pictures, 2 * resize.double(half)), [3], -1)
-    neighbour = heads.Neighbour(picture, keep, (marked > 0).astype(jnp.float32))
-    state = State(frame, mask, hidden, fine, coarse)
-    return state, (hidden, neighbour, flows)
+    # The matcher learns from clean frames (losses/temporal.py) alone: what the
+    # picture asks of a flow is mostly noise, and once led it astray.
+    flows = Flows(*self.matcher(
+        descriptors, state.descriptors, frame, state.picture))
+    neighbour = estimate_lib.follow(
+        estimate_lib.Estimate(state.picture, state.support),
+        2 * resize.double(flows.half), keep)
+    hidden = warp.by_flow(state.hidden, flows.half) * keep.astype(self.dtype)
+    hidden = cell(
+        encoded, hidden, estimate_lib.difference(frame, neighbour))
+    estimate = update(hidden, frame, mask, neighbour)
+    state = State(*estimate, hidden, descriptors)
+    return state, Direction(hidden, neighbour, estimate, flows)
 
   def _over_time(self, step, state, inputs, *, carry=False, reverse=False):
     """Scans step(module, state, inputs of one frame) over axis 1."""
@@ -241,3 +253,17 @@ def _bounded(x, limit=4.0):
 def _keep(cuts):
   """[B, T, 1, 1, 1]: 0 where the state of the neighbour must not be used."""
   return (~cuts)[:, :, None, None, None].astype(jnp.float32)
+
+
+def _ends(cuts):
+  """[B, T]: the frames that end a shot; the last one does."""
+  return jnp.concatenate([cuts[:, 1:], jnp.ones_like(cuts[:, :1])], 1)
+
+
+def _flow(past, future, cuts):
+  """Restored.flow: none leads over a cut, though the matcher was asked."""
+  to_past = past.flows.half * _keep(cuts)
+  to_future = jnp.zeros_like(to_past)
+  if future is not None:
+    to_future = future.flows.half * _keep(_ends(cuts))
+  return jnp.stack([to_past, to_future], 2)

@@ -1,6 +1,6 @@
 """Supervised training of the restorer: damaged clips to clean ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import functools
 from typing import Any
 
@@ -29,35 +29,41 @@ def init_state(
 
 
 def losses(
-    restored: Any, flows: Any, batch: batch_lib.Batch, *, damage_weight: float,
-    epsilon: float,
+    restored: Any, directions: Sequence[Any], batch: batch_lib.Batch, *,
+    damage_weight: float, epsilon: float,
 ) -> dict[str, jax.Array]:
   """The terms of the loss, means over the batch.
 
   Args:
     restored: restorer.Restored of the batch.
-    flows: the matcher's flows to past and future, coarse to fine.
+    directions: restorer.Direction, to the past and to the future.
     batch: what was damaged, and what is wanted.
     damage_weight: how much more than others replaced pixels count.
     epsilon: of the Charbonnier distance: errors above it count as they are.
   """
   weight = 1 + damage_weight * batch.damage
+  distance = lambda x: reconstruction.charbonnier(
+      x, batch.target, weight=weight, epsilon=epsilon).mean()
   still = jax.lax.stop_gradient(restored.output)
   return {
-      'charbonnier': reconstruction.charbonnier(
-          restored.output, batch.target, weight=weight,
-          epsilon=epsilon).mean(),
+      'charbonnier': distance(restored.output),
+      'estimate': sum(distance(d.estimate.picture) for d in directions)
+                  / len(directions),
       'cross_entropy': detection.cross_entropy(
           restored.damage, batch.damage).mean(),
       'dice': detection.dice(restored.damage, batch.damage).mean(),
       'likelihood': reconstruction.gaussian_nll(
           still, batch.target, restored.log_variance, beta=0.5).mean(),
-      **matching(flows, batch),
+      **matching([d.flows for d in directions], batch),
   }
 
 
-def matching(flows: Any, batch: batch_lib.Batch) -> dict[str, jax.Array]:
+def matching(
+    flows: Sequence[Any], batch: batch_lib.Batch
+) -> dict[str, jax.Array]:
   """How well the flows explain the clean neighbours, at each resolution.
+
+  flows: restorer.Flows to the past, and to the future if that was looked at.
 
   The clean frames judge, so that no flow learns to follow the damage.
   """
@@ -65,17 +71,14 @@ def matching(flows: Any, batch: batch_lib.Batch) -> dict[str, jax.Array]:
   photometric, roughness = jnp.zeros(()), jnp.zeros(())
   new_shot = batch.cuts.at[:, 0].set(True)
   end = jnp.roll(new_shot, -1, axis=1)
-  for flow, valid, step in ((flows[0], ~new_shot, 1), (flows[1], ~end, -1)):
-    if flow is None:
-      continue
+  for flow, valid, step in zip(flows, (~new_shot, ~end), (1, -1)):
     valid = flat(valid.astype(jnp.float32)[..., None])[:, 0]
-    for block, level in (
-        (16, flow.sixteenth), (8, flow.eighth), (4, flow.quarter)):
+    for block, level in ((16, flow.sixteenth), (8, flow.eighth)):
       frames = resize.mean_pool(batch.target, block)
       others = jnp.roll(frames, step, axis=1)
       photometric += temporal.photometric(
-          flat(frames), flat(others), flat(level), valid).mean() / 6
-      roughness += temporal.roughness(flat(level), flat(frames)).mean() / 6
+          flat(frames), flat(others), flat(level), valid).mean() / 4
+      roughness += temporal.roughness(flat(level), flat(frames)).mean() / 4
   return {'photometric': photometric, 'roughness': roughness}
 
 
@@ -103,10 +106,10 @@ def train_step(
   batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
 
   def loss_of(params):
-    restored, _, flows = model.apply(
+    restored, _, directions = model.apply(
         {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
         use_future=batch.use_future)
-    terms = losses(restored, flows, batch, damage_weight=damage_weight,
+    terms = losses(restored, directions, batch, damage_weight=damage_weight,
                    epsilon=epsilon)
     return sum(weights[k] * v for k, v in terms.items()), (restored, terms)
 

@@ -6,14 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
-from revive_jax.models import heads
+from revive_jax.models import estimate, heads
 from tests import compiling
 from tests.models.params import draw
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _MODEL = heads.Heads(8, jnp.float32)
-_FRAME, _SOFT, _SOFTER, _PREVIOUS, _, _NEXT, _NEXT_SOFT, _MADE_UP = range(8)
+_FRAME, _SOFT, _SOFTER, _PREVIOUS, _NEXT, _MADE_UP = range(6)
 
 
 def _soft(x, step):
@@ -24,26 +24,25 @@ def _soft(x, step):
   return x
 
 
-def _inputs(has_previous=1.0, has_next=1.0, marked=0.0, marked_before=0.0):
+def _inputs(previous=1.0, next_=1.0, marked=0.0):
+  """Features, frame, mask, and two estimates of so many frames."""
   rng = np.random.default_rng(0)
   pictures = rng.random((3, 1, 8, 12, 3), np.float32)
   features = rng.random((3, 1, 4, 6, 8), np.float32)
-  known = [np.full((1, 1, 1, 1), x, np.float32)
-           for x in (has_previous, has_next)]
-  mask, before, after = (np.full((1, 8, 12, 1), x, np.float32)
-                         for x in (marked, marked_before, 0.0))
+  before, after, mask = (np.full((1, 8, 12, 1), x, np.float32)
+                         for x in (previous, next_, marked))
   return (*features, pictures[0], mask,
-          heads.Neighbour(pictures[1], known[0], before),
-          heads.Neighbour(pictures[2], known[1], after))
+          estimate.Estimate(pictures[1], before),
+          estimate.Estimate(pictures[2], after))
 
 
-def _choosing(inputs, *, source=None, made_up=0.0):
+def _choosing(inputs, *, source=None, made_up=0.0, sharp=0.0):
   """Heads whose last layer says one thing everywhere: take this source."""
   params = _MODEL.init(jax.random.key(0), *inputs)['params']
-  bias = np.zeros((4, 16), np.float32)  # 4 pixels of 2 x 2.
+  bias = np.zeros((4, 15), np.float32)  # 4 pixels of 2 x 2.
   if source is not None:
-    bias[:, 8 + source] = 30
-  bias[:, 3:6] = made_up
+    bias[:, 9 + source] = 30
+  bias[:, 3:6], bias[:, 8] = made_up, sharp
   params['out'] = {'kernel': jnp.zeros_like(params['out']['kernel']),
                    'bias': jnp.asarray(bias.ravel())}
   return _MODEL.apply({'params': params}, *inputs)
@@ -57,35 +56,44 @@ class HeadsTest(parameterized.TestCase):
     for source, wanted in (
         (_FRAME, frame), (_SOFT, _soft(frame, 1)),
         (_SOFTER, _soft(_soft(frame, 1), 2)),
-        (_NEXT_SOFT, _soft(next_.picture, 1)), (_PREVIOUS, previous.picture),
-        (_NEXT, next_.picture), (_MADE_UP, np.full_like(frame, 0.7))):
+        (_PREVIOUS, previous.picture), (_NEXT, next_.picture),
+        (_MADE_UP, np.full_like(frame, 0.7))):
       output, *_ = _choosing(inputs, source=source, made_up=0.2)
       np.testing.assert_allclose(output, wanted, atol=1e-6)
 
+  def test_an_unsharp_mask_of_what_was_chosen(self):
+    inputs = _inputs()
+    frame = inputs[3]
+    output, *_ = _choosing(inputs, source=_FRAME, sharp=0.4)
+    np.testing.assert_allclose(
+        output, frame + 0.8 * (frame - _soft(frame, 1)), atol=1e-5)
+
   @parameterized.parameters(
-      (_FRAME, dict(marked=1.0)), (_PREVIOUS, dict(has_previous=0.0)),
-      (_NEXT, dict(has_next=0.0)), (_PREVIOUS, dict(marked_before=1.0)))
-  def test_what_cannot_be_used_is_not(self, source, absent):
-    inputs = _inputs(**absent)
-    *features, frame, mask, previous, next_ = inputs
-    soft = [(x, _soft(x, 1)) for x in (previous.picture, next_.picture)]
+      (_FRAME, dict(marked=1.0)), (_PREVIOUS, dict(previous=0.0)),
+      (_NEXT, dict(next_=0.0)), (None, dict(previous=5.0, next_=2.0)))
+  def test_what_cannot_be_used_is_not_and_the_rest_by_its_worth(
+      self, source, given):
+    inputs = _inputs(**given)
+    *_, frame, mask, previous, next_ = inputs
     pictures = [frame, _soft(frame, 1), _soft(_soft(frame, 1), 2),
-                *soft[0], *soft[1], 0.5]
+                previous.picture, next_.picture, 0.5]
     output, *_ = _choosing(inputs, source=source)
-    # The others in equal shares, but that the frame has e^3 of one.
-    share = np.array([np.exp(3), 1, 1, 1, 1, 1, 1, 1])
-    share[source:source + (3 if source == _FRAME else 2)] = 0
+    # An estimate counts as its frames, the frame itself as e^3 at first.
+    share = np.array([np.exp(3), 1, 1, previous.support.max(),
+                      next_.support.max(), 1])
+    if source == _FRAME:
+      share[:3] = 0
     wanted = sum(w * p for w, p in zip(share / share.sum(), pictures,
                                        strict=True))
     np.testing.assert_allclose(output, wanted, atol=1e-5)
 
-  @parameterized.parameters(_PREVIOUS, _NEXT)
-  def test_of_another_shot_nothing_is_seen(self, source):
-    *others, previous, next_ = _inputs(has_previous=0.0, has_next=0.0)
+  @parameterized.parameters('previous', 'next_')
+  def test_of_another_shot_nothing_is_seen(self, name):
+    *others, previous, next_ = _inputs(previous=0.0, next_=0.0)
     params = _MODEL.init(jax.random.key(0), *others, previous, next_)
-    pair = {_PREVIOUS: previous, _NEXT: next_}
+    pair = {'previous': previous, 'next_': next_}
     a = _MODEL.apply(params, *others, *pair.values())[0]
-    pair[source] = pair[source]._replace(picture=1 - pair[source].picture)
+    pair[name] = pair[name]._replace(picture=1 - pair[name].picture)
     b = _MODEL.apply(params, *others, *pair.values())[0]
     np.testing.assert_array_equal(a, b)
 

@@ -73,13 +73,13 @@ class ShapesTest(parameterized.TestCase):
     self.assertEqual(restored.damage.shape, (2, 4, 32, 48, 1))
     self.assertEqual(restored.log_variance.shape, (2, 4, 32, 48, 1))
     self.assertEqual(restored.flow.shape, (2, 4, 2, 16, 24, 2))
-    for flows in (past, future):
+    for flows in (past.flows, future.flows):
       self.assertEqual(flows.sixteenth.shape, (2, 4, 2, 3, 2))
       self.assertEqual(flows.eighth.shape, (2, 4, 4, 6, 2))
-      self.assertEqual(flows.quarter.shape, (2, 4, 8, 12, 2))
-    np.testing.assert_array_equal(restored.flow[:, 1:, 0], past.half[:, 1:])
+      self.assertEqual(flows.half.shape, (2, 4, 16, 24, 2))
+    np.testing.assert_array_equal(restored.flow[:, 1:, 0], past.flows.half[:, 1:])
     np.testing.assert_array_equal(
-        restored.flow[:, :-1, 1], future.half[:, :-1])
+        restored.flow[:, :-1, 1], future.flows.half[:, :-1])
     chex.assert_trees_all_equal_shapes_and_dtypes(
         state, _MODEL.initial_state(2, 32, 48))
     chex.assert_tree_all_finite((restored, state))
