@@ -49,7 +49,7 @@ def refine(
 
 def _better(a, b):
   """Of two (flow, error, cost) that of the lower cost; where equal, a."""
-  taken = b[-1] < a[-1]
+  taken = b[-1] < a[-1] - 1e-6  # More than rounding.
   return tuple(jnp.where(taken if y.ndim == taken.ndim else taken[None], y, x)
                for x, y in zip(a, b, strict=True))
 
