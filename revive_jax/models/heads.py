@@ -4,8 +4,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from revive_jax.models import layers
 from revive_jax.models import estimate as estimate_lib
+from revive_jax.models import layers
 from revive_jax.ops import resize
 
 # 3 change, 3 made up, 1 damage, 1 log-variance, 1 sharpening, 6 sources.

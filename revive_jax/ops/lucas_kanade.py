@@ -4,7 +4,7 @@ Gauss-Newton steps on what a window around each pixel shows (Lucas and Kanade
 1981), with robust weights, and drawn towards the flow around it where the
 window shows little (as Bruhn, Weickert and Schnoerr 2005,
 doi:10.1023/B:VISI.0000045324.43199.43). A step that explains the window worse
-is not taken. Nothing is learned: it is as exact on the first day as on the last.
+is not taken. Nothing is learned: it is as exact on the first day as later.
 All in planes [N, H, W], whose shifts CPUs add fast.
 """
 

@@ -71,7 +71,8 @@ def matching(
   photometric, roughness = jnp.zeros(()), jnp.zeros(())
   new_shot = batch.cuts.at[:, 0].set(True)
   end = jnp.roll(new_shot, -1, axis=1)
-  for flow, valid, step in zip(flows, (~new_shot, ~end), (1, -1)):
+  sides = ((~new_shot, 1), (~end, -1))[:len(flows)]
+  for flow, (valid, step) in zip(flows, sides, strict=True):
     valid = flat(valid.astype(jnp.float32)[..., None])[:, 0]
     for block, level in ((16, flow.sixteenth), (8, flow.eighth)):
       frames = resize.mean_pool(batch.target, block)

@@ -77,7 +77,8 @@ class ShapesTest(parameterized.TestCase):
       self.assertEqual(flows.sixteenth.shape, (2, 4, 2, 3, 2))
       self.assertEqual(flows.eighth.shape, (2, 4, 4, 6, 2))
       self.assertEqual(flows.half.shape, (2, 4, 16, 24, 2))
-    np.testing.assert_array_equal(restored.flow[:, 1:, 0], past.flows.half[:, 1:])
+    np.testing.assert_array_equal(
+        restored.flow[:, 1:, 0], past.flows.half[:, 1:])
     np.testing.assert_array_equal(
         restored.flow[:, :-1, 1], future.flows.half[:, :-1])
     chex.assert_trees_all_equal_shapes_and_dtypes(

@@ -62,7 +62,7 @@ class RefineTest(parameterized.TestCase):
 
   def test_where_nothing_shows_it_is_as_around(self):
     this = _texture(sigma=1.5)
-    this[16:21, 23:29] = 0.5
+    this[14:23, 22:30] = 0.5
     flow = _flow(this, np.roll(this, 1, 1))
     self.assertGreater(flow[18, 26, 0], 0.5)
 
