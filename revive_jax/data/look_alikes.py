@@ -21,8 +21,7 @@ def draw(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
   Dark or bright, of opacity 0.3 to 1, with antialiased edges.
   """
-  kind = _KINDS[rng.integers(len(_KINDS))]
-  cover = kind(rng, *image.shape[:2])
+  cover = _kind(rng)(rng, *image.shape[:2])
   return _painted(image, cover, *_paint(rng))
 
 
@@ -34,10 +33,9 @@ def overlay(rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
   through all of the picture never stay: those are scratches.
   """
   length, height, width, _ = clip.shape
-  speed, kinds = np.zeros(2), _KINDS[1:]
-  if rng.random() < 0.5:
-    speed, kinds = rng.uniform(-4, 4, 2), _KINDS
-  kind = kinds[rng.integers(len(kinds))]
+  moves = rng.random() < 0.5
+  speed = rng.uniform(-4, 4, 2) if moves else np.zeros(2)
+  kind = _kind(rng, wires=moves)
   reach = math.ceil(np.abs(speed).max() * length / 2) + 1
   cover = kind(rng, height + 2 * reach, width + 2 * reach)
   paint = _paint(rng)
@@ -118,4 +116,12 @@ def _letters(rng, height, width):
   return cover
 
 
-_KINDS: tuple[Callable[..., np.ndarray], ...] = (_wires, _grid, _dots, _letters)
+# Shares. Grids come often: their upright lines are taken for scratches first.
+_KINDS: dict[Callable[..., np.ndarray], float] = {
+    _wires: 0.2, _grid: 0.5, _dots: 0.15, _letters: 0.15}
+
+
+def _kind(rng, *, wires=True):
+  kinds = [k for k in _KINDS if wires or k is not _wires]
+  shares = np.array([_KINDS[k] for k in kinds])
+  return kinds[rng.choice(len(kinds), p=shares / shares.sum())]

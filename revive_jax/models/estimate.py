@@ -4,8 +4,8 @@ A recursive filter in the form of information: each pixel carries how many
 frames it stands for, and a new frame adds one. It is the filter of Kalman
 (1960, doi:10.1115/1.3662552) for a picture that only moves, with two numbers
 left to the network: how far a pixel of the frame, and what was carried to it,
-are to be believed. So grain falls with the number of frames that show the same, and a
-hole keeps what was seen there before, without being learned first.
+are to be believed. So grain falls with the number of frames that show the
+same, and a hole keeps what was seen there before, without being learned first.
 """
 
 from typing import NamedTuple

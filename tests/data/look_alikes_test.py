@@ -49,7 +49,7 @@ class DrawTest(absltest.TestCase):
 
     clip = np.full((5, 64, 64, 3), 128, np.uint8)
     still = 0
-    with mock.patch.object(look_alikes, '_KINDS', (square, square)):
+    with mock.patch.object(look_alikes, '_KINDS', {square: 1.0}):
       for seed in range(40):
         drawn = look_alikes.overlay(np.random.default_rng(seed), clip)
         self.assertEqual((drawn.shape, drawn.dtype), (clip.shape, np.uint8))
