@@ -34,17 +34,17 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       tfds_dir='',  # where it is,
       tfds_split='train',  # and which part of it.
       photos='',  # Folders of photographs to set in motion, comma-separated.
-      photo_share=0.35,
-      look_alike_share=0.3,  # Of them, with wires, grids, dots and letters...
-      overlay_share=0.15,  # ...and of all clips, with such things laid over.
+      photo_share=0.4,
+      look_alike_share=0.45,  # Of them, with wires, grids, dots and letters...
+      overlay_share=0.3,  # ...and of all clips, with such things laid over.
       held_out=('sam2_03_blocks.mp4', 'intel_asl_walk.mkv', 'grid_lwbsza.mpg',
                 'openh264_flower_720p.h264'),
       textures='',  # Folder of RGBA pictures of real film artefacts.
-      num_frames=3 if tiny else 6, size=32 if tiny else 80, workers=0)
+      num_frames=3 if tiny else 6, size=32 if tiny else 64, workers=0)
 
   c.damage = dict(
       mix='film' if tiny else 'restoration', severity=(0.25, 2.0),
-      clean_share=0.1, told_share=0.1, cut_share=0.15,
+      clean_share=0.1, told_share=0.2, cut_share=0.15,
       causal_share=0.6 if size == 'live' else 0.25, diagonal=552.0, density=3.0)
 
   c.losses = dict(

@@ -6,6 +6,7 @@ not.
 """
 
 from collections.abc import Callable
+import functools
 import math
 import string
 
@@ -21,7 +22,7 @@ def draw(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
   Dark or bright, of opacity 0.3 to 1, with antialiased edges.
   """
-  cover = _kind(rng)(rng, *image.shape[:2])
+  cover = _kind(rng, _KINDS)(rng, *image.shape[:2])
   return _painted(image, cover, *_paint(rng))
 
 
@@ -29,13 +30,14 @@ def overlay(rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
   """Returns clip [T, H, W, 3] uint8 with a look-alike that stays or drifts.
 
   Half of them stay where they are, as a subtitle or a window's bars under a
-  camera that is still; others move evenly, up to 4 px a frame. Straight lines
-  through all of the picture never stay: those are scratches.
+  camera that is still; others move evenly, up to 4 px a frame. Of what stays,
+  straight lines through all of the picture cross others: alone they are
+  scratches.
   """
   length, height, width, _ = clip.shape
   moves = rng.random() < 0.5
   speed = rng.uniform(-4, 4, 2) if moves else np.zeros(2)
-  kind = _kind(rng, wires=moves)
+  kind = _kind(rng, _KINDS if moves else _STILL)
   reach = math.ceil(np.abs(speed).max() * length / 2) + 1
   cover = kind(rng, height + 2 * reach, width + 2 * reach)
   paint = _paint(rng)
@@ -79,13 +81,13 @@ def _wires(rng, height, width):
   return cover
 
 
-def _grid(rng, height, width):
-  """Lines at even distances, one way or two, upright or turned."""
+def _grid(rng, height, width, crossed=0.7):
+  """Lines at even distances, upright or turned; a share of them crossed."""
   cover = np.zeros((height, width), np.uint8)
   pitch, thickness = rng.uniform(8, 48), int(rng.integers(1, 3))
   reach = math.hypot(height, width)
   turned = rng.uniform(-np.pi / 4, np.pi / 4) * (rng.random() < 0.5)
-  for angle in (turned, turned + np.pi / 2)[:1 + (rng.random() < 0.7)]:
+  for angle in (turned, turned + np.pi / 2)[:1 + (rng.random() < crossed)]:
     along = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-along[1], along[0]])
     for step in np.arange(-reach, reach, pitch):
@@ -119,9 +121,10 @@ def _letters(rng, height, width):
 # Shares. Grids come often: their upright lines are taken for scratches first.
 _KINDS: dict[Callable[..., np.ndarray], float] = {
     _wires: 0.2, _grid: 0.5, _dots: 0.15, _letters: 0.15}
+_STILL: dict[Callable[..., np.ndarray], float] = {
+    functools.partial(_grid, crossed=1.0): 0.6, _dots: 0.2, _letters: 0.2}
 
 
-def _kind(rng, *, wires=True):
-  kinds = [k for k in _KINDS if wires or k is not _wires]
-  shares = np.array([_KINDS[k] for k in kinds])
-  return kinds[rng.choice(len(kinds), p=shares / shares.sum())]
+def _kind(rng, kinds):
+  shares = list(kinds.values())
+  return list(kinds)[rng.choice(len(kinds), p=shares)]

@@ -33,52 +33,58 @@ class Estimate(NamedTuple):
 
 
 def follow(estimate: Estimate, flow: jax.Array, keep: jax.Array) -> Estimate:
-  """estimate moved along flow [B, H, W, 2] px; what is unknown adds nothing.
+  """estimate moved along flow [B, H, W, 2] px.
 
+  What is unknown adds nothing; nothing is known beyond the border.
   keep: [B, 1, 1, 1], 0 where it is of another shot.
   """
-  weighted = jnp.concatenate(
-      [estimate.picture * estimate.support, estimate.support], -1)
-  picture, support = jnp.split(warp.by_flow(weighted, flow), [3], -1)
-  moved = Estimate(picture / jnp.maximum(support, _LEAST), support)
-  picture = moved.picture - _softening(moved, flow)
-  return Estimate(picture, support * keep)
+  # The weights only tell known from unknown: weights by support would pull
+  # what lies between two pixels towards the better known one.
+  weight = jnp.minimum(estimate.support, 1)
+  picture, weight, support = jnp.split(warp.by_flow(jnp.concatenate(
+      [estimate.picture * weight, weight, estimate.support], -1), flow),
+      [3, 4], -1)
+  known = (support > _LEAST).astype(jnp.float32)
+  picture = picture / jnp.maximum(weight, _LEAST)
+  picture = picture - _softening(picture, known, flow)
+  return Estimate(picture, support * keep * warp.inside(flow))
 
 
-def _softening(moved: Estimate, flow: jax.Array) -> jax.Array:
-  """What linear interpolation took from moved: f (1 - f) / 2 times its bend.
+def _softening(picture, known, flow):
+  """What linear interpolation took from picture: f (1 - f) / 2 times its bend.
 
   f: the fraction of a pixel it was moved by; the leading term of the error.
-  From frame to frame it would add up to a blur.
+  From frame to frame it would add up to a blur. Where a neighbour is not known
+  nothing is said.
   """
   result = 0.0
   for axis, shift in ((2, flow[..., :1]), (1, flow[..., 1:])):
     fraction = shift - jnp.floor(shift)
-    bend = sum(
-        _toward(moved.picture, step, axis) * moved.known
-        * _neighbour(moved.known, step, axis) for step in (-1, 1))
+    before, after = (_neighbour(picture, step, axis) for step in (-1, 1))
+    both = known * _neighbour(known, -1, axis) * _neighbour(known, 1, axis)
+    bend = both * (before + after - 2 * picture)
     result = result + 0.5 * fraction * (1 - fraction) * bend
   return result
 
 
 def _neighbour(x, step, axis):
-  """x one pixel before (-1) or after (1) along the axis; borders repeat."""
+  """x one pixel before (-1) or after (1) on the axis; 0 beyond the border."""
   size = x.shape[axis]
   part = lambda a, b: jax.lax.slice_in_dim(x, a, b, axis=axis)
-  pair = ([part(1, size), part(size - 1, size)] if step > 0
-          else [part(0, 1), part(0, size - 1)])
-  return jnp.concatenate(pair, axis)
-
-
-def _toward(x, step, axis):
-  return _neighbour(x, step, axis) - x
+  none = jnp.zeros_like(part(0, 1))
+  return jnp.concatenate(
+      [part(1, size), none] if step > 0 else [none, part(0, size - 1)], axis)
 
 
 def difference(frame: jax.Array, estimate: Estimate) -> jax.Array:
-  """How frame [B, H, W, 3] differs, and the support: [B, H/2, W/2, 13]."""
-  difference = 6 * (estimate.picture - frame) * jnp.minimum(estimate.support, 1)
+  """How the estimate differs from frame [B, H, W, 3], and what it stands for.
+
+  [B, H/2, W/2, 13]: 12 differences of 2 x 2 px, and the logarithm of the
+  support.
+  """
+  apart = 6 * (estimate.picture - frame) * jnp.minimum(estimate.support, 1)
   return jnp.concatenate(
-      [resize.space_to_depth(difference),
+      [resize.space_to_depth(apart),
        resize.mean_pool(jnp.log2(1 + estimate.support))], -1)
 
 
@@ -104,5 +110,8 @@ class Update(nn.Module):
     new = of_frame * (1 - mask)
     old = of_before * before.support
     total = new + old
-    picture = (frame * (new + _LEAST) + before.picture * old) / (total + _LEAST)
+    # Where nothing is known the frame stands in, and is not to be used.
+    picture = jnp.where(
+        total > _LEAST, (frame * new + before.picture * old)
+        / jnp.maximum(total, _LEAST), frame)
     return Estimate(picture, jnp.minimum(total, MOST))

@@ -15,7 +15,7 @@ import numpy as np
 from revive_jax.models import layers
 from revive_jax.ops import lucas_kanade, resize, warp
 
-COARSE = 32  # Channels of the descriptors, at 1/8.
+CHANNELS = 32  # Channels of the descriptors, at 1/8.
 _STEPS = {8: 3, 4: 3, 2: 2}  # Of Lucas and Kanade, by fraction.
 
 
@@ -86,7 +86,7 @@ class Descriptors(nn.Module):
     eighth = layers.leaky(
         layers.Down(self.features, dtype=self.dtype)(quarter))
     eighth = layers.leaky(layers.Conv(self.features, dtype=self.dtype)(eighth))
-    return nn.Dense(COARSE, dtype=self.dtype, name='coarse')(eighth)
+    return nn.Dense(CHANNELS, dtype=self.dtype, name='coarse')(eighth)
 
 
 class Matcher(nn.Module):

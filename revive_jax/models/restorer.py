@@ -1,8 +1,9 @@
 """Restorer: damaged clip to clean clip, with what it found and how sure it is.
 
-Bidirectional recurrence with learned alignment, after BasicVSR
-(arXiv:2012.02181), at half resolution; each step of the recurrence is a small
-U-Net, so that a wide damage is seen as a whole. The two directions are
+Bidirectional recurrence after BasicVSR (arXiv:2012.02181), at half resolution,
+along a flow that begins with learned features and ends in Lucas-Kanade steps;
+each step of the recurrence is a small U-Net, so that a wide damage is seen as a
+whole, and hands on an estimate of the picture at full resolution as well. The two directions are
 independent, so that one set of weights also runs causally, and the forward
 state can be carried from window to window exactly.
 
@@ -35,12 +36,12 @@ class Restored(flax.struct.PyTreeNode):
 
 
 class State(flax.struct.PyTreeNode):
-  """What the forward direction hands from frame to frame, [B, h, w, F]."""
+  """What the forward direction hands from frame to frame."""
 
-  picture: jax.Array  # [B, H, W, 3], estimate.Estimate.
+  picture: jax.Array  # [B, H, W, 3], of the estimate.
   support: jax.Array  # [B, H, W, 1]
-  hidden: jax.Array
-  descriptors: jax.Array
+  hidden: jax.Array  # [B, H/2, W/2, F]
+  descriptors: jax.Array  # [B, H/8, W/8, 32]
 
 
 class Flows(flax.struct.PyTreeNode):
@@ -55,8 +56,9 @@ class Direction(NamedTuple):
   """What one direction of the recurrence saw, over time, [B, T, ...]."""
 
   hidden: jax.Array
-  neighbour: estimate_lib.Estimate  # Of the frame before, moved to this one.
-  estimate: estimate_lib.Estimate  # With this one.
+  # Of the frames before (backward: after), moved to this one; and with it.
+  neighbour: estimate_lib.Estimate
+  estimate: estimate_lib.Estimate
   flows: Flows
 
 
@@ -96,7 +98,7 @@ class Cell(nn.Module):
 
 
 class Restorer(nn.Module):
-  """Damaged frames [B, T, H, W, 3] in [0, 1] to Restored, State and Flows.
+  """Damaged frames [B, T, H, W, 3] in [0, 1] to Restored, State, Directions.
 
   H and W are multiples of 16. features: channels at half resolution;
   deep_features: at a quarter, inside the recurrence.
@@ -159,16 +161,8 @@ class Restorer(nn.Module):
     last = (time if carry_after is None else carry_after) - 1
     state = State(*(x[:, last] for x in (
         *past.estimate, past.hidden, descriptors)))
-    future = None
-    backward, next_ = jnp.zeros_like(encoded), past.neighbour._replace(
-        support=jnp.zeros_like(mask))
-    if not causal:
-      future = self._from_the_future(seen, cuts)
-      backward, next_ = future.hidden, future.neighbour
-    if use_future is not None:
-      use_future = use_future[:, None, None, None, None]
-      backward *= use_future.astype(self.dtype)
-      next_ = next_._replace(support=next_.support * use_future)
+    future = None if causal else self._from_the_future(seen, cuts)
+    backward, next_ = _used(future, past, use_future)
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
         (encoded, past.hidden, backward, frames, mask, past.neighbour, next_))
@@ -191,7 +185,7 @@ class Restorer(nn.Module):
                                    self.dtype)
     pictures = [zeros(1, n).astype(jnp.float32) for n in (3, 1)]
     return State(
-        *pictures, zeros(2, self.features), zeros(8, matcher.COARSE))
+        *pictures, zeros(2, self.features), zeros(8, matcher.CHANNELS))
 
   def _step(
       self, cell, update, state, frame, mask, encoded, descriptors, keep
@@ -248,6 +242,18 @@ def _bounded(x, limit=4.0):
   """
   square = jnp.mean(jnp.square(x.astype(jnp.float32)), -1, keepdims=True)
   return x * jax.lax.rsqrt(1 + square / limit**2).astype(x.dtype)
+
+
+def _used(future, past, use_future):
+  """What the heads see of the future: hidden and the estimate after it."""
+  if future is None:
+    return jnp.zeros_like(past.hidden), past.neighbour._replace(
+        support=jnp.zeros_like(past.neighbour.support))
+  if use_future is None:
+    return future.hidden, future.neighbour
+  share = use_future[:, None, None, None, None]
+  return (future.hidden * share.astype(future.hidden.dtype),
+          future.neighbour._replace(support=future.neighbour.support * share))
 
 
 def _keep(cuts):

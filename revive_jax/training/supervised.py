@@ -29,14 +29,14 @@ def init_state(
 
 
 def losses(
-    restored: Any, directions: Sequence[Any], batch: batch_lib.Batch, *,
+    restored: Any, directions: Sequence[Any | None], batch: batch_lib.Batch, *,
     damage_weight: float, epsilon: float,
 ) -> dict[str, jax.Array]:
   """The terms of the loss, means over the batch.
 
   Args:
     restored: restorer.Restored of the batch.
-    directions: restorer.Direction, to the past and to the future.
+    directions: restorer.Direction, to the past and to the future; None: not.
     batch: what was damaged, and what is wanted.
     damage_weight: how much more than others replaced pixels count.
     epsilon: of the Charbonnier distance: errors above it count as they are.
@@ -45,6 +45,7 @@ def losses(
   distance = lambda x: reconstruction.charbonnier(
       x, batch.target, weight=weight, epsilon=epsilon).mean()
   still = jax.lax.stop_gradient(restored.output)
+  directions = [d for d in directions if d is not None]
   return {
       'charbonnier': distance(restored.output),
       'estimate': sum(distance(d.estimate.picture) for d in directions)
@@ -61,11 +62,10 @@ def losses(
 def matching(
     flows: Sequence[Any], batch: batch_lib.Batch
 ) -> dict[str, jax.Array]:
-  """How well the flows explain the clean neighbours, at each resolution.
-
-  flows: restorer.Flows to the past, and to the future if that was looked at.
+  """How well the learned flows, at 1/16 and 1/8, explain the clean neighbours.
 
   The clean frames judge, so that no flow learns to follow the damage.
+  flows: restorer.Flows to the past, and to the future if that was looked at.
   """
   flat = lambda x: x.reshape(-1, *x.shape[2:])
   photometric, roughness = jnp.zeros(()), jnp.zeros(())

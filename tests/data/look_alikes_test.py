@@ -39,6 +39,36 @@ class DrawTest(absltest.TestCase):
     np.testing.assert_array_equal(a, b)
     self.assertTrue((a != c).any())
 
+  def test_kinds_come_in_their_shares(self):
+    calls = {'often': 0, 'rarely': 0}
+
+    def kind(name):
+      def cover(rng, height, width):
+        del rng
+        calls[name] += 1
+        return np.zeros((height, width), np.uint8)
+      return cover
+
+    image = np.zeros((8, 8, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    with mock.patch.object(look_alikes, '_KINDS', {
+        kind('often'): 0.8, kind('rarely'): 0.2}):
+      for _ in range(400):
+        look_alikes.draw(rng, image)
+    self.assertBetween(calls['often'], 290, 350)
+
+  def test_of_what_stays_no_line_is_alone(self):
+    # Lines that stay through all of the picture are scratches, unless crossed.
+    clip = np.full((2, 96, 96, 3), 128, np.uint8)
+    for seed in range(60):
+      drawn = look_alikes.overlay(np.random.default_rng(seed), clip)
+      changed = (drawn != 128).any(-1)
+      if (changed[0] != changed[1]).any():
+        continue
+      along = [changed[0].mean(axis).max() for axis in (0, 1)]
+      if max(along) > 0.99:
+        self.assertGreater(min(along), 0.99, seed)
+
   def test_what_is_laid_over_stays_or_drifts_evenly(self):
     def square(rng, height, width):
       del rng
@@ -49,7 +79,8 @@ class DrawTest(absltest.TestCase):
 
     clip = np.full((5, 64, 64, 3), 128, np.uint8)
     still = 0
-    with mock.patch.object(look_alikes, '_KINDS', {square: 1.0}):
+    with mock.patch.multiple(
+        look_alikes, _KINDS={square: 1.0}, _STILL={square: 1.0}):
       for seed in range(40):
         drawn = look_alikes.overlay(np.random.default_rng(seed), clip)
         self.assertEqual((drawn.shape, drawn.dtype), (clip.shape, np.uint8))

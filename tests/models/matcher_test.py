@@ -100,7 +100,7 @@ class ExpectedShiftTest(absltest.TestCase):
 def _network():
   """A matcher whose refinement is silent and whose choices are sharp."""
   net = matcher.Matcher(8)
-  example = _texture(16, 24, matcher.COARSE)
+  example = _texture(16, 24, matcher.CHANNELS)
   picture = np.zeros((1, 128, 192, 3), np.float32)
   params = draw(net, example, example, picture, picture)
   params['coarse_out'] = jax.tree.map(jnp.zeros_like, params['coarse_out'])
@@ -128,7 +128,7 @@ class MatcherTest(parameterized.TestCase):
   @parameterized.parameters((0, 0), (4, 0), (-2, 6), (3, -5))
   def test_finds_shifts_coarse_to_fine(self, dx, dy):
     params, apply = _network()
-    features = _smooth(16, 24, matcher.COARSE, 1)
+    features = _smooth(16, 24, matcher.CHANNELS, 1)
     picture = 0.5 + 0.15 * _smooth(128, 192, 3, 4)
     flows = apply(params, features, _moved(features, dx, dy), picture,
                   _moved(picture, 8 * dx, 8 * dy))
@@ -144,7 +144,7 @@ class MatcherTest(parameterized.TestCase):
   def test_the_pictures_decide(self):
     # The features say (2, 1) px of 1/8; the pictures stand still.
     params, apply = _network()
-    features = _smooth(16, 24, matcher.COARSE, 1)
+    features = _smooth(16, 24, matcher.CHANNELS, 1)
     picture = 0.5 + 0.15 * _smooth(128, 192, 3, 4)
     _, eighth, half = apply(
         params, features, _moved(features, 2, 1), picture, picture)
@@ -154,7 +154,7 @@ class MatcherTest(parameterized.TestCase):
 
   def test_gradients_reach_what_is_learnt_and_no_picture(self):
     params, _ = _network()
-    a = _texture(16, 24, matcher.COARSE)
+    a = _texture(16, 24, matcher.CHANNELS)
     picture = 0.5 + 0.15 * _smooth(128, 192, 3, 4)
     grads, to_a = _slopes()(
         params, a, _moved(a, 1, 0), picture, _moved(picture, 8, 0))
@@ -169,7 +169,7 @@ class MatcherTest(parameterized.TestCase):
 
   def test_of_empty_descriptors(self):
     params, apply = _network()
-    zeros = jnp.zeros((1, 16, 24, matcher.COARSE))
+    zeros = jnp.zeros((1, 16, 24, matcher.CHANNELS))
     picture = jnp.zeros((1, 128, 192, 3))
     # All shifts that stay inside are as likely: in the corner 0 to 4 px of
     # 1/16, then 0 to 3 px of 1/8.
@@ -185,7 +185,7 @@ class DescriptorsTest(absltest.TestCase):
   def test_shapes(self):
     net, x = matcher.Descriptors(8), jnp.zeros((2, 16, 24, 8))
     coarse, _ = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
-    self.assertEqual(coarse.shape, (2, 4, 6, matcher.COARSE))
+    self.assertEqual(coarse.shape, (2, 4, 6, matcher.CHANNELS))
 
 
 if __name__ == '__main__':

@@ -93,12 +93,12 @@ class MuonTest(absltest.TestCase):
 
   def test_vectors_and_last_layers_move_by_the_others_rate(self):
     grads = {'kernel': jnp.ones((2, 2)), 'bias': jnp.array([1e-3, -1e-3]),
-             'fine_out': {'kernel': jnp.array([[1e-3], [-1e-3]])}}
+             'coarse_out': {'kernel': jnp.array([[1e-3], [-1e-3]])}}
     update = self._update(
         grads, {'kernel': jnp.zeros((2, 2)), 'bias': jnp.zeros(2),
-                'fine_out': {'kernel': jnp.zeros((2, 1))}}, others=0.02)
+                'coarse_out': {'kernel': jnp.zeros((2, 1))}}, others=0.02)
     # Adam with Nesterov's momentum: at the first step 1.47 times the sign.
-    for found in (update['bias'], update['fine_out']['kernel'].ravel()):
+    for found in (update['bias'], update['coarse_out']['kernel'].ravel()):
       np.testing.assert_allclose(
           found, [-0.01 * 1.474, 0.01 * 1.474], rtol=1e-2)
 

@@ -101,6 +101,11 @@ class LossesTest(absltest.TestCase):
     # Of one direction the estimate is as wrong, of the other it is right.
     np.testing.assert_allclose(
         terms['estimate'], terms['charbonnier'] / 2, rtol=1e-4)
+    causal = supervised.losses(
+        restored, (directions[0], None), batch, damage_weight=4.0,
+        epsilon=1e-3)
+    np.testing.assert_allclose(
+        causal['estimate'], terms['charbonnier'], rtol=1e-4)
     np.testing.assert_allclose(terms['cross_entropy'], np.log(2), rtol=1e-5)
     number = damage.size
     np.testing.assert_allclose(
