@@ -3,9 +3,9 @@
 Bidirectional recurrence after BasicVSR (arXiv:2012.02181), at half resolution,
 along a flow that begins with learned features and ends in Lucas-Kanade steps;
 each step of the recurrence is a small U-Net, so that a wide damage is seen as a
-whole, and hands on an estimate of the picture at full resolution as well. The two directions are
-independent, so that one set of weights also runs causally, and the forward
-state can be carried from window to window exactly.
+whole, and hands on an estimate of the picture at full resolution as well. The
+two directions are independent, so that one set of weights also runs causally,
+and the forward state can be carried from window to window exactly.
 
 All is done frame by frame, inside scans over time: what one frame needs stays
 in the processor's cache, which on CPUs is worth a third of the time.
