@@ -11,9 +11,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.seed = 0
 
   # The network: the name of shipped weights, a folder, a file, or a hub id.
-  # '': none; the classical stages restore, which so far come 1 dB closer to the
-  # clean film than the weights that ship (docs/restorer.md).
-  c.weights = ''
+  # '': none; the classical stages restore.
+  c.weights = '' if tiny else 'restorer'
 
   # What may be changed: 'full' (tone, denoise, fill) or 'repair' (fill only;
   # outside the damage every pixel stays as it is).

@@ -38,12 +38,16 @@ def refine(
   still = other - this
   flow, error, cost = _better(
       (flow, error, cost), (jnp.zeros_like(flow), still, _cost(still)))
-  for _ in range(steps):
+
+  def once(_, best):
+    flow, error, _ = best
     tried = flow + _step(slope, error, flow)
     there = moved(other, tried) - this
     # Where nothing shows, both are as good: the step goes with those around.
-    flow, error, cost = _better(
-        (tried, there, _cost(there)), (flow, error, cost))
+    return _better((tried, there, _cost(there)), best)
+
+  # A loop, since compiling the steps one by one takes longer than they do.
+  flow, _, _ = jax.lax.fori_loop(0, steps, once, (flow, error, cost))
   return jnp.stack([flow[0], flow[1]], -1)
 
 

@@ -1,7 +1,6 @@
 """Tests of pipeline/restore.py, with the shipped network in."""
 
 import functools
-import unittest
 
 from absl.testing import absltest
 import numpy as np
@@ -102,9 +101,6 @@ class RestoreTest(absltest.TestCase):
     # The frames before are those of the window before.
     np.testing.assert_array_equal(second.restored[:2], first.restored[3:])
 
-  # The weights of 2730 steps reach 35.9 dB: at the border of a tile the matcher
-  # is led inwards. Once they meet the bound this fails, and the mark goes.
-  @unittest.expectedFailure
   def test_tiles_hardly_show(self):
     film = _film(6, 160, 200)
     whole, _, _ = _run(film)
@@ -138,9 +134,6 @@ class RestoreTest(absltest.TestCase):
     np.testing.assert_array_equal(
         np.round(_joined(parts, 'output') * 255).astype(np.uint8), film)
 
-  # The weights of 2730 steps leave 0.31 of the error. Once they meet the bound
-  # this fails, and the mark goes.
-  @unittest.expectedFailure
   def test_what_is_marked_is_filled(self):
     film = np.round(255 * clips.panning(8)).astype(np.uint8)
     film[4, 30:40, 50:60] = 255
