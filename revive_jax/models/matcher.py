@@ -106,9 +106,12 @@ class Matcher(nn.Module):
   @nn.compact
   def __call__(
       self, this: jax.Array, other: jax.Array, frame: jax.Array,
-      neighbour: jax.Array,
+      neighbour: jax.Array, mask: jax.Array,
   ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Descriptors [N, H/8, W/8, 32] and pictures [N, H, W, 3] of two frames."""
+    """Descriptors [N, H/8, W/8, 32] and pictures [N, H, W, 3] of two frames.
+
+    mask: [N, H, W, 1], 1 where the user marked damage in frame.
+    """
     sharp = self.param('sharpness', nn.initializers.constant(8.0), (2,))
     a, b = _unit(resize.mean_pool(this)), _unit(resize.mean_pool(other))
     scores = sharp[0] * correlation(a, b, self.far)
@@ -121,7 +124,7 @@ class Matcher(nn.Module):
     flow = flow + expected_shift(
         scores + beyond_border(*this.shape[1:3], self.near), self.near)
     eighth = flow + self._refine([0.1 * scores, this, moved, 0.1 * flow])
-    return sixteenth, eighth, exact(eighth, frame, neighbour)
+    return sixteenth, eighth, exact(eighth, frame, neighbour, mask)
 
   def _refine(self, inputs):
     x = jnp.concatenate([i.astype(self.dtype) for i in inputs], -1)
@@ -133,23 +136,25 @@ class Matcher(nn.Module):
 
 
 def exact(
-    guess: jax.Array, frame: jax.Array, neighbour: jax.Array
+    guess: jax.Array, frame: jax.Array, neighbour: jax.Array, mask: jax.Array
 ) -> jax.Array:
   """The flow at 1/2, by what frame and neighbour [N, H, W, 3] show.
 
-  guess: [N, H/8, W/8, 2] px of 1/8. The result has no gradient.
+  guess: [N, H/8, W/8, 2] px of 1/8. What is marked in the frame (mask) is not
+  looked at. The result has no gradient.
   """
   flow, frame, neighbour = jax.lax.stop_gradient((guess, frame, neighbour))
   this, other = (resize.mean_pool(x.mean(-1, keepdims=True))
                  for x in (frame, neighbour))
-  planes = {2: (this, other)}
+  planes = {2: (this, other, resize.mean_pool(1 - mask))}
   for block in (4, 8):
     planes[block] = tuple(map(resize.mean_pool, planes[block // 2]))
   for block, steps in _STEPS.items():
     if block < 8:
       flow = 2 * resize.double(flow)
-    this, other = (x[..., 0] for x in planes[block])
-    flow = lucas_kanade.refine(this, other, flow, steps=steps)
+    this, other, unmarked = (x[..., 0] for x in planes[block])
+    visible = (unmarked > 0.999).astype(jnp.float32)
+    flow = lucas_kanade.refine(this, other, flow, visible, steps=steps)
   return flow
 
 

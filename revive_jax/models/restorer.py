@@ -198,7 +198,7 @@ class Restorer(nn.Module):
     # The matcher learns from clean frames (losses/temporal.py) alone: what the
     # picture asks of a flow is mostly noise, and once led it astray.
     flows = Flows(*self.matcher(
-        descriptors, state.descriptors, frame, state.picture))
+        descriptors, state.descriptors, frame, state.picture, mask))
     neighbour = estimate_lib.follow(
         estimate_lib.Estimate(state.picture, state.support),
         2 * resize.double(flows.half), keep)

@@ -17,7 +17,8 @@ _FARTHEST = 1.0  # px a step may go: beyond, the slope says nothing.
 
 
 def refine(
-    this: jax.Array, other: jax.Array, guess: jax.Array, *, steps: int
+    this: jax.Array, other: jax.Array, guess: jax.Array,
+    visible: jax.Array, *, steps: int,
 ) -> jax.Array:
   """The flow from this to other, [N, H, W] in [0, 1], near a guess, or near 0.
 
@@ -25,6 +26,8 @@ def refine(
     this: planes.
     other: planes: other[y + dy, x + dx] is to show what this shows at [y, x].
     guess: [N, H, W, 2] = (dx, dy) px.
+    visible: [N, H, W] in {0, 1}, where this shows the scene: elsewhere the flow
+      is that around it.
     steps: how many are tried.
 
   Returns:
@@ -33,18 +36,18 @@ def refine(
   slope = _slope(this)
   flow = jnp.stack([guess[..., 0], guess[..., 1]])
   error = moved(other, flow) - this
-  cost = _cost(error)
+  cost = _cost(error, visible)
   # A scene that stands still is common, and a guess may be far off.
   still = other - this
   flow, error, cost = _better(
-      (flow, error, cost), (jnp.zeros_like(flow), still, _cost(still)))
+      (flow, error, cost), (jnp.zeros_like(flow), still, _cost(still, visible)))
 
   def once(_, best):
     flow, error, _ = best
-    tried = flow + _step(slope, error, flow)
+    tried = flow + _step(slope, error, flow, visible)
     there = moved(other, tried) - this
     # Where nothing shows, both are as good: the step goes with those around.
-    return _better((tried, there, _cost(there)), best)
+    return _better((tried, there, _cost(there, visible)), best)
 
   # A loop, since compiling the steps one by one takes longer than they do.
   flow, _, _ = jax.lax.fori_loop(0, steps, once, (flow, error, cost))
@@ -58,10 +61,10 @@ def _better(a, b):
                for x, y in zip(a, b, strict=True))
 
 
-def _step(slope, error, flow):
+def _step(slope, error, flow, visible):
   """The Gauss-Newton step [2, N, H, W] px."""
   dx, dy = slope
-  weight = 1 / (1 + jnp.square(error / _ROBUST))
+  weight = visible / (1 + jnp.square(error / _ROBUST))
   wx, wy = weight * dx, weight * dy
   xx, xy, yy, xe, ye = box(
       jnp.stack([wx * dx, wx * dy, wy * dy, wx * error, wy * error]), 2)
@@ -74,10 +77,10 @@ def _step(slope, error, flow):
   return jnp.clip(step, -_FARTHEST, _FARTHEST)
 
 
-def _cost(error):
+def _cost(error, visible):
   """How badly a window is explained, in [0, 1]; damage counts little."""
   square = jnp.square(error / _ROBUST)
-  return box(square / (1 + square), 2)
+  return box(visible * square / (1 + square), 2)
 
 
 def _slope(x):

@@ -102,10 +102,11 @@ def _network():
   net = matcher.Matcher(8)
   example = _texture(16, 24, matcher.CHANNELS)
   picture = np.zeros((1, 128, 192, 3), np.float32)
-  params = draw(net, example, example, picture, picture)
+  params = draw(net, example, example, picture, picture, picture[..., :1])
   params['coarse_out'] = jax.tree.map(jnp.zeros_like, params['coarse_out'])
   params['sharpness'] = jnp.full(2, 40.0)
-  return params, jax.jit(lambda p, *x: net.apply({'params': p}, *x))
+  none = picture[..., :1]
+  return params, jax.jit(lambda p, *x: net.apply({'params': p}, *x, none))
 
 
 @functools.cache

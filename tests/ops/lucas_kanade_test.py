@@ -24,9 +24,11 @@ def _moved(x, dx, dy):
   return ndimage.shift(x, (dy, dx), order=3, mode='mirror')
 
 
-def _flow(this, other, guess=(0, 0), steps=40):
+def _flow(this, other, guess=(0, 0), steps=40, visible=None):
   guess = np.broadcast_to(np.float32(guess), (1, *this.shape, 2))
-  return np.asarray(_refine(this[None], other[None], guess, steps=steps))[0]
+  visible = np.ones_like(this) if visible is None else visible
+  return np.asarray(_refine(
+      this[None], other[None], guess, visible[None], steps=steps))[0]
 
 
 class RefineTest(parameterized.TestCase):
@@ -60,6 +62,20 @@ class RefineTest(parameterized.TestCase):
     np.testing.assert_allclose(found[far], clean[far], atol=0.02)
     self.assertLess(np.abs(found - (0.6, 0.0))[16:23, 23:30].mean(), 0.15)
 
+  def test_what_is_marked_is_not_looked_at(self):
+    this = _texture()
+    other = _moved(this, 0.6, 0.0)
+    visible = np.ones_like(this)
+    visible[14:24, 22:32] = 0
+    flows = []
+    for value in (0.0, 1.0):
+      marked = np.where(visible, this, np.float32(value))
+      flows.append(_flow(marked, other, visible=visible)[16:22, 24:30])
+    # The slope at the rim sees a pixel of what is marked, no more.
+    np.testing.assert_allclose(flows[0], flows[1], atol=0.1)
+    np.testing.assert_allclose(
+        np.mean(flows, (0, 1, 2)), (0.6, 0.0), atol=0.15)
+
   def test_where_nothing_shows_it_is_as_around(self):
     this = _texture(sigma=1.5)
     this[14:23, 22:30] = 0.5
@@ -79,9 +95,11 @@ class RefineTest(parameterized.TestCase):
   def test_planes_do_not_meet(self):
     a, b = _texture(), _texture(seed=2)
     pair = np.stack([a, b]), np.stack([_moved(a, 1, 0), _moved(b, 0, 1)])
-    flow = _refine(*pair, np.zeros((2, *a.shape, 2), np.float32), steps=4)
+    flow = _refine(*pair, np.zeros((2, *a.shape, 2), np.float32),
+                   np.ones((2, *a.shape), np.float32), steps=4)
     alone = _refine(*(x[1:] for x in pair),
-                    np.zeros((1, *a.shape, 2), np.float32), steps=4)
+                    np.zeros((1, *a.shape, 2), np.float32),
+                    np.ones((1, *a.shape), np.float32), steps=4)
     np.testing.assert_allclose(flow[1:], alone, atol=1e-5)
 
 
