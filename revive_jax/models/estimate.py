@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from revive_jax.ops import resize, warp
 
-MOST = 4.0  # Frames an estimate stands for at most.
+MOST = 6.0  # Frames an estimate stands for at most: as long as training clips.
 _LEAST = 1e-3  # With less than this there is no estimate.
 
 
