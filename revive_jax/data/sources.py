@@ -200,6 +200,12 @@ class TfdsSource:
         raise types.BadInput(
             f'{where} has no feature `video` or `image`, but '
             f'{", ".join(builder.info.features)}; choose another one.')
+      if not (builder.info.available_file_formats()
+              & tfds.core.FileFormat.with_random_access()):
+        raise types.BadInput(
+            f'{where} is stored in a way that cannot be read by index; prepare '
+            'it again with `tfds build --file_format=array_record`, which '
+            f'needs {_EXTRA}.')
       self._kind = kinds[0]
       self._records = builder.as_data_source(split=split)
       if not len(self._records):
@@ -214,11 +220,6 @@ class TfdsSource:
     except ImportError as e:
       raise types.BadInput(
           f'{where} needs TensorFlow to be read; install {_EXTRA}.') from e
-    except NotImplementedError as e:  # What TFDS raises for a TFRecord.
-      raise types.BadInput(
-          f'{where} is stored in a way that cannot be read by index; prepare '
-          'it again with `tfds build --file_format=array_record`, which needs '
-          f'{_EXTRA}.') from e
     except ValueError as e:
       raise types.BadInput(f'{where}: {str(e).splitlines()[0]}') from e
 

@@ -11,6 +11,8 @@ All in planes [N, H, W], whose shifts CPUs add fast.
 import jax
 import jax.numpy as jnp
 
+from revive_jax.ops import warp
+
 _ROBUST = 0.2  # Differences (of [0, 1]) well above it are no motion but damage.
 _STIFFNESS = 1e-2  # Squared slope at which a window counts as its surroundings.
 _FARTHEST = 1.0  # px a step may go: beyond, the slope says nothing.
@@ -33,8 +35,8 @@ def refine(
   Returns:
     (dx, dy) [N, H, W, 2] px.
   """
-  slope = _slope(this)
-  flow = jnp.stack([guess[..., 0], guess[..., 1]])
+  slope, visible = _slope(this), _inner(visible)
+  flow = jnp.moveaxis(guess, -1, 0)
   error = moved(other, flow) - this
   cost = _cost(error, visible)
   # A scene that stands still is common, and a guess may be far off.
@@ -51,7 +53,7 @@ def refine(
 
   # A loop, since compiling the steps one by one takes longer than they do.
   flow, _, _ = jax.lax.fori_loop(0, steps, once, (flow, error, cost))
-  return jnp.stack([flow[0], flow[1]], -1)
+  return jnp.moveaxis(flow, 0, -1)
 
 
 def _better(a, b):
@@ -90,6 +92,13 @@ def _slope(x):
           (down[..., 2:, :] - down[..., :-2, :]) / 2)
 
 
+def _inner(visible):
+  """visible, but where a neighbour is not: slopes there have seen it."""
+  across, down = _padded(visible, -1, 1), _padded(visible, -2, 1)
+  return (visible * across[..., 2:] * across[..., :-2]
+          * down[..., 2:, :] * down[..., :-2, :])
+
+
 def box(x: jax.Array, radius: int) -> jax.Array:
   """Mean of planes [..., H, W] over (2 radius + 1)^2 px; borders repeat."""
   count = 2 * radius + 1
@@ -116,22 +125,4 @@ def _padded(x, axis, size):
 
 def moved(x: jax.Array, flow: jax.Array) -> jax.Array:
   """Planes [N, H, W] along flow [2, N, H, W] = (dx, dy) px, bilinearly."""
-  return jax.vmap(_moved)(x, flow[0], flow[1])
-
-
-def _moved(x, dx, dy):
-  height, width = x.shape
-  column = jnp.arange(width, dtype=jnp.float32)[None, :]
-  row = jnp.arange(height, dtype=jnp.float32)[:, None]
-  column = jnp.clip(column + dx, 0, width - 1)
-  row = jnp.clip(row + dy, 0, height - 1)
-  left, top = jnp.floor(column), jnp.floor(row)
-  across, down = column - left, row - top
-  left, top = left.astype(jnp.int32), top.astype(jnp.int32)
-  right = jnp.minimum(left + 1, width - 1)
-  bottom = jnp.minimum(top + 1, height - 1)
-  line = x.reshape(-1)
-  at = lambda i, j: jnp.take(line, i * width + j, mode='clip')
-  upper = at(top, left) * (1 - across) + at(top, right) * across
-  lower = at(bottom, left) * (1 - across) + at(bottom, right) * across
-  return upper * (1 - down) + lower * down
+  return warp.by_flow(x[..., None], jnp.moveaxis(flow, 0, -1))[..., 0]

@@ -60,6 +60,7 @@ class DrawTest(absltest.TestCase):
   def test_of_what_stays_no_line_is_alone(self):
     # Lines that stay through all of the picture are scratches, unless crossed.
     clip = np.full((2, 96, 96, 3), 128, np.uint8)
+    crossed = 0
     for seed in range(60):
       drawn = look_alikes.overlay(np.random.default_rng(seed), clip)
       changed = (drawn != 128).any(-1)
@@ -68,6 +69,8 @@ class DrawTest(absltest.TestCase):
       along = [changed[0].mean(axis).max() for axis in (0, 1)]
       if max(along) > 0.99:
         self.assertGreater(min(along), 0.99, seed)
+        crossed += 1
+    self.assertGreater(crossed, 5)
 
   def test_what_is_laid_over_stays_or_drifts_evenly(self):
     def square(rng, height, width):
