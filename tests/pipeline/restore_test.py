@@ -139,7 +139,7 @@ class RestoreTest(absltest.TestCase):
     np.testing.assert_array_equal(
         np.round(_joined(parts, 'output') * 255).astype(np.uint8), film)
 
-  # The weights of 4519 steps leave 0.28 of the error. Once they meet the bound
+  # The weights of 4519 steps leave 0.27 of the error. Once they meet the bound
   # this fails, and the mark goes.
   @unittest.expectedFailure
   def test_what_is_marked_is_filled(self):
