@@ -17,6 +17,9 @@ import jax.numpy as jnp
 from revive_jax.ops import resize, warp
 
 MOST = 6.0  # Frames an estimate stands for at most: as long as training clips.
+# What is left of the support from frame to frame. What was seen ten frames ago
+# is to count little: a window that sees no more ahead then hardly differs.
+FADING = 0.75
 _LEAST = 1e-3  # With less than this there is no estimate.
 
 
@@ -33,7 +36,7 @@ class Estimate(NamedTuple):
 
 
 def follow(estimate: Estimate, flow: jax.Array, keep: jax.Array) -> Estimate:
-  """estimate moved along flow [B, H, W, 2] px.
+  """estimate moved along flow [B, H, W, 2] px, a frame older.
 
   What is unknown adds nothing; nothing is known beyond the border.
   keep: [B, 1, 1, 1], 0 where it is of another shot.
@@ -47,7 +50,7 @@ def follow(estimate: Estimate, flow: jax.Array, keep: jax.Array) -> Estimate:
   known = (support > _LEAST).astype(jnp.float32)
   picture = picture / jnp.maximum(weight, _LEAST)
   picture = picture - _softening(picture, known, flow)
-  return Estimate(picture, support * keep * warp.inside(flow))
+  return Estimate(picture, FADING * support * keep * warp.inside(flow))
 
 
 def _softening(picture, known, flow):

@@ -5,8 +5,11 @@ import contextlib
 import os
 
 import av
+import cv2
 
 from revive_jax.video import formats, matroska, probe
+
+_AVX_512 = 13  # OpenCV's number of it (CV_CPU_AVX_512F).
 
 
 class _Sound:
@@ -87,6 +90,10 @@ class VideoFile:
       options = {'level': '3', 'slicecrc': '1', 'g': '1'}
       if min(info.width, info.height) < 16:  # Too small for several slices.
         options['slices'] = '1'
+    elif target.codec == 'h264' and cv2.checkHardwareSupport(_AVX_512):
+      # Some AVX-512 routines of x264 read beyond the picture, and so the same
+      # frames do not always give the same file.
+      options['x264-params'] = 'asm=AVX2'
     stream = self._output.add_stream(
         target.encoder, rate=info.frame_rate, options=options)
     context = stream.codec_context

@@ -70,10 +70,6 @@ class RestoreTest(absltest.TestCase):
     self.assertTrue(np.isin(
         origin[holes], (types.Origin.MOVED, types.Origin.INVENTED)).all())
 
-  # The weights of 4519 steps reach 44.6 dB: behind a scratch that stays, the
-  # estimate remembers more frames than a window looks ahead. Once they meet the
-  # bound this fails, and the mark goes.
-  @unittest.expectedFailure
   def test_windows_hardly_show(self):
     film = _film()
     whole, _, _ = _run(film)
