@@ -2,31 +2,25 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 import math
 import pathlib
 import signal
 import threading
-from typing import Any
 
 from absl import logging
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from revive_jax import models, types
+from revive_jax import types
 from revive_jax import workdir as workdir_lib
-from revive_jax.data import mixture, pipeline
-from revive_jax.degradations import chain
-from revive_jax.degradations import textures as textures_lib
+from revive_jax.algorithms import ALGORITHMS, assembled
 from revive_jax.models import weights as weights_lib
-from revive_jax.training import batch as batch_lib
-from revive_jax.training import checkpoint, log, optimizer, sharding, supervised
+from revive_jax.training import checkpoint, log, sharding
 from revive_jax.training import state as state_lib
+from revive_jax.video import sheet
 
-TRAINERS = {'supervised': supervised}
 # What a run may go on with changed, without a word.
 _FREE = ('num_steps', 'log_every', 'checkpoint_every', 'devices',
          'data.workers')
@@ -35,8 +29,9 @@ _FREE = ('num_steps', 'log_every', 'checkpoint_every', 'devices',
 def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
   """Trains what c says, goes on from workdir's last checkpoint if it has one.
 
-  Writes config.json, metrics.jsonl, plots/, tensorboard/, checkpoints/ and
-  weights/ (the averaged network) into workdir. SIGTERM saves and returns.
+  Writes config.json, metrics.jsonl, plots/, tensorboard/, checkpoints/,
+  weights/ (the averaged network) and, where there is something to see,
+  pictures/ into workdir. SIGTERM saves and returns.
 
   Args:
     c: configs/restorer.py, or another config of mode train.
@@ -54,11 +49,19 @@ def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
 
 
 def _warn_of_changes(c, path) -> None:
-  """Says which settings a run goes on with that it did not begin with."""
+  """Says which settings a run goes on with that it did not begin with.
+
+  Raises:
+    types.BadInput: the run is of another algorithm.
+  """
   try:
     before = json.loads(path.read_text())
   except (OSError, ValueError):
     return
+  if before.get('algorithm', c.algorithm) != c.algorithm:
+    raise types.BadInput(
+        f'{path.parent}: a run of the algorithm {before["algorithm"]}, not of '
+        f'{c.algorithm}; choose another --workdir.')
   flat = lambda tree: {
       '.'.join(key.key for key in keys): value for keys, value in
       jax.tree_util.tree_leaves_with_path(
@@ -73,28 +76,10 @@ def _warn_of_changes(c, path) -> None:
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that cannot be, each in one sentence."""
-  one_of = types.check_choice
-  one_of('algorithm', c.algorithm, tuple(TRAINERS))
-  one_of('model.name', c.model.name, tuple(models.MODELS))
-  one_of('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
-  one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
-  one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
-  one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
+  types.check_choice('algorithm', c.algorithm, tuple(ALGORITHMS))
   for key in ('num_steps', 'batch_size', 'log_every', 'checkpoint_every'):
     if c[key] < 1:
       raise types.BadInput(f'--config.{key}={c[key]} is less than 1.')
-  if not c.data.root and not c.data.photos and not c.data.tfds:
-    raise types.BadInput(
-        'There is nothing to train on; name a folder of videos or of prepared '
-        'records with --config.data.root (see docs/data.md).')
-  low, high = c.damage.severity
-  if not 0 < low <= high:
-    raise types.BadInput(
-        f'--config.damage.severity={(low, high)} is no range of positive '
-        'numbers; give the lower one first.')
-  if c.data.size % 16:
-    raise types.BadInput(
-        f'--config.data.size={c.data.size} is not a multiple of 16.')
   devices = c.devices or jax.device_count()
   if devices > jax.device_count():
     raise types.BadInput(
@@ -103,106 +88,50 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.batch_size={c.batch_size} is not a multiple of the '
         f'{devices} devices; change it, or --config.devices.')
+  ALGORITHMS[c.algorithm].check(c)
 
 
-def make_model(c: ml_collections.ConfigDict):
-  """The network of c.model; its activations are bfloat16 on accelerators."""
-  default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
-  return models.MODELS[c.model.name](
-      **c.model.settings.to_dict(), dtype=jnp.dtype(c.model.dtype or default))
-
-
-def make_data(c: ml_collections.ConfigDict):
-  """Batches of clean clips of c.data, this host's share."""
-  d = c.data
-  found, shares = mixture.mixture(
-      root=d.root, tfds=d.tfds, tfds_dir=d.tfds_dir, tfds_split=d.tfds_split,
-      photos=[f for f in d.photos.split(',') if f], photo_share=d.photo_share,
-      look_alike_share=d.look_alike_share, held_out=d.held_out,
-      num_frames=d.num_frames, size=d.size, seed=c.seed)
-  return pipeline.make_dataset(
-      found, shares, seed=c.seed, batch_size=c.batch_size,
-      num_frames=d.num_frames, size=d.size, overlay_share=d.overlay_share,
-      workers=d.workers, host_index=jax.process_index(),
-      host_count=jax.process_count())
-
-
-def make_trainer(c: ml_collections.ConfigDict, mesh, model):
-  """(init, step): the first state, and the compiled step, of c.algorithm."""
-  trainer = TRAINERS[c.algorithm]
-  o = c.optimizer.to_dict()
-  rate = optimizer.schedule(
-      peak=o.pop('peak'), num_steps=c.num_steps, warmup=o.pop('warmup'),
-      shape=o.pop('shape'), final_decay=o.pop('final_decay'))
-  if o.pop('name') == 'muon':
-    tx = optimizer.muon(rate, **o)
-  else:
-    tx = optimizer.adamw(
-        rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
-  draw = c.damage.to_dict() | {'severity': tuple(c.damage.severity)}
-  step = trainer.compile_step(
-      mesh, model=model, tx=tx, seed=c.seed, draw=batch_lib.Draw(**draw),
-      weights=c.losses.to_dict(), damage_weight=c.damage_weight,
-      epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
-  init = functools.partial(trainer.init_state, model=model, tx=tx)
-  return init, step
-
-
-def _first_state(c, model, init, same):
+def _first_state(c, parts, same):
   """The state before the first step, and the steps behind its weights."""
   rng = jax.random.key(c.seed)
   if not c.init_from:
-    return jax.jit(init, out_shardings=same)(rng), 0
+    return jax.jit(parts.init, out_shardings=same)(rng), 0
   found = weights_lib.read_weights(c.init_from)
-  if found.config['model'] != c.model.name:
+  if found.config['model'] != parts.name:
     raise types.BadInput(
         f'{c.init_from}: weights of a {found.config["model"]}, but the config '
-        f'trains a {c.model.name}.')
-  example = jnp.zeros((1, 2, 32, 32, 3))
-  expected = jax.eval_shape(model.init, rng, example)['params']
-  weights_lib.check_shapes(found.params, expected)
-  state = jax.jit(lambda p: init(rng, params=p), out_shardings=same)(
+        f'trains a {parts.name}.')
+  weights_lib.check_shapes(
+      found.params, jax.eval_shape(parts.init, rng).ema)
+  state = jax.jit(lambda p: parts.init(rng, params=p), out_shardings=same)(
       found.params)
   return state, int(found.config.get('steps', 0))
-
-
-def _textures(c, same):
-  """The shapes of c.data.textures on all devices, or None."""
-  if not c.data.textures:
-    return None
-  try:
-    textures = textures_lib.load_textures(c.data.textures)
-  except FileNotFoundError as error:
-    raise types.BadInput(f'--config.data.textures: {error}') from error
-  return jax.device_put(textures, same)
 
 
 def _train(c, folder) -> state_lib.TrainState:
   mesh = sharding.make_mesh(c.devices or None)
   same = sharding.replicated(mesh)
-  # What the user may have to set right comes before what takes long.
-  data, textures = iter(make_data(c)), _textures(c, same)
-  model = make_model(c)
-  init, step_fn = make_trainer(c, mesh, model)
+  parts = ALGORITHMS[c.algorithm].assemble(c, mesh)
+  data = iter(parts.data)
   with contextlib.ExitStack() as stack:
     saved = stack.enter_context(checkpoint.opened(
         folder / 'checkpoints', every=c.checkpoint_every))
     like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=same),
-        jax.eval_shape(init, jax.random.key(c.seed)))
+        jax.eval_shape(parts.init, jax.random.key(c.seed)))
     if (found := saved.restore_latest(like, data)) is not None:
       state, data, notes = found
       before = notes['before']
     else:
-      state, before = _first_state(c, model, init, same)
+      state, before = _first_state(c, parts, same)
     start = int(state.step)
     writer = None
     if jax.process_index() == 0:
       writer = stack.enter_context(log.opened(
           folder, total_steps=c.num_steps, start_step=start))
     stop = stack.enter_context(_stopped_by_sigterm())
-    loop = _Loop(c, folder, mesh, step_fn, saved, writer, stop, before)
-    return loop.run(state, data, textures, start)
+    loop = _Loop(c, folder, mesh, parts, saved, writer, stop, before)
+    return loop.run(state, data, start)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,18 +141,18 @@ class _Loop:
   c: ml_collections.ConfigDict
   folder: pathlib.Path
   mesh: jax.sharding.Mesh
-  step_fn: Any
+  parts: assembled.Assembled
   saved: checkpoint.Checkpoints
   writer: log.Log | None
   stop: threading.Event
   before: int  # Steps behind the weights it began with.
 
-  def run(self, state, data, textures, start) -> state_lib.TrainState:
+  def run(self, state, data, start) -> state_lib.TrainState:
     """Steps until the last one, or until told to stop."""
     metrics, step = None, start
     for step in range(start + 1, self.c.num_steps + 1):
       batch = sharding.put_batch(next(data), self.mesh)
-      state, new = self.step_fn(state, batch['clean'], textures)
+      state, new = self.parts.step(state, batch)
       # The step before is looked at while this one runs.
       self.look(step - 1, metrics)
       metrics = new
@@ -234,6 +163,7 @@ class _Loop:
         metrics = None
         self.saved.save(step, state, data, {'before': self.before}, force=True)
         self.write_weights(state, step)
+        self.write_pictures(state, step)
       if stopping:
         logging.warning('Stopped by SIGTERM; step %d is saved.', step)
         break
@@ -256,6 +186,14 @@ class _Loop:
         step % self.c.log_every == 0 or step == self.c.num_steps):
       self.writer.write(step, values)
 
+  def write_pictures(self, state, step) -> None:
+    """What the networks make at this step: pictures/<name>_<step>.png."""
+    if self.parts.pictures is None or jax.process_index():
+      return
+    for name, picture in self.parts.pictures(state).items():
+      sheet.write_png(
+          self.folder / 'pictures' / f'{name}_{step:07d}.png', picture)
+
   def complete_weights(self, state) -> None:
     """Writes the weights of a run that was killed after its last step."""
     path, step = self.folder / 'weights' / 'config.json', int(state.step)
@@ -267,12 +205,11 @@ class _Loop:
     """The averaged network as a weights folder, for restore and evaluate."""
     if jax.process_index():
       return
-    c = self.c
-    settings = c.model.settings.to_dict()
+    c, name, settings = self.c, self.parts.name, self.parts.settings
     weights_lib.save_weights(
         self.folder / 'weights', jax.tree.map(np.asarray, state.ema),
-        model=c.model.name, settings=settings, steps=self.before + step,
-        card=f'# {c.model.name}\n\n{self.before + step} steps, {settings}, '
+        model=name, settings=settings, steps=self.before + step,
+        card=f'# {name}\n\n{self.before + step} steps, {settings}, '
         f'trained by `{c.algorithm}` from {c.init_from or "random numbers"}.\n'
         'Settings of the run: config.json of its workdir.\n')
 

@@ -16,6 +16,7 @@ import pytest
 
 from configs import restorer as config
 from revive_jax import train, types
+from revive_jax.algorithms import restorer
 from revive_jax.models import weights
 from tests import compiling
 from tests.data import clips
@@ -190,11 +191,11 @@ class TrainTest(parameterized.TestCase):
     step = lambda state, clean, textures: seen.append(
         (clean.shape, textures.shape)) or (state, {'loss': 1.0})
     init, _ = problem.trainer()
-    with mock.patch.object(train, 'make_trainer', lambda *_: (init, step)):
+    with mock.patch.object(restorer, 'make_trainer', lambda *_: (init, step)):
       train.train(c, f'{folder}/run')
     self.assertEqual(seen, [((8, 3, 32, 32, 3), (2, 96, 96))])
     c.data.root = ''  # Photographs alone will do.
-    batch = next(iter(train.make_data(c)))['clean']
+    batch = next(iter(restorer.make_data(c)))['clean']
     self.assertEqual((batch.shape, batch.dtype), ((8, 3, 32, 32, 3), np.uint8))
 
   def test_weights_of_another_architecture_are_refused(self):

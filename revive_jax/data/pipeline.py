@@ -119,3 +119,29 @@ def make_dataset(
         grain.MultiprocessingOptions(num_workers=workers),
         worker_init_fn=_start_worker)
   return batches
+
+
+def make_pictures(
+    source: Sequence[Any], *, seed: int, batch_size: int, host_index: int = 0,
+    host_count: int = 1,
+) -> grain.IterDataset:
+  """Batches of the records of a source, without end, shuffled anew each time.
+
+  Saved, restored and shared out among hosts as make_dataset's.
+
+  Args:
+    source: records by index, dicts of arrays of one shape.
+    seed: of the order.
+    batch_size: over all hosts.
+    host_index: which host this is.
+    host_count: of how many.
+
+  Raises:
+    types.BadInput: there is nothing, or the batch cannot be shared out.
+  """
+  _check([source], [1.0], batch_size, 1, 1, host_index, host_count)
+  if not len(source):
+    raise types.BadInput('Data: there is nothing in the source.')
+  dataset = grain.MapDataset.source(source).shuffle(seed=seed).repeat()
+  return dataset[host_index::host_count].batch(
+      batch_size // host_count, drop_remainder=True).to_iter_dataset()

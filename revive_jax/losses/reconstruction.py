@@ -1,5 +1,7 @@
 """Distances of a picture to its target, one value per example."""
 
+import math
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -52,6 +54,28 @@ def gaussian_nll(
   weight = jnp.exp(beta * jax.lax.stop_gradient(s))
   loss = 0.5 * weight * (square * jnp.exp(-s) + s)
   return loss.mean(axis=range(1, s.ndim))
+
+
+def bernoulli_nll(logits: jax.Array, target: jax.Array) -> jax.Array:
+  """Negative log-likelihood of target in [0, 1], nats, summed; [B].
+
+  -x log p - (1 - x) log(1 - p), p = sigmoid(logits): Kingma and Welling 2014,
+  arXiv:1312.6114, appendix C.1.
+  """
+  chex.assert_equal_shape([logits, target])
+  logits, target = (x.astype(jnp.float32) for x in (logits, target))
+  loss = jax.nn.softplus(logits) - target * logits
+  return loss.sum(axis=range(1, loss.ndim))
+
+
+def normal_nll(
+    prediction: jax.Array, target: jax.Array, *, sigma: float
+) -> jax.Array:
+  """-log N(target; prediction, sigma^2), nats, summed over [B, ...]; [B]."""
+  chex.assert_equal_shape([prediction, target])
+  error = (prediction - target).astype(jnp.float32) / sigma
+  loss = 0.5 * (error**2 + math.log(2 * math.pi * sigma**2))
+  return loss.sum(axis=range(1, loss.ndim))
 
 
 def l1(prediction: jax.Array, target: jax.Array) -> jax.Array:

@@ -1,5 +1,10 @@
-"""Networks. MODELS by name."""
+"""Networks. MODELS by name; RESTORERS are those that restore frames."""
 
-from revive_jax.models import restorer
+from revive_jax.models import dense, restorer
 
-MODELS = {'restorer': restorer.Restorer}
+MODELS = {
+    'restorer': restorer.Restorer,
+    'dense_generator': dense.Generator,
+    'dense_vae': dense.Vae,
+}
+RESTORERS = ('restorer',)

@@ -32,10 +32,10 @@ def load_weights(where: str | os.PathLike) -> tuple[nn.Module, Any]:
 def build(found: weights.Weights) -> tuple[nn.Module, Any]:
   """load_weights, of weights that have been read."""
   name, settings = found.config['model'], found.config['settings']
-  if name not in models.MODELS:
+  if name not in models.RESTORERS:
     raise types.BadInput(
-        f'{found.name}: weights of a model {name!r}, which this version does '
-        f'not have; it has {", ".join(models.MODELS)}.')
+        f'{found.name}: weights of a model {name!r}, which does not restore '
+        f'frames; this version has {", ".join(models.RESTORERS)}.')
   dtype = jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16
   example = jnp.zeros((1, 1, restorer.BLOCK, restorer.BLOCK, 3))
   try:

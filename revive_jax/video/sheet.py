@@ -23,14 +23,31 @@ def write_sheet(
   sheet = np.vstack([
       np.hstack([_titled(title, p) for title, p in row.items()])
       for row in rows])
-  good, data = cv2.imencode('.png', sheet[..., ::-1])
+  write_png(path, sheet)
+
+
+def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
+  """Writes a picture [H, W, 3] or [H, W, 1] uint8; its folder is made."""
+  good, data = cv2.imencode('.png', picture[..., ::-1])
   if not good:
-    raise ValueError(f'A sheet of {sheet.shape} cannot be written as PNG.')
+    raise ValueError(f'{picture.shape} cannot be written as PNG.')
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   part = path.with_name(f'.{path.name}.part')
   part.write_bytes(data.tobytes())
   part.replace(path)
+
+
+def grid(pictures: np.ndarray, columns: int) -> np.ndarray:
+  """Pictures [N, H, W, C] in [0, 1] row by row, 2 px apart, as uint8.
+
+  N is a multiple of columns.
+  """
+  codes = np.round(255 * np.clip(pictures, 0, 1)).astype(np.uint8)
+  codes = np.pad(codes, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=128)
+  count, height, width, channels = codes.shape
+  rows = codes.reshape(count // columns, columns, height, width, channels)
+  return rows.swapaxes(1, 2).reshape(-1, columns * width, channels)
 
 
 def crop(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import restorer as config
-from revive_jax import train
+from revive_jax.algorithms import restorer as restorer_algorithm
 from revive_jax.models import restorer
 from tests import compiling
 from tests.models.params import draw
@@ -94,12 +94,12 @@ class ShapesTest(parameterized.TestCase):
     self.assertLessEqual(restored.damage.max(), 1)
 
   def test_default_has_at_most_two_million_parameters(self):
-    model = train.make_model(config.get_config())
+    model = restorer_algorithm.make_model(config.get_config())
     params = jax.eval_shape(
         model.init, jax.random.key(0), jnp.zeros((1, 1, 16, 16, 3)))
     count = sum(x.size for x in jax.tree.leaves(params))
     self.assertBetween(count, 500_000, 2_000_000)
-    live = train.make_model(config.get_config('live'))
+    live = restorer_algorithm.make_model(config.get_config('live'))
     self.assertLess(sum(x.size for x in jax.tree.leaves(jax.eval_shape(
         live.init, jax.random.key(0), jnp.zeros((1, 1, 16, 16, 3))))),
         count / 2)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import restorer as config
-from revive_jax import train
+from revive_jax.algorithms import restorer
 from revive_jax.degradations import chain
 from revive_jax.training import sharding
 from revive_jax.video import writer
@@ -61,19 +61,19 @@ def make_config(**values):
   return c
 
 
-_make_trainer = train.make_trainer
+_make_trainer = restorer.make_trainer
 
 
 @functools.cache
 def trainer(devices=1):
   """(init, step) of the config on so many devices."""
   c = make_config(num_steps=100, devices=devices)
-  return _make_trainer(c, sharding.make_mesh(devices), train.make_model(c))
+  return _make_trainer(c, sharding.make_mesh(devices), restorer.make_model(c))
 
 
 @functools.cache
 def first_params():
-  model = train.make_model(make_config())
+  model = restorer.make_model(make_config())
   return params.draw(model, jnp.zeros((1, 2, 32, 32, 3)))
 
 
@@ -95,5 +95,5 @@ def shared_step(before_step: Callable = lambda state: state):
     init, step = trainer(mesh.size)
     return init, lambda state, *inputs: step(before_step(state), *inputs)
 
-  with mock.patch.object(train, 'make_trainer', make_trainer):
+  with mock.patch.object(restorer, 'make_trainer', make_trainer):
     yield

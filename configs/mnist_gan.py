@@ -1,0 +1,43 @@
+"""The article's worked example: a GAN of dense layers on digits."""
+
+import ml_collections
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings of a training.
+
+  Args:
+    size: 'base', on MNIST; 'embedded', on the digits that ship with
+      scikit-learn, without a network; or 'tiny', on those, for tests.
+  """
+  base, embedded, tiny = (size == s for s in ('base', 'embedded', 'tiny'))
+  if not (base or embedded or tiny):
+    raise KeyError(size)
+  c = ml_collections.ConfigDict()
+  c.mode = 'train'
+  c.algorithm = 'image_gan'
+  c.seed = 0
+  c.num_steps = 3 if tiny else 12_000 if embedded else 25_000
+  c.batch_size = 128  # Over all devices. The article takes the whole set.
+  c.log_every = 1 if tiny else 100
+  c.checkpoint_every = 2 if tiny else 2000  # Pictures are drawn then, too.
+  c.init_from = ''  # Weights of a generator to go on from.
+
+  c.data = dict(
+      name='mnist' if base else 'embedded',
+      root='',  # The folder of MNIST's four .gz files; '': they are fetched.
+      prepared='')  # Where its records go; '': TFDS's own folder.
+
+  # 100 -> 128 -> 256 -> 512 -> 1024 -> 784, and 784 -> 1024 -> 512 -> 256 -> 1.
+  c.model = dict(name='dense_generator')
+  c.model.settings = dict(
+      latent=16 if tiny else 100,
+      hidden=(16, 16) if tiny else (128, 256, 512, 1024))
+  c.discriminator = dict(hidden=(16, 16) if tiny else (1024, 512, 256))
+
+  c.loss = 'non_saturating'  # Binary cross-entropy; see losses/adversarial.py.
+  c.gradient_penalty = 0.0  # Weight of R1; 0: none, as in the article.
+  c.optimizer = dict(generator=4e-4, discriminator=1e-4, b1=0.9, b2=0.999)
+  c.ema_decay = 0.999  # The averaged generator is what is drawn and kept.
+  c.devices = 0  # 0: all of them.
+  return c

@@ -1,0 +1,12 @@
+"""From a config to what the loop runs. ALGORITHMS by name.
+
+Each has check(c), which refuses settings that cannot be, and assemble(c, mesh).
+"""
+
+from revive_jax.algorithms import image_gan, image_vae, restorer
+
+ALGORITHMS = {
+    'supervised': restorer,
+    'image_gan': image_gan,
+    'image_vae': image_vae,
+}

@@ -1,0 +1,24 @@
+"""What the loop of train.py needs to know of an algorithm."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from revive_jax.training import state as state_lib
+
+Metrics = dict[str, Any]
+
+
+class Assembled(NamedTuple):
+  """An algorithm with its data and networks, ready to run."""
+
+  data: Iterable[dict[str, np.ndarray]]  # Of grain; this host's share.
+  # (rng, params=None) to the first state; params: of what ships, to go on from.
+  init: Callable[..., state_lib.TrainState]
+  # Jitted; its batch lies on the mesh.
+  step: Callable[..., tuple[state_lib.TrainState, Metrics]]
+  name: str  # Of the network whose weights state.ema holds, in models.MODELS.
+  settings: dict[str, Any]  # Of that network.
+  # state to pictures [H, W, C] uint8, by name; None: there is nothing to see.
+  pictures: Callable[[state_lib.TrainState], dict[str, np.ndarray]] | None

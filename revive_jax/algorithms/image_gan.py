@@ -1,0 +1,51 @@
+"""A GAN that makes pictures from noise: configs/mnist_gan.py."""
+
+import functools
+
+import jax
+import ml_collections
+import numpy as np
+import optax
+
+from revive_jax import models, types
+from revive_jax.algorithms import assembled, images
+from revive_jax.losses import adversarial
+from revive_jax.models import dense
+from revive_jax.training import image_gan
+from revive_jax.video import sheet
+
+_COUNT = 100  # Samples in a picture.
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that cannot be, each in one sentence."""
+  images.check(c)
+  types.check_choice('model.name', c.model.name, ('dense_generator',))
+  types.check_choice('loss', c.loss, tuple(adversarial.GAMES))
+
+
+def assemble(
+    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+) -> assembled.Assembled:
+  """Data, both networks and the step of c."""
+  data = images.make_data(c)
+  settings = c.model.settings.to_dict()
+  generator = models.MODELS[c.model.name](**settings)
+  discriminator = dense.Discriminator(**c.discriminator.to_dict())
+  rates = c.optimizer.to_dict()
+  b1, b2 = rates.pop('b1'), rates.pop('b2')
+  tx = {side: optax.adam(rate, b1=b1, b2=b2) for side, rate in rates.items()}
+  static = dict(generator=generator, discriminator=discriminator, tx=tx)
+  step = image_gan.compile_step(
+      mesh, **static, game=adversarial.GAMES[c.loss], seed=c.seed,
+      gamma=c.gradient_penalty, ema_decay=c.ema_decay)
+
+  def pictures(state):
+    made = image_gan.samples(
+        state.ema, jax.random.key(c.seed), generator=generator, count=_COUNT)
+    return {'samples': sheet.grid(np.asarray(made), 10)}
+
+  return assembled.Assembled(
+      data=data, init=functools.partial(image_gan.init_state, **static),
+      step=lambda state, batch: step(state, batch['image']),
+      name=c.model.name, settings=settings, pictures=pictures)

@@ -1,0 +1,52 @@
+"""A variational autoencoder of pictures: configs/mnist_vae.py."""
+
+import functools
+
+import jax
+import ml_collections
+import numpy as np
+
+from revive_jax import models, types
+from revive_jax.algorithms import assembled, images
+from revive_jax.training import optimizer, vae
+from revive_jax.video import sheet
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that cannot be, each in one sentence."""
+  images.check(c)
+  types.check_choice('model.name', c.model.name, ('dense_vae',))
+  types.check_choice('likelihood', c.likelihood, vae.LIKELIHOODS)
+  types.check_choice('optimizer.shape', c.optimizer.shape,
+                     ('cosine', 'constant'))
+
+
+def assemble(
+    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+) -> assembled.Assembled:
+  """Data, network and step of c."""
+  data, held_out = images.make_data(c), images.pictures(c, 'test')
+  settings = c.model.settings.to_dict()
+  model = models.MODELS[c.model.name](**settings)
+  o = c.optimizer.to_dict()
+  rate = optimizer.schedule(
+      num_steps=c.num_steps,
+      **{k: o[k] for k in ('peak', 'warmup', 'shape', 'final_decay')})
+  tx = optimizer.adamw(
+      rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+  step = vae.compile_step(
+      mesh, model=model, tx=tx, seed=c.seed, likelihood=c.likelihood,
+      ema_decay=c.ema_decay, **c.losses.to_dict())
+  seen = np.stack([held_out[i]['image'] for i in range(50)]) / np.float32(255)
+  show = functools.partial(
+      vae.show, x=seen, rng=jax.random.key(c.seed), model=model,
+      likelihood=c.likelihood)
+  return assembled.Assembled(
+      data=data,
+      init=functools.partial(
+          vae.init_state, model=model, tx=tx, shape=seen.shape[1:]),
+      step=lambda state, batch: step(state, batch['image']),
+      name=c.model.name, settings=settings,
+      pictures=lambda state: {
+          name: sheet.grid(np.asarray(x), 10)
+          for name, x in show(state.ema).items()})

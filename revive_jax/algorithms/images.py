@@ -1,0 +1,26 @@
+"""What algorithms on small pictures share: their data."""
+
+import jax
+import ml_collections
+
+from revive_jax import types
+from revive_jax.data import digits, pipeline
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses data that are not known."""
+  types.check_choice('data.name', c.data.name, ('mnist', 'embedded'))
+
+
+def pictures(c: ml_collections.ConfigDict, split: str):
+  """{'image': [28, 28, 1] uint8, 'label'} by index, of a split of c.data."""
+  if c.data.name == 'embedded':
+    return digits.embedded(split)
+  return digits.mnist(split, root=c.data.root, prepared=c.data.prepared)
+
+
+def make_data(c: ml_collections.ConfigDict):
+  """Batches of pictures of c.data, this host's share."""
+  return pipeline.make_pictures(
+      pictures(c, 'train'), seed=c.seed, batch_size=c.batch_size,
+      host_index=jax.process_index(), host_count=jax.process_count())

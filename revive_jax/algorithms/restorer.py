@@ -1,0 +1,103 @@
+"""The restorer, supervised: configs/restorer.py."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from revive_jax import models, types
+from revive_jax.algorithms import assembled
+from revive_jax.data import mixture, pipeline
+from revive_jax.degradations import chain
+from revive_jax.degradations import textures as textures_lib
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import optimizer, sharding, supervised
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that cannot be, each in one sentence."""
+  one_of = types.check_choice
+  one_of('model.name', c.model.name, models.RESTORERS)
+  one_of('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
+  one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
+  one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
+  one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
+  if not c.data.root and not c.data.photos and not c.data.tfds:
+    raise types.BadInput(
+        'There is nothing to train on; name a folder of videos or of prepared '
+        'records with --config.data.root (see docs/data.md).')
+  low, high = c.damage.severity
+  if not 0 < low <= high:
+    raise types.BadInput(
+        f'--config.damage.severity={(low, high)} is no range of positive '
+        'numbers; give the lower one first.')
+  if c.data.size % 16:
+    raise types.BadInput(
+        f'--config.data.size={c.data.size} is not a multiple of 16.')
+
+
+def assemble(
+    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+) -> assembled.Assembled:
+  """Data, network and step of c."""
+  # What the user may have to set right comes before what takes long.
+  data, textures = make_data(c), _textures(c, sharding.replicated(mesh))
+  init, step = make_trainer(c, mesh, make_model(c))
+  return assembled.Assembled(
+      data=data, init=init,
+      step=lambda state, batch: step(state, batch['clean'], textures),
+      name=c.model.name, settings=c.model.settings.to_dict(), pictures=None)
+
+
+def make_model(c: ml_collections.ConfigDict):
+  """The network of c.model; its activations are bfloat16 on accelerators."""
+  default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
+  return models.MODELS[c.model.name](
+      **c.model.settings.to_dict(), dtype=jnp.dtype(c.model.dtype or default))
+
+
+def make_data(c: ml_collections.ConfigDict):
+  """Batches of clean clips of c.data, this host's share."""
+  d = c.data
+  found, shares = mixture.mixture(
+      root=d.root, tfds=d.tfds, tfds_dir=d.tfds_dir, tfds_split=d.tfds_split,
+      photos=[f for f in d.photos.split(',') if f], photo_share=d.photo_share,
+      look_alike_share=d.look_alike_share, held_out=d.held_out,
+      num_frames=d.num_frames, size=d.size, seed=c.seed)
+  return pipeline.make_dataset(
+      found, shares, seed=c.seed, batch_size=c.batch_size,
+      num_frames=d.num_frames, size=d.size, overlay_share=d.overlay_share,
+      workers=d.workers, host_index=jax.process_index(),
+      host_count=jax.process_count())
+
+
+def make_trainer(c: ml_collections.ConfigDict, mesh, model):
+  """(init, step): the first state, and the compiled step."""
+  o = c.optimizer.to_dict()
+  rate = optimizer.schedule(
+      peak=o.pop('peak'), num_steps=c.num_steps, warmup=o.pop('warmup'),
+      shape=o.pop('shape'), final_decay=o.pop('final_decay'))
+  if o.pop('name') == 'muon':
+    tx = optimizer.muon(rate, **o)
+  else:
+    tx = optimizer.adamw(
+        rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+  draw = c.damage.to_dict() | {'severity': tuple(c.damage.severity)}
+  step = supervised.compile_step(
+      mesh, model=model, tx=tx, seed=c.seed, draw=batch_lib.Draw(**draw),
+      weights=c.losses.to_dict(), damage_weight=c.damage_weight,
+      epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
+  init = functools.partial(supervised.init_state, model=model, tx=tx)
+  return init, step
+
+
+def _textures(c, same):
+  """The shapes of c.data.textures on all devices, or None."""
+  if not c.data.textures:
+    return None
+  try:
+    textures = textures_lib.load_textures(c.data.textures)
+  except FileNotFoundError as error:
+    raise types.BadInput(f'--config.data.textures: {error}') from error
+  return jax.device_put(textures, same)
