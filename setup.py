@@ -45,6 +45,7 @@ setuptools.setup(
         'safetensors',
         'scenedetect-headless>=0.7',
         'scikit-image>=0.25',
+        'scikit-learn',  # Its digits: the offline data of configs/mnist_*.
         'scipy',
         'tensorboardX>=2.6',
         'tensorflow-datasets>=4.9.9',

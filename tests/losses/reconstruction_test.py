@@ -150,5 +150,26 @@ class FocalFrequencyTest(absltest.TestCase):
     np.testing.assert_array_equal(slope, 0)
 
 
+class LikelihoodTest(absltest.TestCase):
+
+  def test_against_scipy(self):
+    rng = np.random.default_rng(0)
+    y, x = rng.standard_normal((3, 4, 5)), rng.random((3, 4, 5))
+    p = 1 / (1 + np.exp(-y))
+    expected = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum((1, 2))
+    np.testing.assert_allclose(
+        reconstruction.bernoulli_nll(jnp.asarray(y), jnp.asarray(x)), expected,
+        rtol=1e-5)
+    np.testing.assert_allclose(
+        reconstruction.normal_nll(jnp.asarray(y), jnp.asarray(x), sigma=0.7),
+        -stats.norm(y, 0.7).logpdf(x).sum((1, 2)), rtol=1e-5)
+
+  def test_does_not_overflow(self):
+    y, x = jnp.array([[-1e4, 1e4]]), jnp.array([[0.0, 1.0]])
+    np.testing.assert_allclose(reconstruction.bernoulli_nll(y, x), [0])
+    grad = jax.grad(lambda y: reconstruction.bernoulli_nll(y, 1 - x).sum())(y)
+    np.testing.assert_allclose(grad, [[-1, 1]])
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -21,6 +21,14 @@ class SheetTest(absltest.TestCase):
     np.testing.assert_array_equal(cut['a'][::2, ::2], frame[:20, 30:])
     self.assertEqual((cut['b'].dtype, cut['b'].shape), (bool, (40, 60)))
 
+  def test_grid_is_row_by_row(self):
+    pictures = np.arange(6).reshape(6, 1, 1, 1) / 255 * np.ones((1, 2, 3, 1))
+    made = sheet.grid(pictures, 3)
+    self.assertEqual((made.shape, made.dtype), ((2 * 4, 3 * 5, 1), np.uint8))
+    np.testing.assert_array_equal(
+        made[1::4, 1::5, 0], [[0, 1, 2], [3, 4, 5]])
+    self.assertEqual(made[0, 0, 0], 128)  # The gap.
+
 
 if __name__ == '__main__':
   absltest.main()
