@@ -185,6 +185,8 @@ class _Loop:
     if self.writer is not None and (
         step % self.c.log_every == 0 or step == self.c.num_steps):
       self.writer.write(step, values)
+      if text := self.parts.warn(values):
+        logging.log_every_n_seconds(logging.WARNING, text, 300)
 
   def write_pictures(self, state, step) -> None:
     """What the networks make at this step: pictures/<name>_<step>.png."""

@@ -3,10 +3,11 @@
 Each has check(c), which refuses settings that cannot be, and assemble(c, mesh).
 """
 
-from revive_jax.algorithms import image_gan, image_vae, restorer
+from revive_jax.algorithms import gan, image_gan, image_vae, restorer
 
 ALGORITHMS = {
     'supervised': restorer,
+    'gan': gan,
     'image_gan': image_gan,
     'image_vae': image_vae,
 }

@@ -21,4 +21,7 @@ class Assembled(NamedTuple):
   name: str  # Of the network whose weights state.ema holds, in models.MODELS.
   settings: dict[str, Any]  # Of that network.
   # state to pictures [H, W, C] uint8, by name; None: there is nothing to see.
-  pictures: Callable[[state_lib.TrainState], dict[str, np.ndarray]] | None
+  pictures: Callable[[state_lib.TrainState], dict[str, np.ndarray]] | None = (
+      None)
+  # What there is to say of metrics that are logged, a sentence or nothing.
+  warn: Callable[[Metrics], str] = lambda metrics: ''

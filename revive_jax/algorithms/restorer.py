@@ -42,12 +42,12 @@ def assemble(
 ) -> assembled.Assembled:
   """Data, network and step of c."""
   # What the user may have to set right comes before what takes long.
-  data, textures = make_data(c), _textures(c, sharding.replicated(mesh))
+  data, textures = make_data(c), make_textures(c, sharding.replicated(mesh))
   init, step = make_trainer(c, mesh, make_model(c))
   return assembled.Assembled(
       data=data, init=init,
       step=lambda state, batch: step(state, batch['clean'], textures),
-      name=c.model.name, settings=c.model.settings.to_dict(), pictures=None)
+      name=c.model.name, settings=c.model.settings.to_dict())
 
 
 def make_model(c: ml_collections.ConfigDict):
@@ -74,25 +74,34 @@ def make_data(c: ml_collections.ConfigDict):
 
 def make_trainer(c: ml_collections.ConfigDict, mesh, model):
   """(init, step): the first state, and the compiled step."""
-  o = c.optimizer.to_dict()
-  rate = optimizer.schedule(
-      peak=o.pop('peak'), num_steps=c.num_steps, warmup=o.pop('warmup'),
-      shape=o.pop('shape'), final_decay=o.pop('final_decay'))
-  if o.pop('name') == 'muon':
-    tx = optimizer.muon(rate, **o)
-  else:
-    tx = optimizer.adamw(
-        rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
-  draw = c.damage.to_dict() | {'severity': tuple(c.damage.severity)}
+  tx = make_optimizer(c)
   step = supervised.compile_step(
-      mesh, model=model, tx=tx, seed=c.seed, draw=batch_lib.Draw(**draw),
+      mesh, model=model, tx=tx, seed=c.seed, draw=make_draw(c),
       weights=c.losses.to_dict(), damage_weight=c.damage_weight,
       epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
   init = functools.partial(supervised.init_state, model=model, tx=tx)
   return init, step
 
 
-def _textures(c, same):
+def make_optimizer(c: ml_collections.ConfigDict):
+  """The optimizer of the restorer."""
+  o = c.optimizer.to_dict()
+  rate = optimizer.schedule(
+      peak=o.pop('peak'), num_steps=c.num_steps, warmup=o.pop('warmup'),
+      shape=o.pop('shape'), final_decay=o.pop('final_decay'))
+  if o.pop('name') == 'muon':
+    return optimizer.muon(rate, **o)
+  return optimizer.adamw(
+      rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+
+
+def make_draw(c: ml_collections.ConfigDict) -> batch_lib.Draw:
+  """How clips are damaged."""
+  return batch_lib.Draw(
+      **(c.damage.to_dict() | {'severity': tuple(c.damage.severity)}))
+
+
+def make_textures(c: ml_collections.ConfigDict, same):
   """The shapes of c.data.textures on all devices, or None."""
   if not c.data.textures:
     return None

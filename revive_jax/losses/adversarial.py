@@ -1,7 +1,8 @@
 """Losses of a generator and a discriminator, and regularisers, [B] each.
 
 Verdicts are logits [B, ...]: of a frame, of patches, of pixels; the mean over
-all but the first axis is one example's loss.
+all but the first axis, weighted if a weight [B, ...] is given, is one example's
+loss.
 """
 
 from collections.abc import Callable
@@ -15,48 +16,51 @@ import jax.numpy as jnp
 class Game(NamedTuple):
   """One adversarial loss: what each side pays for verdicts [B, ...].
 
-  discriminator, generator: (real, fake) to [B]; most generators ignore real.
+  discriminator, generator: (real, fake, weight=None) to [B]; most generators
+  ignore real.
   """
 
-  discriminator: Callable[[jax.Array, jax.Array], jax.Array]
-  generator: Callable[[jax.Array, jax.Array], jax.Array]
+  discriminator: Callable[..., jax.Array]
+  generator: Callable[..., jax.Array]
 
 
-def _non_saturating_discriminator(real, fake):
-  return _mean(jax.nn.softplus(-real)) + _mean(jax.nn.softplus(fake))
+def _non_saturating_discriminator(real, fake, weight=None):
+  return (_mean(jax.nn.softplus(-real), weight)
+          + _mean(jax.nn.softplus(fake), weight))
 
 
-def _non_saturating_generator(real, fake):
+def _non_saturating_generator(real, fake, weight=None):
   del real
-  return _mean(jax.nn.softplus(-fake))
+  return _mean(jax.nn.softplus(-fake), weight)
 
 
-def _hinge_discriminator(real, fake):
-  return _mean(jax.nn.relu(1 - real)) + _mean(jax.nn.relu(1 + fake))
+def _hinge_discriminator(real, fake, weight=None):
+  return (_mean(jax.nn.relu(1 - real), weight)
+          + _mean(jax.nn.relu(1 + fake), weight))
 
 
-def _hinge_generator(real, fake):
+def _hinge_generator(real, fake, weight=None):
   del real
-  return -_mean(fake)
+  return -_mean(fake, weight)
 
 
-def _least_squares_discriminator(real, fake):
-  return 0.5 * (_mean((real - 1) ** 2) + _mean(fake**2))
+def _least_squares_discriminator(real, fake, weight=None):
+  return 0.5 * (_mean((real - 1) ** 2, weight) + _mean(fake**2, weight))
 
 
-def _least_squares_generator(real, fake):
+def _least_squares_generator(real, fake, weight=None):
   del real
-  return 0.5 * _mean((fake - 1) ** 2)
+  return 0.5 * _mean((fake - 1) ** 2, weight)
 
 
-def _relativistic_discriminator(real, fake):
+def _relativistic_discriminator(real, fake, weight=None):
   chex.assert_equal_shape([real, fake])
-  return _mean(jax.nn.softplus(fake - real))
+  return _mean(jax.nn.softplus(fake - real), weight)
 
 
-def _relativistic_generator(real, fake):
+def _relativistic_generator(real, fake, weight=None):
   chex.assert_equal_shape([real, fake])
-  return _mean(jax.nn.softplus(real - fake))
+  return _mean(jax.nn.softplus(real - fake), weight)
 
 
 GAMES = {
@@ -94,14 +98,15 @@ def gradient_penalty(
 
 def lecam(
     real: jax.Array, fake: jax.Array, real_mean: jax.Array,
-    fake_mean: jax.Array,
+    fake_mean: jax.Array, weight: jax.Array | None = None,
 ) -> jax.Array:
   """Distance of verdicts [B, ...] from the other side's usual one, [B].
 
   (D(x) - fake_mean)^2 + (D(G(z)) - real_mean)^2: Tseng et al. 2021,
   arXiv:2104.03310, equation 3. real_mean, fake_mean: running means, scalars.
   """
-  return _mean((real - fake_mean) ** 2) + _mean((fake - real_mean) ** 2)
+  return (_mean((real - fake_mean) ** 2, weight)
+          + _mean((fake - real_mean) ** 2, weight))
 
 
 def feature_matching(
@@ -116,10 +121,18 @@ def feature_matching(
              for a, b in zip(real, fake, strict=True)) / len(real)
 
 
-def accuracy(real: jax.Array, fake: jax.Array) -> jax.Array:
+def accuracy(
+    real: jax.Array, fake: jax.Array, weight: jax.Array | None = None
+) -> jax.Array:
   """Share of right verdicts [B, ...]: half when it only guesses, [B]."""
-  return 0.5 * (_mean(real > 0) + _mean(fake <= 0))
+  return 0.5 * (_mean(real > 0, weight) + _mean(fake <= 0, weight))
 
 
-def _mean(x):
-  return jnp.mean(x.astype(jnp.float32), range(1, x.ndim))
+def _mean(x, weight=None):
+  """Over all but the first axis; 0 where all weights are."""
+  x, axes = jnp.asarray(x, jnp.float32), tuple(range(1, x.ndim))
+  if weight is None:
+    return x.mean(axes)
+  chex.assert_equal_shape([x, weight])
+  total = weight.sum(axes)
+  return (x * weight).sum(axes) / jnp.where(total > 0, total, 1)

@@ -124,13 +124,13 @@ def train_step(
   ema = optax.incremental_update(params, state.ema, step_size=1 - decay)
   metrics |= {
       'loss': loss,
-      'psnr_damaged': _psnr(batch.damaged, batch.target),
-      'psnr': _psnr(restored.output, batch.target),
+      'psnr_damaged': psnr(batch.damaged, batch.target),
+      'psnr': psnr(restored.output, batch.target),
       **{f'grad_norm/{k}': optax.tree.norm(v) for k, v in grads.items()}}
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
 
 
-def _psnr(x, target):
+def psnr(x: jax.Array, target: jax.Array) -> jax.Array:
   """Of the whole batch, dB, so that undamaged clips do not outweigh others."""
   return -10 * jnp.log10(jnp.mean((jnp.clip(x, 0, 1) - target) ** 2) + 1e-10)
 

@@ -51,6 +51,18 @@ class GamesTest(parameterized.TestCase):
       game.generator(_REAL, _FAKE[:1])
 
   @parameterized.parameters(*adversarial.GAMES)
+  def test_weights_choose(self, name):
+    game = adversarial.GAMES[name]
+    weight = np.float32([[0, 2], [0, 0]])
+    for pay in game:
+      # The second of the first example alone counts; nothing of the second.
+      chosen = pay(_REAL[:1, 1:], _FAKE[:1, 1:])[0]
+      np.testing.assert_allclose(
+          pay(_REAL, _FAKE, weight), [chosen, 0], rtol=1e-6, atol=1e-7)
+      np.testing.assert_allclose(
+          pay(_REAL, _FAKE, np.ones_like(_REAL)), pay(_REAL, _FAKE), rtol=1e-6)
+
+  @parameterized.parameters(*adversarial.GAMES)
   def test_each_side_pulls_its_way(self, name):
     game = adversarial.GAMES[name]
     zero = jnp.zeros((3, 4, 5, 1))

@@ -150,7 +150,7 @@ class FocalFrequencyTest(absltest.TestCase):
     np.testing.assert_array_equal(slope, 0)
 
 
-class LikelihoodTest(absltest.TestCase):
+class CodedLikelihoodTest(absltest.TestCase):
 
   def test_against_scipy(self):
     rng = np.random.default_rng(0)

@@ -1,0 +1,254 @@
+"""Adversarial training of the restorer, best begun from supervised weights.
+
+The discriminators see the clean clip, and the clean clip with the damage filled
+by the restorer: outside the damage both are the same, so that nothing is asked
+for there but what supervised training asks for.
+"""
+
+from collections.abc import Mapping
+import functools
+from typing import Any, NamedTuple
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from revive_jax.losses import adversarial
+from revive_jax.ops import resize
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import sharding, supervised
+from revive_jax.training import state as state_lib
+
+SIDES = ('frame', 'clip')
+_USUAL = 0.99  # Of the running means of verdicts and accuracies.
+_WON, _LOST = 0.97, 0.53  # Accuracies beyond which one side has won.
+
+
+class Rules(NamedTuple):
+  """How the game is played."""
+
+  game: adversarial.Game
+  adversarial: Mapping[str, float]  # Weight of the verdicts, by side.
+  feature_matching: float
+  lecam: float
+  start: int  # The step at which the weights begin to rise,
+  warmup: int  # and how many steps they take.
+
+
+def init_state(
+    rng: jax.Array, *, model: nn.Module, judges: Mapping[str, nn.Module],
+    tx: Mapping[str, optax.GradientTransformation], params: Any | None = None,
+) -> state_lib.TrainState:
+  """The state before the first step.
+
+  Args:
+    rng: what is drawn with.
+    model: the restorer.
+    judges: the discriminators, by side.
+    tx: optimizers of 'generator' and 'discriminators'.
+    params: of the restorer, to go on from; None: drawn.
+  """
+  rngs = jax.random.split(rng, 3)
+  clip = jnp.zeros((1, 3, 32, 32, 3))
+  if params is None:
+    params = model.init(rngs[0], clip)['params']
+  mask = clip[..., :1]
+  drawn = {
+      'frame': judges['frame'].init(rngs[1], clip[:, 0], mask[:, 0])['params'],
+      'clip': judges['clip'].init(rngs[2], clip, mask)['params']}
+  usual = {side: dict(real=jnp.zeros(()), fake=jnp.zeros(()),
+                      accuracy=jnp.full((), 0.5)) for side in SIDES}
+  return state_lib.TrainState(
+      step=jnp.zeros((), jnp.int32),
+      params={'generator': params, 'discriminators': drawn},
+      opt_state={'generator': tx['generator'].init(params),
+                 'discriminators': tx['discriminators'].init(drawn),
+                 'usual': usual},
+      ema=jax.tree.map(jnp.copy, params))
+
+
+def judge(
+    judges: Mapping[str, nn.Module], params: Any, clip: jax.Array,
+    damage: jax.Array,
+) -> dict[str, Any]:
+  """The verdicts on a clip [B, T, H, W, 3], by side; T at least 3."""
+  flat = lambda x: x.reshape(-1, *x.shape[2:])
+  apply = lambda side, *x: judges[side].apply({'params': params[side]}, *x)
+  return {'frame': apply('frame', flat(clip), flat(damage)),
+          'clip': apply('clip', clip, damage)}
+
+
+def where_it_counts(damage: jax.Array) -> dict[str, jax.Array]:
+  """Weights of the verdicts: 1 on damage [B, T, H, W, 1] and what sees it."""
+  patches = (resize.mean_pool(damage, 8) > 0).astype(jnp.float32)
+  time = damage.shape[1]
+  three = jnp.stack([patches[:, i:time - 2 + i] for i in range(3)])
+  return {'frame': damage.reshape(-1, *damage.shape[2:]), 'clip': three.max(0)}
+
+
+def filled(output: jax.Array, batch: batch_lib.Batch) -> jax.Array:
+  """The clean clip, its damage filled by output."""
+  return jnp.where(batch.damage > 0, jnp.clip(output, 0, 1), batch.target)
+
+
+def share(step: jax.Array, rules: Rules) -> jax.Array:
+  """Of the adversarial weights that counts at a step: from 0 up to 1."""
+  done = (step - rules.start).astype(jnp.float32)
+  return jnp.clip(done / max(rules.warmup, 1), 0, 1)
+
+
+def generator_terms(
+    real: Mapping[str, Any], fake: Mapping[str, Any],
+    weight: Mapping[str, jax.Array], rules: Rules,
+) -> dict[str, jax.Array]:
+  """What the restorer pays for verdicts, means over the batch."""
+  terms = {f'adversarial/{side}': rules.game.generator(
+      real[side].logits, fake[side].logits, weight[side]).mean()
+           for side in SIDES}
+  terms['feature_matching'] = sum(adversarial.feature_matching(
+      real[side].features, fake[side].features).mean() for side in SIDES) / 2
+  return terms
+
+
+def discriminator_loss(
+    real: Mapping[str, Any], fake: Mapping[str, Any],
+    weight: Mapping[str, jax.Array], usual: Any, rules: Rules,
+) -> tuple[jax.Array, dict[str, Any]]:
+  """What the discriminators pay, and the new running means of each side."""
+  total, new = jnp.zeros(()), {}
+  for side in SIDES:
+    verdicts = real[side].logits, fake[side].logits
+    total += rules.game.discriminator(*verdicts, weight[side]).mean()
+    if rules.lecam:
+      total += rules.lecam * adversarial.lecam(
+          *verdicts, usual[side]['real'], usual[side]['fake'],
+          weight[side]).mean()
+    # Of the batch as a whole: clips without damage have no verdict.
+    mean = lambda x, w=weight[side]: (x * w).sum() / jnp.maximum(w.sum(), 1)
+    right = 0.5 * (mean(verdicts[0] > 0) + mean(verdicts[1] <= 0))
+    now = dict(real=mean(verdicts[0]), fake=mean(verdicts[1]), accuracy=right)
+    new[side] = jax.tree.map(
+        lambda old, x: _USUAL * old + (1 - _USUAL) * jax.lax.stop_gradient(x),
+        usual[side], now)
+  return total, new
+
+
+def generator_loss(
+    params: Any, others: Any, batch: batch_lib.Batch, rise: jax.Array, *,
+    model: nn.Module, judges: Mapping[str, nn.Module], rules: Rules,
+    weights: Mapping[str, float], damage_weight: float, epsilon: float,
+) -> tuple[jax.Array, tuple[jax.Array, dict[str, jax.Array]]]:
+  """What the restorer pays: (loss, (output, terms)).
+
+  Args:
+    params: of the restorer.
+    others: of the discriminators.
+    batch: what was damaged, and what is wanted.
+    rise: of share().
+    model: the restorer.
+    judges: the discriminators, by side.
+    rules: the weights of the adversarial terms, among others.
+    weights: of supervised.losses, as damage_weight and epsilon.
+    damage_weight: as there.
+    epsilon: as there.
+  """
+  restored, _, directions = model.apply(
+      {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
+      use_future=batch.use_future)
+  terms = supervised.losses(
+      restored, directions, batch, damage_weight=damage_weight,
+      epsilon=epsilon)
+  loss = sum(weights[k] * v for k, v in terms.items())
+  judged = lambda clip: judge(judges, others, clip, batch.damage)
+  extra = generator_terms(
+      judged(batch.target), judged(filled(restored.output, batch)),
+      where_it_counts(batch.damage), rules)
+  prices = {f'adversarial/{s}': rules.adversarial[s] for s in SIDES}
+  prices['feature_matching'] = rules.feature_matching
+  loss += rise * sum(prices[k] * v for k, v in extra.items())
+  return loss, (restored.output, terms | extra)
+
+
+def train_step(
+    state: state_lib.TrainState, clean: jax.Array, textures: jax.Array | None,
+    *, judges: Mapping[str, nn.Module],
+    tx: Mapping[str, optax.GradientTransformation], seed: int,
+    draw: batch_lib.Draw, rules: Rules, ema_decay: float, **costs: Any,
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """One step of both sides, each against the other as it was before.
+
+  Args: as supervised.train_step's; costs: what else generator_loss takes.
+
+  Returns:
+    The state, and the metrics.
+  """
+  rng = jax.random.fold_in(jax.random.key(seed), state.step)
+  batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
+  others, rise = state.params['discriminators'], share(state.step, rules)
+  (loss, (output, metrics)), grads_g = jax.value_and_grad(
+      generator_loss, has_aux=True)(
+          state.params['generator'], others, batch, rise, judges=judges,
+          rules=rules, **costs)
+  fake = jax.lax.stop_gradient(filled(output, batch))
+
+  def others_loss(params):
+    judged = lambda clip: judge(judges, params, clip, batch.damage)
+    return discriminator_loss(
+        judged(batch.target), judged(fake), where_it_counts(batch.damage),
+        state.opt_state['usual'], rules)
+
+  (loss_d, usual), grads_d = jax.value_and_grad(
+      others_loss, has_aux=True)(others)
+  grads = {'generator': grads_g, 'discriminators': grads_d}
+  params, opt_state = _updated(state, grads, tx)
+  done = state.step.astype(jnp.float32)
+  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
+  ema = optax.incremental_update(
+      params['generator'], state.ema, step_size=1 - decay)
+  metrics |= {
+      'loss': loss, 'discriminator': loss_d, 'adversarial_share': rise,
+      'psnr_damaged': supervised.psnr(batch.damaged, batch.target),
+      'psnr': supervised.psnr(output, batch.target),
+      **{f'accuracy/{side}': usual[side]['accuracy'] for side in SIDES},
+      **{f'grad_norm/{k}': optax.tree.norm(g) for k, g in grads.items()}}
+  opt_state['usual'] = usual
+  return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
+
+
+def _updated(state, grads, tx):
+  """(params, opt_state) of both sides after a step down their gradients."""
+  params, opt_state = {}, {}
+  for side, gradient in grads.items():
+    updates, opt_state[side] = tx[side].update(
+        gradient, state.opt_state[side], state.params[side])
+    params[side] = optax.apply_updates(state.params[side], updates)
+  return params, opt_state
+
+
+def won(metrics: Mapping[str, float]) -> str:
+  """Says in a sentence that one side has won, or nothing.
+
+  metrics: of train_step; its accuracies are running means.
+  """
+  sentences = []
+  for side in SIDES:
+    accuracy = metrics[f'accuracy/{side}']
+    if accuracy > _WON:
+      sentences.append(
+          f'The discriminator of {side}s is right {accuracy:.0%} of the time: '
+          'it has won, and teaches little; lower its rate or raise lecam.')
+    elif accuracy < _LOST and metrics['adversarial_share'] > 0:
+      sentences.append(
+          f'The discriminator of {side}s is right {accuracy:.0%} of the time: '
+          'it only guesses; raise its rate, or lower the adversarial weight.')
+  return ' '.join(sentences)
+
+
+def compile_step(mesh: jax.sharding.Mesh, **static: Any):
+  """Jits train_step: clips shared out along `data`, all else on each device."""
+  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
+  return jax.jit(
+      functools.partial(train_step, **static),
+      in_shardings=(same, shared, same), out_shardings=(same, same),
+      donate_argnums=0)

@@ -1,0 +1,171 @@
+"""Tests of training/gan.py, with a small stand-in for the restorer."""
+
+import functools
+from types import SimpleNamespace
+from unittest import mock
+
+from absl.testing import absltest
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from revive_jax.losses import adversarial
+from revive_jax.models import discriminator
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import gan, sharding
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+_RULES = gan.Rules(
+    game=adversarial.GAMES['hinge'], adversarial={'frame': 0.3, 'clip': 0.2},
+    feature_matching=0.1, lecam=0.1, start=2, warmup=4)
+_JUDGES = {'frame': discriminator.FrameDiscriminator(4),
+           'clip': discriminator.ClipDiscriminator(4)}
+
+
+class _Painter(nn.Module):
+  """Adds what a layer makes of each pixel to it."""
+
+  @nn.compact
+  def __call__(self, frames, *, mask=None, cuts=None, use_future=None):
+    del mask, cuts, use_future
+    output = frames + nn.Dense(3, name='out')(frames)
+    return SimpleNamespace(output=output), None, ()
+
+
+_TX = {'generator': optax.adam(1e-3), 'discriminators': optax.adam(1e-3)}
+_NETWORKS = dict(model=_Painter(), judges=_JUDGES, tx=_TX)
+
+
+def _damage(rng, clean, *, draw, textures):
+  """A square is black: cheaper to compile than real damage."""
+  del rng, draw, textures
+  clean = clean.astype(jnp.float32) / 255
+  damage = jnp.zeros((*clean.shape[:-1], 1)).at[:, :, 8:16, 4:12].set(1)
+  return batch_lib.Batch(
+      damaged=clean * (1 - damage), target=clean, damage=damage, mask=damage,
+      cuts=jnp.zeros(clean.shape[:2], bool),
+      use_future=jnp.ones(len(clean)))
+
+
+def _losses(restored, directions, batch, **unused):
+  del directions, unused
+  return {'charbonnier': ((restored.output - batch.target) ** 2).mean()}
+
+
+def _clean(seed=0):
+  rng = np.random.default_rng(seed)
+  return rng.integers(0, 256, (4, 3, 32, 32, 3)).astype(np.uint8)
+
+
+@functools.cache
+def _step(devices=1):
+  return gan.compile_step(
+      sharding.make_mesh(devices), **_NETWORKS, seed=0, draw=None,
+      rules=_RULES, weights={'charbonnier': 1.0}, damage_weight=0.0,
+      epsilon=1e-2, ema_decay=0.999)
+
+
+class GanTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.enter_context(mock.patch.object(batch_lib, 'damage', _damage))
+    self.enter_context(mock.patch.object(gan.supervised, 'losses', _losses))
+
+  def _state(self):
+    return gan.init_state(jax.random.key(0), **_NETWORKS)
+
+  def _batch(self):
+    return _damage(None, jnp.asarray(_clean()), draw=None, textures=None)
+
+  def test_both_sides_learn_and_the_weights_rise(self):
+    state, seen = self._state(), []
+    first = jax.device_get(state)
+    for i in range(6):
+      state, metrics = _step()(state, _clean(i), None)
+      seen.append(float(metrics['adversarial_share']))
+    self.assertEqual(seen, [0, 0, 0, 0.25, 0.5, 0.75])
+    for a, b in zip(jax.tree.leaves(first.params),
+                    jax.tree.leaves(state.params), strict=True):
+      self.assertFalse(np.array_equal(a, b))
+    self.assertLess({'accuracy/frame', 'adversarial/clip', 'feature_matching',
+                     'grad_norm/discriminators', 'psnr'}, set(metrics))
+    self.assertEqual(gan.won({k: float(v) for k, v in metrics.items()}),
+                     gan.won(metrics))
+
+  def test_before_the_start_it_is_supervised_training(self):
+    state = self._state()
+    first = jax.device_get(state.params['generator'])
+    batch = self._batch()
+    loss = lambda p: _losses(_Painter().apply({'params': p}, batch.damaged)[0],
+                             (), batch)['charbonnier']
+    grads = jax.grad(loss)(first)
+    after, metrics = _step()(state, _clean(), None)
+    np.testing.assert_allclose(metrics['loss'], loss(first), rtol=1e-5)
+    for a, b, g in zip(*map(jax.tree.leaves, (
+        after.params['generator'], first, grads)), strict=True):
+      np.testing.assert_allclose(a - b, -1e-3 * np.sign(g), rtol=1e-2)
+
+  def test_outside_the_damage_nothing_is_asked_for(self):
+    batch, state = self._batch(), self._state()
+    others = state.params['discriminators']
+    output = batch.target * 0.5
+
+    def price(output):
+      judged = lambda clip: gan.judge(_JUDGES, others, clip, batch.damage)
+      terms = gan.generator_terms(
+          judged(batch.target), judged(gan.filled(output, batch)),
+          gan.where_it_counts(batch.damage), _RULES)
+      return sum(terms.values())
+
+    slope = np.abs(jax.jit(jax.grad(price))(output)).sum(-1, keepdims=True)
+    self.assertEqual(slope[batch.damage == 0].max(), 0)
+    self.assertGreater((slope[batch.damage == 1] > 0).mean(), 0.9)
+
+  def test_discriminators_against_a_hand_made_sum(self):
+    batch, state = self._batch(), self._state()
+    fake = gan.filled(batch.target * 0.5, batch)
+    others = state.params['discriminators']
+    judged = lambda clip: gan.judge(_JUDGES, others, clip, batch.damage)
+    real, made = judged(batch.target), judged(fake)
+    usual = {s: dict(real=0.5, fake=-0.25, accuracy=0.5) for s in gan.SIDES}
+    loss, new = gan.discriminator_loss(
+        real, made, gan.where_it_counts(batch.damage), usual, _RULES)
+    expected = 0
+    for side, weight in gan.where_it_counts(batch.damage).items():
+      chosen = np.asarray(weight) > 0
+      r, f = (np.asarray(x[side].logits)[chosen] for x in (real, made))
+      expected += np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean()
+      expected += 0.1 * (((r + 0.25) ** 2).mean() + ((f - 0.5) ** 2).mean())
+      right = 0.5 * ((r > 0).mean() + (f <= 0).mean())
+      self.assertAlmostEqual(
+          float(new[side]['accuracy']), 0.99 * 0.5 + 0.01 * right, places=5)
+      self.assertAlmostEqual(
+          float(new[side]['real']), 0.99 * 0.5 + 0.01 * r.mean(), places=5)
+    self.assertAlmostEqual(float(loss), float(expected), places=4)
+
+  def test_one_device_equals_four(self):
+    one, four = self._state(), self._state()
+    for i in range(4):
+      one, a = _step(1)(one, _clean(i), None)
+      four, b = _step(4)(four, _clean(i), None)
+    for name, value in a.items():
+      np.testing.assert_allclose(
+          value, b[name], rtol=2e-3, atol=1e-5, err_msg=name)
+
+  def test_says_when_a_side_has_won(self):
+    metrics = {'accuracy/frame': 0.99, 'accuracy/clip': 0.7,
+               'adversarial_share': 1.0}
+    self.assertIn('of frames is right 99% of the time', gan.won(metrics))
+    metrics['accuracy/frame'] = 0.5
+    self.assertIn('only guesses', gan.won(metrics))
+    metrics['adversarial_share'] = 0.0
+    self.assertEqual(gan.won(metrics), '')
+
+
+if __name__ == '__main__':
+  absltest.main()
