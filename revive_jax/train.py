@@ -43,20 +43,20 @@ def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
   """
   check_settings(c)
   with workdir_lib.opened(workdir) as folder:
-    _warn_of_changes(c, folder / 'config.json')
+    _compare(c, folder / 'config.json')
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     return _train(c, folder)
 
 
-def _warn_of_changes(c, path) -> None:
+def _compare(c, path) -> None:
   """Says which settings a run goes on with that it did not begin with.
 
   Raises:
     types.BadInput: the run is of another algorithm.
   """
   try:
-    before = json.loads(path.read_text())
-  except (OSError, ValueError):
+    before = dict(json.loads(path.read_text()))
+  except (OSError, TypeError, ValueError):
     return
   if before.get('algorithm', c.algorithm) != c.algorithm:
     raise types.BadInput(
@@ -162,8 +162,8 @@ class _Loop:
         self.look(step, metrics)  # What is not finite is never saved.
         metrics = None
         self.saved.save(step, state, data, {'before': self.before}, force=True)
-        self.write_weights(state, step)
         self.write_pictures(state, step)
+        self.write_weights(state, step)
       if stopping:
         logging.warning('Stopped by SIGTERM; step %d is saved.', step)
         break
@@ -181,7 +181,7 @@ class _Loop:
       raise FloatingPointError(
           f'Step {step}: {", ".join(culprits)} not finite; the last good '
           f'checkpoint is in {self.folder / "checkpoints"}. Lower the learning '
-          'rate (--config.optimizer.peak) or look at the data.')
+          'rate (--config.optimizer) or look at the data.')
     if self.writer is not None and (
         step % self.c.log_every == 0 or step == self.c.num_steps):
       self.writer.write(step, values)
@@ -192,16 +192,18 @@ class _Loop:
     """What the networks make at this step: pictures/<name>_<step>.png."""
     if self.parts.pictures is None or jax.process_index():
       return
+    state = state.replace(ema=jax.device_get(state.ema))
     for name, picture in self.parts.pictures(state).items():
       sheet.write_png(
           self.folder / 'pictures' / f'{name}_{step:07d}.png', picture)
 
   def complete_weights(self, state) -> None:
-    """Writes the weights of a run that was killed after its last step."""
+    """Writes what a run that was killed after its last step did not."""
     path, step = self.folder / 'weights' / 'config.json', int(state.step)
     written = json.loads(path.read_text())['steps'] if path.exists() else None
     if written != self.before + step:
       self.write_weights(state, step)
+      self.write_pictures(state, step)
 
   def write_weights(self, state, step) -> None:
     """The averaged network as a weights folder, for restore and evaluate."""
@@ -211,6 +213,7 @@ class _Loop:
     weights_lib.save_weights(
         self.folder / 'weights', jax.tree.map(np.asarray, state.ema),
         model=name, settings=settings, steps=self.before + step,
+        **self.parts.notes,
         card=f'# {name}\n\n{self.before + step} steps, {settings}, '
         f'trained by `{c.algorithm}` from {c.init_from or "random numbers"}.\n'
         'Settings of the run: config.json of its workdir.\n')

@@ -1,6 +1,7 @@
 """What the loop of train.py needs to know of an algorithm."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+import types
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,5 +24,6 @@ class Assembled(NamedTuple):
   # state to pictures [H, W, C] uint8, by name; None: there is nothing to see.
   pictures: Callable[[state_lib.TrainState], dict[str, np.ndarray]] | None = (
       None)
+  notes: Mapping[str, Any] = types.MappingProxyType({})  # For config.json.
   # What there is to say of metrics that are logged, a sentence or nothing.
   warn: Callable[[Metrics], str] = lambda metrics: ''

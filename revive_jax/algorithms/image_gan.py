@@ -22,6 +22,9 @@ def check(c: ml_collections.ConfigDict) -> None:
   images.check(c)
   types.check_choice('model.name', c.model.name, ('dense_generator',))
   types.check_choice('loss', c.loss, tuple(adversarial.GAMES))
+  if c.gradient_penalty < 0:
+    raise types.BadInput(
+        f'--config.gradient_penalty={c.gradient_penalty} is negative.')
 
 
 def assemble(
@@ -30,7 +33,7 @@ def assemble(
   """Data, both networks and the step of c."""
   data = images.make_data(c)
   settings = c.model.settings.to_dict()
-  generator = models.MODELS[c.model.name](**settings)
+  generator = models.build(c.model.name, settings)
   discriminator = dense.Discriminator(**c.discriminator.to_dict())
   rates = c.optimizer.to_dict()
   b1, b2 = rates.pop('b1'), rates.pop('b2')

@@ -19,6 +19,17 @@ def check(c: ml_collections.ConfigDict) -> None:
   types.check_choice('likelihood', c.likelihood, vae.LIKELIHOODS)
   types.check_choice('optimizer.shape', c.optimizer.shape,
                      ('cosine', 'constant'))
+  losses = c.losses
+  if losses.sigma <= 0:
+    raise types.BadInput(
+        f'--config.losses.sigma={losses.sigma} is not above 0.')
+  for key in ('beta', 'beta_warmup', 'beta_period', 'free_bits'):
+    if losses[key] < 0:
+      raise types.BadInput(f'--config.losses.{key}={losses[key]} is negative.')
+  if 0 < losses.beta_period <= losses.beta_warmup:
+    raise types.BadInput(
+        f'--config.losses.beta_period={losses.beta_period} is over before beta '
+        f'is reached; make it more than beta_warmup={losses.beta_warmup}.')
 
 
 def assemble(
@@ -27,7 +38,7 @@ def assemble(
   """Data, network and step of c."""
   data, held_out = images.make_data(c), images.pictures(c, 'test')
   settings = c.model.settings.to_dict()
-  model = models.MODELS[c.model.name](**settings)
+  model = models.build(c.model.name, settings)
   o = c.optimizer.to_dict()
   rate = optimizer.schedule(
       num_steps=c.num_steps,
@@ -37,7 +48,8 @@ def assemble(
   step = vae.compile_step(
       mesh, model=model, tx=tx, seed=c.seed, likelihood=c.likelihood,
       ema_decay=c.ema_decay, **c.losses.to_dict())
-  seen = np.stack([held_out[i]['image'] for i in range(50)]) / np.float32(255)
+  seen = np.stack([held_out[i % len(held_out)]['image'] for i in range(50)])
+  seen = seen.astype(np.float32) / 255
   show = functools.partial(
       vae.show, x=seen, rng=jax.random.key(c.seed), model=model,
       likelihood=c.likelihood)
@@ -47,6 +59,7 @@ def assemble(
           vae.init_state, model=model, tx=tx, shape=seen.shape[1:]),
       step=lambda state, batch: step(state, batch['image']),
       name=c.model.name, settings=settings,
+      notes={'likelihood': c.likelihood},
       pictures=lambda state: {
           name: sheet.grid(np.asarray(x), 10)
           for name, x in show(state.ema).items()})

@@ -8,8 +8,19 @@ from revive_jax.data import digits, pipeline
 
 
 def check(c: ml_collections.ConfigDict) -> None:
-  """Refuses data that are not known."""
+  """Refuses settings of both algorithms that cannot be."""
   types.check_choice('data.name', c.data.name, ('mnist', 'embedded'))
+  if c.data.name == 'embedded' and c.data.root:
+    raise types.BadInput(
+        f'--config.data.root={c.data.root} is not looked at with the embedded '
+        'digits; leave it out, or add --config.data.name=mnist.')
+  if c.model.settings.latent < 2:
+    raise types.BadInput(
+        f'--config.model.settings.latent={c.model.settings.latent} is less '
+        'than 2.')
+  if not 0 <= c.ema_decay < 1:
+    raise types.BadInput(
+        f'--config.ema_decay={c.ema_decay} is not in [0, 1).')
 
 
 def pictures(c: ml_collections.ConfigDict, split: str):

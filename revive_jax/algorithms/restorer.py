@@ -53,8 +53,8 @@ def assemble(
 def make_model(c: ml_collections.ConfigDict):
   """The network of c.model; its activations are bfloat16 on accelerators."""
   default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
-  return models.MODELS[c.model.name](
-      **c.model.settings.to_dict(), dtype=jnp.dtype(c.model.dtype or default))
+  return models.build(c.model.name, c.model.settings.to_dict(),
+                      dtype=jnp.dtype(c.model.dtype or default))
 
 
 def make_data(c: ml_collections.ConfigDict):

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 import gzip
+import hashlib
+import http.client
 import os
 import pathlib
+import urllib.request
+import zlib
 
 import cv2
 import numpy as np
-from sklearn import datasets
 import tensorflow_datasets as tfds
 
 from revive_jax import types
@@ -15,7 +18,9 @@ from revive_jax import types
 SIDE = 28
 _TEST_EVERY = 6  # One of so many embedded digits is kept for tests.
 _URL = 'https://storage.googleapis.com/cvdf-datasets/mnist/'
-_FILES = {'train': 'train', 'test': 't10k'}
+_FILES = {split: [f'{name}-{kind}-ubyte.gz'
+                  for kind in ('images-idx3', 'labels-idx1')]
+          for split, name in (('train', 'train'), ('test', 't10k'))}
 
 
 def embedded(split: str = 'train') -> list[dict[str, np.ndarray]]:
@@ -30,6 +35,7 @@ def embedded(split: str = 'train') -> list[dict[str, np.ndarray]]:
   Returns:
     [{'image': [28, 28, 1] uint8, 'label': [] int64}].
   """
+  from sklearn import datasets  # A second to import, and only for this.
   found = datasets.load_digits()
   chosen = np.arange(len(found.target)) % _TEST_EVERY == 0
   if split == 'train':
@@ -48,11 +54,8 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
   return np.pad(codes, 4)[..., None]
 
 
-class Mnist(tfds.core.GeneratorBasedBuilder):
-  """MNIST (LeCun et al. 1998) as array_record, without TensorFlow.
-
-  From the four files `{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz`.
-  """
+class DigitRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+  """MNIST (LeCun et al. 1998) as array_record, without TensorFlow."""
 
   VERSION = tfds.core.Version('1.0.0')
 
@@ -71,29 +74,20 @@ class Mnist(tfds.core.GeneratorBasedBuilder):
         supervised_keys=('image', 'label'))
 
   def _split_generators(self, dl_manager):
-    names = {split: (f'{prefix}-images-idx3-ubyte.gz',
-                     f'{prefix}-labels-idx1-ubyte.gz')
-             for split, prefix in _FILES.items()}
     if self._root:
-      paths = {split: [pathlib.Path(self._root) / n for n in pair]
-               for split, pair in names.items()}
-      missing = [p for pair in paths.values() for p in pair
-                 if not p.is_file()]
-      if missing:
-        raise types.BadInput(
-            f'{missing[0]}: there is no such file; name the folder of the '
-            'four .gz files of MNIST with --config.data.root.')
+      paths = _paths(self._root)
     else:
       paths = dl_manager.download(
-          {split: [_URL + n for n in pair] for split, pair in names.items()})
+          {split: [_URL + n for n in pair] for split, pair in _FILES.items()})
     return {split: self._generate_examples(*pair)
             for split, pair in paths.items()}
 
   def _generate_examples(self, images, labels):
     pictures, numbers = read_idx(images), read_idx(labels)
-    if pictures.shape[1:] != (SIDE, SIDE) or len(pictures) != len(numbers):
+    if (pictures.shape[1:] != (SIDE, SIDE)
+        or numbers.shape != pictures.shape[:1]):
       raise types.BadInput(
-          f'{images}: pictures {pictures.shape} and {len(numbers)} labels are '
+          f'{images}: pictures {pictures.shape} and labels {numbers.shape} are '
           'not those of MNIST.')
     for i, (image, label) in enumerate(zip(pictures, numbers, strict=True)):
       yield i, {'image': image[..., None], 'label': np.int64(label)}
@@ -106,30 +100,57 @@ def mnist(
 
   Args:
     split: 'train' or 'test'.
-    root: the folder of the four .gz files; '': they are fetched.
-    prepared: where the records are, or go; '': TFDS's own folder.
+    root: the folder of its four files, `train-images-idx3-ubyte.gz` and so on;
+      '': they are fetched.
+    prepared: where the records are, or go; '': TFDS's own folder. Those of
+      other files are kept apart.
 
   Raises:
     types.BadInput: the files are not there, or are not MNIST's.
   """
-  builder = Mnist(root=root, data_dir=prepared or None)
+  place = pathlib.Path(prepared or tfds.core.constants.DATA_DIR)
+  builder = DigitRecords(
+      root=root, data_dir=place / (_fingerprint(root) if root else 'fetched'))
   if not root and not builder.is_prepared():
     _check_network()
   try:
     builder.download_and_prepare()
-  except (EOFError, OSError, ValueError) as error:
+  except types.BadInput:
+    raise
+  except (OSError, ValueError) as error:
     raise types.BadInput(
-        f'MNIST cannot be read ({error}); name the folder of its four .gz '
-        'files with --config.data.root.') from error
+        f'MNIST cannot be prepared in {place} ({error}); choose another folder '
+        'with --config.data.prepared.') from error
   return builder.as_data_source(split)
+
+
+def _paths(root: str) -> dict[str, list[pathlib.Path]]:
+  """The files in a folder, by split."""
+  paths = {split: [pathlib.Path(root) / n for n in pair]
+           for split, pair in _FILES.items()}
+  missing = [p for pair in paths.values() for p in pair if not p.is_file()]
+  if missing:
+    raise types.BadInput(
+        f'{missing[0]}: there is no such file; name the folder of the four .gz '
+        'files of MNIST with --config.data.root.')
+  return paths
+
+
+def _fingerprint(root: str) -> str:
+  """A name for the files in a folder, by their contents."""
+  digest = hashlib.sha256()
+  for pair in _paths(root).values():
+    for path in pair:
+      digest.update(path.read_bytes())
+  return digest.hexdigest()[:12]
 
 
 def _check_network() -> None:
   """Refuses at once where nothing can be fetched: TFDS tries for minutes."""
-  import urllib.request  # pylint: disable=g-import-not-at-top
   try:
-    urllib.request.urlopen(_URL + 'train-labels-idx1-ubyte.gz', timeout=10)
-  except OSError as error:
+    with urllib.request.urlopen(_URL + _FILES['test'][1], timeout=10):
+      pass
+  except (OSError, http.client.HTTPException) as error:
     raise types.BadInput(
         f'MNIST cannot be fetched ({error}); name the folder of its four .gz '
         'files with --config.data.root, or use --config.data.name=embedded.'
@@ -147,15 +168,16 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
   """
   try:
     data = gzip.decompress(pathlib.Path(path).read_bytes())
-  except (OSError, EOFError) as error:
-    raise types.BadInput(f'{path}: no gzip file ({error}).') from error
-  if len(data) < 4 or data[:3] != b'\0\0\x08':
-    raise types.BadInput(f'{path}: no idx file of bytes.')
-  axes = data[3]
-  shape = np.frombuffer(data, '>i4', axes, 4)
-  values = np.frombuffer(data, np.uint8, offset=4 + 4 * axes)
-  if values.size != shape.prod():
+  except (OSError, EOFError, zlib.error) as error:
     raise types.BadInput(
-        f'{path}: {values.size} bytes of data instead of {shape.prod()}; it '
-        'ends early, fetch it again.')
+        f'{path}: no gzip file, or damaged ({error}).') from error
+  axes = data[3] if len(data) > 3 else 0
+  if data[:3] != b'\0\0\x08' or len(data) < 4 + 4 * axes:
+    raise types.BadInput(f'{path}: no idx file of bytes.')
+  shape = np.frombuffer(data, '>u4', axes, 4)
+  values = np.frombuffer(data, np.uint8, offset=4 + 4 * axes)
+  if values.size != shape.prod(dtype=np.float64):
+    raise types.BadInput(
+        f'{path}: {values.size} bytes of data instead of '
+        f'{shape.prod(dtype=np.float64):.0f}; it ends early, fetch it again.')
   return values.reshape(shape)

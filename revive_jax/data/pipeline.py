@@ -144,4 +144,5 @@ def make_pictures(
     raise types.BadInput('Data: there is nothing in the source.')
   dataset = grain.MapDataset.source(source).shuffle(seed=seed).repeat()
   return dataset[host_index::host_count].batch(
-      batch_size // host_count, drop_remainder=True).to_iter_dataset()
+      batch_size // host_count, drop_remainder=True).to_iter_dataset(
+          grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))

@@ -39,8 +39,9 @@ def kl(
 def beta_schedule(
     step: jax.Array, *, beta: float, warmup: int, period: int = 0
 ) -> jax.Array:
-  """The weight of the KL at a step: up linearly to beta in warmup steps.
+  """The weight of the KL at a step: from 0 linearly to beta in warmup steps.
 
+  A scalar. With a warmup of 0 it is beta from step 1 on.
   Bowman et al. 2016, arXiv:1511.06349. period: the rise begins anew every so
   many steps (Fu et al. 2019, arXiv:1903.10145); 0: never.
   """

@@ -5,7 +5,8 @@ frames it stands for, and a new frame adds one. It is the filter of Kalman
 (1960, doi:10.1115/1.3662552) for a picture that only moves, with two numbers
 left to the network: how far a pixel of the frame, and what was carried to it,
 are to be believed. So grain falls with the number of frames that show the
-same, and a hole keeps what was seen there before, without being learned first.
+same, and a hole keeps what was seen there before, for some frames, without
+being learned first.
 """
 
 from typing import NamedTuple
@@ -16,10 +17,10 @@ import jax.numpy as jnp
 
 from revive_jax.ops import resize, warp
 
-MOST = 6.0  # Frames an estimate stands for at most: as long as training clips.
 # What is left of the support from frame to frame. What was seen ten frames ago
 # is to count little: a window that sees no more ahead then hardly differs.
 FADING = 0.75
+MOST = 1 / (1 - FADING)  # The support that one believed frame each adds up to.
 _LEAST = 1e-3  # With less than this there is no estimate.
 
 
@@ -117,4 +118,4 @@ class Update(nn.Module):
     picture = jnp.where(
         total > _LEAST, (frame * new + before.picture * old)
         / jnp.maximum(total, _LEAST), frame)
-    return Estimate(picture, jnp.minimum(total, MOST))
+    return Estimate(picture, total)

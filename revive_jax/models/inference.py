@@ -33,13 +33,15 @@ def build(found: weights.Weights) -> tuple[nn.Module, Any]:
   """load_weights, of weights that have been read."""
   name, settings = found.config['model'], found.config['settings']
   if name not in models.RESTORERS:
+    what = ('does not restore frames' if name in models.MODELS
+            else 'this version does not have')
     raise types.BadInput(
-        f'{found.name}: weights of a model {name!r}, which does not restore '
-        f'frames; this version has {", ".join(models.RESTORERS)}.')
+        f'{found.name}: weights of a model {name!r}, which {what}; those that '
+        f'restore: {", ".join(models.RESTORERS)}.')
   dtype = jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16
   example = jnp.zeros((1, 1, restorer.BLOCK, restorer.BLOCK, 3))
   try:
-    model = models.MODELS[name](**settings, dtype=dtype)
+    model = models.build(name, settings, dtype=dtype)
     expected = jax.eval_shape(model.init, jax.random.key(0), example)['params']
   except (TypeError, ValueError, ArithmeticError) as error:
     raise types.BadInput(

@@ -60,21 +60,11 @@ def train_step(
   """
   real = images.astype(jnp.float32) / 127.5 - 1
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
-  draw = lambda key: jax.random.normal(key, (len(real), generator.latent))
-  noises = [draw(k) for k in jax.random.split(rng)]
+  noises = [jax.random.normal(key, (len(real), generator.latent))
+            for key in jax.random.split(rng)]
   judge = lambda p, x: discriminator.apply({'params': p}, x)
   make = lambda p, z: generator.apply({'params': p}, z)
-  params, opt_state, grads = dict(state.params), dict(state.opt_state), {}
-
-  def descend(side, loss):
-    (value, aux), grads[side] = jax.value_and_grad(
-        loss, has_aux=True)(params[side])
-    updates, opt_state[side] = tx[side].update(
-        grads[side], opt_state[side], params[side])
-    params[side] = optax.apply_updates(params[side], updates)
-    return value, aux
-
-  fake = make(params['generator'], noises[0])
+  fake = make(state.params['generator'], noises[0])
 
   def discriminator_loss(p):
     verdicts = judge(p, real), judge(p, fake)
@@ -84,22 +74,34 @@ def train_step(
           functools.partial(judge, p), real).mean()
     return loss, adversarial.accuracy(*verdicts).mean()
 
-  def generator_loss(p):
+  def generator_loss(p, others):
     return game.generator(
-        judge(params['discriminator'], real),
-        judge(params['discriminator'], make(p, noises[1]))).mean(), None
+        judge(others, real), judge(others, make(p, noises[1]))).mean()
 
-  loss_d, accuracy = descend('discriminator', discriminator_loss)
-  loss_g, _ = descend('generator', generator_loss)
+  (loss_d, accuracy), grads_d = jax.value_and_grad(
+      discriminator_loss, has_aux=True)(state.params['discriminator'])
+  state = _descend(state, 'discriminator', grads_d, tx)
+  loss_g, grads_g = jax.value_and_grad(generator_loss)(
+      state.params['generator'], state.params['discriminator'])
+  state = _descend(state, 'generator', grads_g, tx)
   done = state.step.astype(jnp.float32)
   decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
   ema = optax.incremental_update(
-      params['generator'], state.ema, step_size=1 - decay)
-  metrics = {
+      state.params['generator'], state.ema, step_size=1 - decay)
+  return state.replace(step=state.step + 1, ema=ema), {
       'loss': loss_g + loss_d, 'adversarial/generator': loss_g,
       'adversarial/discriminator': loss_d, 'accuracy': accuracy,
-      **{f'grad_norm/{k}': optax.tree.norm(g) for k, g in grads.items()}}
-  return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
+      'grad_norm/generator': optax.tree.norm(grads_g),
+      'grad_norm/discriminator': optax.tree.norm(grads_d)}
+
+
+def _descend(state, side, grads, tx):
+  """The state after a step of one side down its gradient."""
+  updates, opt_state = tx[side].update(
+      grads, state.opt_state[side], state.params[side])
+  params = optax.apply_updates(state.params[side], updates)
+  return state.replace(params=state.params | {side: params},
+                       opt_state=state.opt_state | {side: opt_state})
 
 
 def compile_step(mesh: jax.sharding.Mesh, **static: Any):

@@ -138,13 +138,19 @@ def show(
 
 
 def slerp(a: jax.Array, b: jax.Array, shares: jax.Array) -> jax.Array:
-  """From a to b [N, ...] along the circle: [N, number of shares, ...]."""
+  """From a to b [N, ...] along the circle: [N, number of shares, ...].
+
+  Straight where they point the same way, or opposite ways.
+  """
   flat = lambda x: x.reshape(len(x), 1, -1)
   cosine = (flat(a) * flat(b)).sum(-1, keepdims=True) / (
       jnp.linalg.norm(flat(a), axis=-1, keepdims=True)
       * jnp.linalg.norm(flat(b), axis=-1, keepdims=True))
   angle = jnp.arccos(jnp.clip(cosine, -1, 1))
   shares = shares[None, :, None]
-  mixed = (jnp.sin((1 - shares) * angle) * flat(a)
-           + jnp.sin(shares * angle) * flat(b)) / jnp.sin(angle)
+  sine = jnp.sin(angle)
+  clear = sine > 1e-3  # Else there is no circle, or there are many.
+  share = lambda s: jnp.where(
+      clear, jnp.sin(s * angle) / jnp.where(clear, sine, 1), s)
+  mixed = share(1 - shares) * flat(a) + share(shares) * flat(b)
   return mixed.reshape(len(a), -1, *a.shape[1:])

@@ -85,15 +85,7 @@ class VideoFile:
       self._sound = _Sound(info.path, self._output, warn)
 
   def _add_stream(self, target, info, crf, preset, warn):
-    options = {'crf': str(crf), 'preset': preset}
-    if target.codec == 'ffv1':
-      options = {'level': '3', 'slicecrc': '1', 'g': '1'}
-      if min(info.width, info.height) < 16:  # Too small for several slices.
-        options['slices'] = '1'
-    elif target.codec == 'h264' and cv2.checkHardwareSupport(_AVX_512):
-      # Some AVX-512 routines of x264 read beyond the picture, and so the same
-      # frames do not always give the same file.
-      options['x264-params'] = 'asm=AVX2'
+    options = encoder_options(target.codec, info, crf=crf, preset=preset)
     stream = self._output.add_stream(
         target.encoder, rate=info.frame_rate, options=options)
     context = stream.codec_context
@@ -160,6 +152,23 @@ class VideoFile:
         self._output.close()
     if self._sound:
       self._sound.close()
+
+
+def encoder_options(
+    codec: str, info: probe.VideoInfo, *, crf: float, preset: str
+) -> dict[str, str]:
+  """What the encoder of 'ffv1' or 'h264' is told."""
+  if codec == 'ffv1':
+    options = {'level': '3', 'slicecrc': '1', 'g': '1'}
+    if min(info.width, info.height) < 16:  # Too small for several slices.
+      options['slices'] = '1'
+    return options
+  options = {'crf': str(crf), 'preset': preset}
+  if codec == 'h264' and cv2.checkHardwareSupport(_AVX_512):
+    # Some AVX-512 routines of x264 read beyond the picture, and so the same
+    # frames do not always give the same file.
+    options['x264-params'] = 'asm=AVX2'
+  return options
 
 
 def written_timestamps(path) -> tuple[list[int], object]:

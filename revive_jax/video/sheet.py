@@ -7,6 +7,8 @@ import pathlib
 import cv2
 import numpy as np
 
+from revive_jax.video import atomic
+
 _BAR = 20  # Height of a title, px.
 
 
@@ -27,15 +29,16 @@ def write_sheet(
 
 
 def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
-  """Writes a picture [H, W, 3] or [H, W, 1] uint8; its folder is made."""
+  """Writes a picture [H, W, 3] or [H, W, 1] uint8; its folder is made.
+
+  Raises:
+    types.BadInput: it cannot be written.
+  """
   good, data = cv2.imencode('.png', picture[..., ::-1])
   if not good:
     raise ValueError(f'{picture.shape} cannot be written as PNG.')
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  part = path.with_name(f'.{path.name}.part')
-  part.write_bytes(data.tobytes())
-  part.replace(path)
+  with atomic.replacing(pathlib.Path(path)) as part:
+    part.write_bytes(data.tobytes())
 
 
 def grid(pictures: np.ndarray, columns: int) -> np.ndarray:

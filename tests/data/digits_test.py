@@ -25,11 +25,12 @@ def _write(folder, name, values):
   (pathlib.Path(folder) / f'{name}-ubyte.gz').write_bytes(_idx(values))
 
 
-def _write_all(folder):
-  """A folder like MNIST's, with 5 and 3 pictures; returns the pictures."""
+def write_all(folder, train=5, test=3):
+  """A folder like MNIST's, of random pictures; returns them, by split."""
   rng = np.random.default_rng(0)
   result = {}
-  for split, name, count in (('train', 'train', 5), ('test', 't10k', 3)):
+  for split, name, count in (
+      ('train', 'train', train), ('test', 't10k', test)):
     images = rng.integers(0, 256, (count, 28, 28))
     labels = rng.integers(0, 10, count)
     _write(folder, f'{name}-images-idx3', images)
@@ -63,7 +64,7 @@ class MnistTest(parameterized.TestCase):
 
   def test_from_a_folder(self):
     folder = self.create_tempdir().full_path
-    expected = _write_all(folder)
+    expected = write_all(folder)
     for _ in range(2):  # Written, then read as it is.
       for split, (images, labels) in expected.items():
         found = digits.mnist(split, root=folder, prepared=f'{folder}/records')
@@ -77,7 +78,7 @@ class MnistTest(parameterized.TestCase):
 
   def test_without_tensorflow(self):
     folder = self.create_tempdir().full_path
-    _write_all(folder)
+    write_all(folder)
     code = ('import sys; from revive_jax.data import digits; '
             f'print(len(digits.mnist("test", root={folder!r}, '
             f'prepared={folder + "/records"!r})), "tensorflow" in sys.modules)')
@@ -88,12 +89,22 @@ class MnistTest(parameterized.TestCase):
 
   def test_refuses_a_folder_without_it(self):
     folder = self.create_tempdir().full_path
-    with self.assertRaisesRegex(types.BadInput, 'train-images.*data.root'):
+    with self.assertRaisesRegex(
+        types.BadInput,
+        '^[^ ]*train-images.*: there is no such file; [^;]*data.root.$'):
       digits.mnist(root=folder, prepared=f'{folder}/records')
+
+  def test_other_files_have_other_records(self):
+    first, second = (self.create_tempdir().full_path for _ in range(2))
+    write_all(first)
+    write_all(second, test=4)
+    records = f'{first}/records'
+    self.assertLen(digits.mnist('test', root=first, prepared=records), 3)
+    self.assertLen(digits.mnist('test', root=second, prepared=records), 4)
 
   def test_refuses_other_pictures(self):
     folder = self.create_tempdir().full_path
-    _write_all(folder)
+    write_all(folder)
     _write(folder, 'train-images-idx3', np.zeros((5, 32, 32)))
     with self.assertRaisesRegex(types.BadInput, 'not those of MNIST'):
       digits.mnist(root=folder, prepared=f'{folder}/records')
@@ -105,7 +116,11 @@ class MnistTest(parameterized.TestCase):
         digits.mnist(prepared=f'{folder}/records')
 
   @parameterized.parameters(
-      (b'not gzip', 'no gzip'), (gzip.compress(b'abcdef'), 'no idx'),
+      (b'not gzip', 'no gzip'),
+      (_idx(np.zeros((3, 4)))[:12] + b'\xff\xff' + _idx(np.zeros(9))[14:],
+       'damaged'),
+      (gzip.compress(b'\0\0\x08\x05abcd'), 'no idx'),
+      (gzip.compress(b'abcdef'), 'no idx'),
       (_idx(np.zeros((3, 4)))[:20], 'no gzip'),
       (gzip.compress(gzip.decompress(_idx(np.zeros((3, 4))))[:-1]),
        '11 bytes of data instead of 12'))

@@ -139,6 +139,50 @@ class PipelineTest(parameterized.TestCase):
       pipeline.make_dataset(sources, weights, seed=0, batch_size=1,
                             num_frames=1, size=8)
 
+class PicturesTest(absltest.TestCase):
+
+  def _source(self, count=10):
+    return [{'image': np.full((2, 2, 1), i, np.uint8)} for i in range(count)]
+
+  def _take(self, iterator, count):
+    return [next(iterator)['image'][:, 0, 0, 0].tolist() for _ in range(count)]
+
+  def test_each_once_and_anew(self):
+    batches = self._take(iter(pipeline.make_pictures(
+        self._source(), seed=0, batch_size=5)), 4)
+    first, second = batches[0] + batches[1], batches[2] + batches[3]
+    self.assertEqual(sorted(first), list(range(10)))
+    self.assertEqual(sorted(second), list(range(10)))
+    self.assertNotEqual(first, second)
+    self.assertEqual(batches, self._take(iter(pipeline.make_pictures(
+        self._source(), seed=0, batch_size=5)), 4))
+
+  def test_hosts_share_what_one_has(self):
+    whole = self._take(iter(pipeline.make_pictures(
+        self._source(), seed=1, batch_size=4)), 3)
+    parts = [self._take(iter(pipeline.make_pictures(
+        self._source(), seed=1, batch_size=4, host_index=i, host_count=2)), 3)
+             for i in range(2)]
+    for batch, a, b in zip(whole, *parts, strict=True):
+      self.assertEqual(sorted(batch), sorted(a + b))
+
+  def test_goes_on_where_it_stopped(self):
+    make = lambda: iter(pipeline.make_pictures(
+        self._source(), seed=2, batch_size=3))
+    iterator = make()
+    self._take(iterator, 2)
+    state, rest = iterator.get_state(), self._take(iterator, 3)
+    again = make()
+    again.set_state(state)
+    self.assertEqual(self._take(again, 3), rest)
+
+  def test_refuses(self):
+    with self.assertRaisesRegex(types.BadInput, 'nothing'):
+      pipeline.make_pictures([], seed=0, batch_size=2)
+    with self.assertRaisesRegex(types.BadInput, '3 cannot be shared'):
+      pipeline.make_pictures(
+          self._source(), seed=0, batch_size=3, host_count=2)
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -33,7 +33,7 @@ class FrechetTest(absltest.TestCase):
     np.testing.assert_allclose(parts.mean, whole.mean)
     np.testing.assert_allclose(parts.covariance, np.cov(x.T), atol=1e-12)
 
-  def test_same_is_zero_and_fewer_features_than_samples_do(self):
+  def test_same_is_zero_with_fewer_samples_than_features_too(self):
     x = np.random.default_rng(2).standard_normal((5, 9))  # Singular.
     m = frechet.Moments.of(x)
     self.assertAlmostEqual(frechet.distance(m, m), 0, places=6)

@@ -115,9 +115,16 @@ class UpdateTest(parameterized.TestCase):
       np.testing.assert_allclose(now.support, i + 1, rtol=1e-3)
 
   def test_no_estimate_stands_for_more_than_it_was_trained_on(self):
-    now = estimate.Estimate(_picture(), _filled(estimate.MOST))
-    now = _update(_picture(1), now)
-    np.testing.assert_allclose(now.support, estimate.MOST)
+    # 1 + 3/4 + (3/4)^2 + ... = 4, however long the film.
+    self.assertEqual(estimate.MOST, 4)
+    still = np.zeros((1, 8, 12, 2), np.float32)
+    now, seen = estimate.Estimate(_picture(), _filled(0.0)), []
+    for _ in range(40):
+      now = _update(_picture(), estimate.follow(now, still, _KEEP))
+      seen.append(float(now.support.max()))
+    np.testing.assert_allclose(seen[:3], [1, 1.75, 2.3125], rtol=1e-3)
+    np.testing.assert_allclose(seen[-1], 4, rtol=1e-3)
+    self.assertLessEqual(max(seen), 4)
 
   @parameterized.parameters(
       (_NOT, _SURE, 'before'), (_SURE, _NOT, 'frame'))

@@ -97,6 +97,10 @@ class VaeTest(parameterized.TestCase):
     walk = vae.slerp(a, b, jnp.array([0.0, 1 / 3, 1.0]))
     np.testing.assert_allclose(
         walk[0], [[1, 0], [np.sqrt(3) / 2, 0.5], [0, 1]], atol=1e-6)
+    for b in (2 * a, -a):  # There is no one circle.
+      np.testing.assert_allclose(
+          vae.slerp(a, b, jnp.array([0.25]))[:, 0], 0.75 * a + 0.25 * b,
+          atol=1e-6)
 
 
 if __name__ == '__main__':

@@ -350,14 +350,6 @@ class AtomicTest(_TestCase):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
       self.assert_only('in.mkv')
 
-  def test_same_frames_same_file(self):
-    for size in ((32, 48), (136, 240)):
-      info = probe.probe(self.clip('in.mkv', 12, size, codec='ffv1'))
-      files = {
-          pathlib.Path(copy(info, self.path('out.mp4')).path).read_bytes()
-          for _ in range(8)}
-      self.assertLen(files, 1)
-
   @parameterized.parameters('out.mp4', 'out.mkv', 'out')
   def test_wrong_count(self, name):
     path = self.clip()
