@@ -19,6 +19,11 @@ def check(c: ml_collections.ConfigDict) -> None:
   types.check_choice('likelihood', c.likelihood, vae.LIKELIHOODS)
   types.check_choice('optimizer.shape', c.optimizer.shape,
                      ('cosine', 'constant'))
+  check_losses(c)
+
+
+def check_losses(c: ml_collections.ConfigDict) -> None:
+  """Refuses weights of an autoencoder's losses that cannot be."""
   losses = c.losses
   if losses.sigma <= 0:
     raise types.BadInput(

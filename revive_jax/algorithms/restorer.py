@@ -23,10 +23,7 @@ def check(c: ml_collections.ConfigDict) -> None:
   one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
   one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
   one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
-  if not c.data.root and not c.data.photos and not c.data.tfds:
-    raise types.BadInput(
-        'There is nothing to train on; name a folder of videos or of prepared '
-        'records with --config.data.root (see docs/data.md).')
+  check_data(c)
   low, high = c.damage.severity
   if not 0 < low <= high:
     raise types.BadInput(
@@ -35,6 +32,14 @@ def check(c: ml_collections.ConfigDict) -> None:
   if c.data.size % 16:
     raise types.BadInput(
         f'--config.data.size={c.data.size} is not a multiple of 16.')
+
+
+def check_data(c: ml_collections.ConfigDict) -> None:
+  """Refuses where no clips are named."""
+  if not c.data.root and not c.data.photos and not c.data.tfds:
+    raise types.BadInput(
+        'There is nothing to train on; name a folder of videos or of prepared '
+        'records with --config.data.root (see docs/data.md).')
 
 
 def assemble(

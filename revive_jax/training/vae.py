@@ -110,6 +110,15 @@ def pixels(output: jax.Array, *, likelihood: str) -> jax.Array:
   return jnp.clip(output, 0, 1)
 
 
+@functools.partial(jax.jit, static_argnames='model')
+def rebuilt(params: Any, x: jax.Array, *, model: nn.Module) -> jax.Array:
+  """Clips x [B, T, H, W, 3] in [0, 1] there and back, without noise."""
+  noise = jnp.zeros(model.noise_shape(x.shape))
+  coded = model.apply({'params': params}, x, noise)
+  # Without noise the draw is the mean.
+  return jnp.clip(coded.output, 0, 1)
+
+
 @functools.partial(jax.jit, static_argnames=('model', 'likelihood'))
 def show(
     params: Any, x: jax.Array, rng: jax.Array, *, model: nn.Module,

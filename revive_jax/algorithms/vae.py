@@ -1,0 +1,64 @@
+"""An autoencoder of clean clips, or of frames: configs/vae.py."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from revive_jax import models, types
+from revive_jax.algorithms import assembled, image_vae, restorer
+from revive_jax.models import vae as vae_lib
+from revive_jax.training import optimizer, vae
+from revive_jax.video import sheet
+
+_SHOWN = 4  # Clips in a picture, one below the other.
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that cannot be, each in one sentence."""
+  types.check_choice('model.name', c.model.name, ('clip_vae',))
+  types.check_choice('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
+  types.check_choice('optimizer.shape', c.optimizer.shape,
+                     ('cosine', 'constant'))
+  image_vae.check_losses(c)
+  restorer.check_data(c)
+  if c.data.size % vae_lib.BLOCK:
+    raise types.BadInput(
+        f'--config.data.size={c.data.size} does not fit the latents, which are '
+        f'of 1/{vae_lib.BLOCK} of the resolution: make it a multiple.')
+
+
+def assemble(
+    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+) -> assembled.Assembled:
+  """Data, network and step of c."""
+  data = restorer.make_data(c)
+  settings = c.model.settings.to_dict()
+  default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
+  model = models.build(c.model.name, settings,
+                       dtype=jnp.dtype(c.model.dtype or default))
+  o = c.optimizer.to_dict()
+  rate = optimizer.schedule(
+      num_steps=c.num_steps,
+      **{k: o[k] for k in ('peak', 'warmup', 'shape', 'final_decay')})
+  tx = optimizer.adamw(
+      rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+  step = vae.compile_step(
+      mesh, model=model, tx=tx, seed=c.seed, likelihood='gaussian',
+      ema_decay=c.ema_decay, **c.losses.to_dict())
+  shape = (c.data.num_frames, c.data.size, c.data.size, 3)
+  shown = next(iter(data))['clean'][:_SHOWN].astype(np.float32) / 255
+
+  def pictures(state):
+    back = np.asarray(vae.rebuilt(state.ema, shown, model=model))
+    rows = np.stack([shown, back], 1).reshape(-1, *shown.shape[2:])
+    return {'reconstructions': sheet.grid(rows, shown.shape[1])}
+
+  return assembled.Assembled(
+      data=data,
+      init=functools.partial(
+          vae.init_state, model=model, tx=tx, shape=shape),
+      step=lambda state, batch: step(state, batch['clean']),
+      name=c.model.name, settings=settings, pictures=pictures)

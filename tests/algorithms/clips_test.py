@@ -1,0 +1,75 @@
+"""Tests of the algorithms on clips other than the supervised one."""
+
+import pathlib
+
+from absl.testing import absltest, parameterized
+import chex
+import cv2
+
+from configs import gan, vae
+from revive_jax import train, types
+from revive_jax.models import weights
+from tests import compiling
+from tests.training import problem
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+_CONFIGS = {'gan': gan, 'vae': vae}
+
+
+def _config(name, **values):
+  c = _CONFIGS[name].get_config('tiny')
+  c.data.root, c.devices, c.checkpoint_every = problem.videos(), 1, 1
+  if name == 'gan':
+    c.damage.mix = 'short'
+  # A schedule that does not depend on the number of steps.
+  c.optimizer.update(shape='constant', warmup=1000, peak=1.0)
+  c.update_from_flattened_dict(values)
+  return c
+
+
+class ClipsTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.enter_context(problem.mixes())
+
+  def _folder(self):
+    return pathlib.Path(self.create_tempdir().full_path)
+
+  def test_vae_trains_and_resumes_exactly(self):
+    whole, folder = self._folder(), self._folder()
+    state = train.train(_config('vae', num_steps=3), whole)
+    train.train(_config('vae', num_steps=2), folder)
+    resumed = train.train(_config('vae', num_steps=3), folder)
+    chex.assert_trees_all_equal(resumed, state)
+    found = weights.read_weights(whole / 'weights')
+    self.assertEqual(found.config['model'], 'clip_vae')
+    picture = cv2.imread(str(whole / 'pictures/reconstructions_0000003.png'))
+    # Four clips of three frames of 32 px, each above what comes back.
+    self.assertEqual(picture.shape, (8 * 34, 3 * 34, 3))
+
+  def test_gan_trains(self):
+    folder = self._folder()
+    state = train.train(_config('gan', num_steps=2), folder)
+    self.assertEqual(int(state.step), 2)
+    # What ships is the restorer alone, and restores.
+    found = weights.read_weights(folder / 'weights')
+    self.assertEqual(found.config['model'], 'restorer')
+    self.assertIn('heads', found.params)
+
+  @parameterized.parameters(
+      ('vae', {'data.size': 36}, 'size=36 does not fit the latents'),
+      ('vae', {'data.root': ''}, 'nothing to train on'),
+      ('vae', {'losses.sigma': -1.0}, 'sigma=-1'),
+      ('vae', {'model.name': 'restorer'}, 'model.name.*clip_vae'),
+      ('gan', {'gan.loss': 'cross'}, 'gan.loss.*relativistic'),
+      ('gan', {'data.num_frames': 2}, 'num_frames=2.*3 frames at once'),
+      ('gan', {'batch_size': 3, 'devices': 2}, 'not a multiple'))
+  def test_refuses(self, name, values, words):
+    with self.assertRaisesRegex(types.BadInput, words):
+      train.train(_config(name, **values), self._folder())
+
+
+if __name__ == '__main__':
+  absltest.main()
