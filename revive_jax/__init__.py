@@ -2,12 +2,19 @@
 
   model, params = revive_jax.load_weights('restorer')
   restored, state = revive_jax.restore_frames(params, frames, model=model)
+
+and, where fills were trained (configs/fills.py), several plausible ones:
+
+  fill_model, fill_params = revive_jax.load_fills('runs/fills/weights')
+  samples = revive_jax.sample_frames(
+      params, fill_params, frames, jax.random.key(0), model=model,
+      fill_model=fill_model, num_samples=5)
 """
 
 import importlib
 
 __version__ = '0.1.0'
-__all__ = ('load_weights', 'restore_frames')
+__all__ = ('load_fills', 'load_weights', 'restore_frames', 'sample_frames')
 
 
 def __getattr__(name: str):

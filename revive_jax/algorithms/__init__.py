@@ -3,11 +3,19 @@
 Each has check(c), which refuses settings that cannot be, and assemble(c, mesh).
 """
 
-from revive_jax.algorithms import gan, image_gan, image_vae, restorer, vae
+from revive_jax.algorithms import (
+    fills,
+    gan,
+    image_gan,
+    image_vae,
+    restorer,
+    vae,
+)
 
 ALGORITHMS = {
     'supervised': restorer,
     'gan': gan,
+    'fills': fills,
     'vae': vae,
     'image_gan': image_gan,
     'image_vae': image_vae,

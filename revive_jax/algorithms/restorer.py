@@ -20,9 +20,14 @@ def check(c: ml_collections.ConfigDict) -> None:
   one_of = types.check_choice
   one_of('model.name', c.model.name, models.RESTORERS)
   one_of('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
-  one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
   one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
   one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
+  check_damage(c)
+
+
+def check_damage(c: ml_collections.ConfigDict) -> None:
+  """Refuses clips and damage that cannot be."""
+  types.check_choice('damage.mix', c.damage.mix, tuple(chain.MIXES))
   check_data(c)
   low, high = c.damage.severity
   if not 0 < low <= high:

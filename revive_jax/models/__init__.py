@@ -5,12 +5,13 @@ from typing import Any
 
 from flax import linen as nn
 
-from revive_jax.models import dense, restorer, vae
+from revive_jax.models import dense, fills, restorer, vae
 
 MODELS = {
     'restorer': restorer.Restorer,
     'dense_generator': dense.Generator,
     'dense_vae': dense.Vae,
+    'fill_vae': fills.FillVae,
     'clip_vae': vae.ClipVae,
 }
 RESTORERS = ('restorer',)

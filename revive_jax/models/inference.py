@@ -2,7 +2,7 @@
 
 import functools
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 from flax import linen as nn
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from revive_jax import models, types
-from revive_jax.models import restorer, weights
+from revive_jax.models import fills, restorer, weights
 from revive_jax.ops import resize
 
 
@@ -99,3 +99,87 @@ def restore_frames(
       damage=cut(restored.damage), log_variance=cut(restored.log_variance),
       flow=restored.flow[:, :, :, :-(-height // 2), :-(-width // 2)],
   ), state
+
+
+class Samples(NamedTuple):
+  """Several restored clips that differ in what damage hides."""
+
+  restored: restorer.Restored
+  outputs: jax.Array  # [S, B, T, H, W, 3]; outside the damage all are equal.
+  mean: jax.Array  # [B, T, H, W, 3], over the S.
+  deviation: jax.Array  # [B, T, H, W, 1], of the S: 0 outside the damage.
+
+
+def load_fills(where: str | os.PathLike) -> tuple[nn.Module, Any]:
+  """The network and the params of trained fills (configs/fills.py).
+
+  Raises:
+    types.BadInput: there are none, they are damaged, or they are of something
+      else.
+  """
+  found = weights.read_weights(where)
+  if found.config['model'] != 'fill_vae':
+    raise types.BadInput(
+        f'{found.name}: weights of a {found.config["model"]}, which makes no '
+        'fills; train some with --config=fills.')
+  model = models.build(found.config['model'], found.config['settings'])
+  x = jnp.zeros((1, restorer.BLOCK, restorer.BLOCK, 3))
+  noise = jnp.zeros(fills.noise_shape(x.shape, model.latent))
+  expected = jax.eval_shape(
+      model.init, jax.random.key(0), x, x[..., :1], x[..., :1], x, noise)
+  weights.check_shapes(found.params, expected['params'])
+  return model, found.params
+
+
+@functools.partial(
+    jax.jit, static_argnames=('model', 'fill_model', 'num_samples', 'causal'))
+def sample_frames(
+    params: Any,
+    fill_params: Any,
+    frames: jax.Array,
+    rng: jax.Array,
+    *,
+    model: nn.Module,
+    fill_model: nn.Module,
+    num_samples: int,
+    mask: jax.Array | None = None,
+    cuts: jax.Array | None = None,
+    causal: bool = False,
+) -> Samples:
+  """Restores frames [B, T, H, W, 3] in several plausible ways; jitted.
+
+  Sample number i depends on rng and i alone, however many there are. All frames
+  share its noise, so that a fill stays from frame to frame.
+
+  Args:
+    params: of load_weights.
+    fill_params: of load_fills.
+    frames: as restore_frames'.
+    rng: what is drawn with.
+    model: of load_weights.
+    fill_model: of load_fills.
+    num_samples: S.
+    mask: as restore_frames'.
+    cuts: as restore_frames'.
+    causal: as restore_frames'.
+  """
+  restored, _ = restore_frames(
+      params, frames, model=model, mask=mask, cuts=cuts, causal=causal)
+  height, width = frames.shape[2:4]
+  flat = lambda x: resize.pad_to_multiple(
+      x.reshape(-1, *x.shape[2:]), fills.BLOCK)
+  seen = (flat(restored.output),
+          (flat(restored.damage) > 0.5).astype(jnp.float32),
+          flat(restored.log_variance))
+  shape = fills.noise_shape((1, *seen[0].shape[1:]), fill_model.latent)
+  noise = jnp.stack([jax.random.normal(jax.random.fold_in(rng, i), shape)
+                     for i in range(num_samples)])
+  drawn = fill_model.apply({'params': fill_params}, *seen, noise, method='draw')
+  outputs = drawn[:, :, :height, :width].reshape(num_samples, *frames.shape)
+  mean = outputs.mean(0)
+  # Zero to the last bit where all are the same.
+  apart = outputs - outputs[:1]
+  variance = (apart**2).mean(0) - apart.mean(0) ** 2
+  deviation = jnp.sqrt(jnp.maximum(variance, 0).mean(-1, keepdims=True))
+  return Samples(restored, outputs, jnp.where(
+      deviation > 0, mean, outputs[0]), deviation)

@@ -6,21 +6,21 @@ from absl.testing import absltest, parameterized
 import chex
 import cv2
 
-from configs import gan, vae
+from configs import fills, gan, vae
 from revive_jax import train, types
-from revive_jax.models import weights
+from revive_jax.models import inference, weights
 from tests import compiling
 from tests.training import problem
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
-_CONFIGS = {'gan': gan, 'vae': vae}
+_CONFIGS = {'fills': fills, 'gan': gan, 'vae': vae}
 
 
 def _config(name, **values):
   c = _CONFIGS[name].get_config('tiny')
   c.data.root, c.devices, c.checkpoint_every = problem.videos(), 1, 1
-  if name == 'gan':
+  if name != 'vae':
     c.damage.mix = 'short'
   # A schedule that does not depend on the number of steps.
   c.optimizer.update(shape='constant', warmup=1000, peak=1.0)
@@ -58,7 +58,26 @@ class ClipsTest(parameterized.TestCase):
     self.assertEqual(found.config['model'], 'restorer')
     self.assertIn('heads', found.params)
 
+  def test_fills_train_on_a_restorer(self):
+    folder = self._folder()
+    still = folder / 'restorer'
+    weights.save_weights(
+        still, problem.first_params(), model='restorer', card='',
+        settings=problem.make_config().model.settings.to_dict())
+    run = folder / 'run'
+    state = train.train(
+        _config('fills', num_steps=2, restorer=str(still)), run)
+    self.assertEqual(int(state.step), 2)
+    found = weights.read_weights(run / 'weights')
+    self.assertEqual(found.config['model'], 'fill_vae')
+    self.assertEqual(found.config['restorer'],
+                     weights.read_weights(still).config['sha256'])
+    inference.load_fills(run / 'weights')
+
   @parameterized.parameters(
+      ('fills', {'restorer': ''}, 'name the weights of a restorer'),
+      ('fills', {'losses.sigma': 0.0}, 'sigma must be above 0'),
+      ('fills', {'damage.mix': 'acid'}, 'mix.*film'),
       ('vae', {'data.size': 36}, 'size=36 does not fit the latents'),
       ('vae', {'data.root': ''}, 'nothing to train on'),
       ('vae', {'losses.sigma': -1.0}, 'sigma=-1'),

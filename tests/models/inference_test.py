@@ -5,12 +5,13 @@ import json
 
 from absl.testing import absltest, parameterized
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 import revive_jax
 from revive_jax import types
-from revive_jax.models import restorer, weights
+from revive_jax.models import fills, restorer, weights
 from revive_jax.training import sharding
 from tests import compiling
 from tests.models import params
@@ -112,6 +113,64 @@ class LoadWeightsTest(parameterized.TestCase):
     self._edit(**changes)
     with self.assertRaisesRegex(types.BadInput, words):
       revive_jax.load_weights(self.folder)
+
+
+class SampleFramesTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.model = fills.FillVae(features=(4, 4, 4), latent=2)
+    x = jnp.zeros((1, 16, 16, 3))
+    self.params = params.draw(
+        self.model, x, x[..., :1], x[..., :1], x, jnp.zeros((1, 2, 2, 2)))
+
+  def _sample(self, num_samples, seed=0):
+    frames = _frames(1, 2, 21, 35)
+    mask = np.zeros((1, 2, 21, 35, 1), np.float32)
+    mask[:, :, 5:15, 8:20] = 1
+    return revive_jax.sample_frames(
+        _params(), self.params, frames, jax.random.key(seed), model=_MODEL,
+        fill_model=self.model, num_samples=num_samples, mask=mask)
+
+  def test_differ_in_the_damage_alone(self):
+    found = self._sample(3)
+    self.assertEqual(found.outputs.shape, (3, 1, 2, 21, 35, 3))
+    hole = np.asarray(found.restored.damage[..., 0]) > 0.5
+    self.assertGreater(hole.sum(), 200)
+    for output in np.asarray(found.outputs):
+      np.testing.assert_array_equal(
+          output[~hole], np.asarray(found.restored.output)[~hole])
+    np.testing.assert_array_equal(
+        np.asarray(found.mean)[~hole],
+        np.asarray(found.restored.output)[~hole])
+    deviation = np.asarray(found.deviation[..., 0])
+    self.assertEqual(deviation[~hole].max(), 0)
+    self.assertGreater(deviation[hole].mean(), 1e-3)
+    np.testing.assert_allclose(
+        found.mean, np.asarray(found.outputs).mean(0), atol=1e-6)
+    np.testing.assert_allclose(
+        deviation, np.sqrt(np.asarray(found.outputs).var(0).mean(-1)),
+        atol=1e-5)
+
+  def test_each_by_its_number_and_the_seed(self):
+    three, two = self._sample(3), self._sample(2)
+    np.testing.assert_allclose(three.outputs[:2], two.outputs, atol=1e-6)
+    other = self._sample(2, seed=1)
+    self.assertGreater(np.abs(other.outputs - two.outputs).max(), 1e-3)
+
+  def test_refuses_other_weights(self):
+    folder = self.create_tempdir().full_path + '/w'
+    weights.save_weights(folder, _params(), model='restorer',
+                         settings=_SETTINGS, card='')
+    with self.assertRaisesRegex(types.BadInput, 'of a restorer, which makes'):
+      revive_jax.load_fills(folder)
+    folder += '2'
+    weights.save_weights(
+        folder, self.params, model='fill_vae', card='',
+        settings=dict(features=(4, 4, 4), latent=2))
+    model, found = revive_jax.load_fills(folder)
+    self.assertEqual(model, self.model)
+    chex.assert_trees_all_close(found, self.params, atol=1e-3)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,36 @@
+"""Several plausible fills of what damage hides: a conditional VAE."""
+
+import ml_collections
+from revive_jax.configs import restorer
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings of a training. size: 'base', or 'tiny', for tests."""
+  tiny = {'base': False, 'tiny': True}[size]
+  like = restorer.get_config(size)
+  c = ml_collections.ConfigDict()
+  c.mode = 'train'
+  c.algorithm = 'fills'
+  c.seed = 0
+  c.num_steps = 4 if tiny else 10_000
+  c.batch_size = 8  # Over all devices.
+  c.log_every = 1 if tiny else 20
+  c.checkpoint_every = 2 if tiny else 500
+  c.init_from = ''  # Weights of fills to go on from.
+  c.restorer = 'restorer'  # Weights of what restores; they are held still.
+
+  c.model = dict(name='fill_vae')
+  c.model.settings = dict(
+      features=(4, 4, 4) if tiny else (32, 48, 64), latent=2 if tiny else 8)
+  c.data, c.damage = like.data, like.damage
+  c.damage.clean_share = 0.0  # There would be nothing to fill.
+
+  # Per pixel of the holes: N(clean; fill, sigma^2), and the KL of the posterior
+  # to the prior.
+  c.losses = dict(sigma=0.05, beta=1.0, beta_warmup=1 if tiny else 1000)
+  c.optimizer = dict(
+      peak=1e-3, warmup=1 if tiny else 100, shape='cosine', final_decay=0.4,
+      b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=10.0)
+  c.ema_decay = 0.999
+  c.devices = 0  # 0: all of them.
+  return c

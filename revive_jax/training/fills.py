@@ -1,0 +1,121 @@
+"""Training of the fills of a restorer that is held still: a conditional VAE."""
+
+from collections.abc import Mapping
+import functools
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from revive_jax.losses import latent
+from revive_jax.models import fills as fills_lib
+from revive_jax.training import batch as batch_lib
+from revive_jax.training import sharding
+from revive_jax.training import state as state_lib
+
+
+def init_state(
+    rng: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,
+    params: Any | None = None,
+) -> state_lib.TrainState:
+  """The state before the first step; params: to go on from, else drawn."""
+  if params is None:
+    x, block = jnp.zeros((1, 32, 32, 3)), 32 // fills_lib.BLOCK
+    params = model.init(rng, x, x[..., :1], x[..., :1], x, jnp.zeros(
+        (1, block, block, model.latent)))['params']
+  return state_lib.TrainState(
+      step=jnp.zeros((), jnp.int32), params=params, opt_state=tx.init(params),
+      ema=jax.tree.map(jnp.copy, params))
+
+
+def bound(
+    fill: jax.Array, clean: jax.Array, hole: jax.Array, posterior: Any,
+    prior: Any, *, sigma: float,
+) -> dict[str, jax.Array]:
+  """The two terms of the evidence's lower bound, nats per pixel of the holes.
+
+  'likelihood': -log N(clean; fill, sigma^2) there; 'kl': of the posterior to
+  the prior. All [N, ...]; sums over the batch, so that a large hole counts as
+  its pixels do.
+  """
+  pixels = jnp.maximum(hole.sum(), 1.0)
+  error = hole * (fill - clean) / sigma
+  constant = 3 * 0.5 * jnp.log(2 * jnp.pi * sigma**2)
+  kl = latent.kl(*posterior, *prior).sum()
+  return {'likelihood': 0.5 * (error**2).sum() / pixels + constant,
+          'kl': kl / pixels}
+
+
+def train_step(
+    state: state_lib.TrainState, clean: jax.Array, fixed: Mapping[str, Any], *,
+    restorer: nn.Module, model: nn.Module, tx: optax.GradientTransformation,
+    seed: int, draw: batch_lib.Draw, sigma: float, beta: float,
+    beta_warmup: int, ema_decay: float,
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """One step: damages clean [B, T, H, W, 3], restores it, learns the holes.
+
+  Args:
+    state: of the fills.
+    clean: uint8.
+    fixed: 'restorer': its params; 'textures': [N, S, S], or None.
+    restorer: what is held still.
+    model: models.fills.FillVae.
+    tx: the optimizer.
+    seed: of damage and noise.
+    draw: how clips are damaged.
+    sigma: of the likelihood.
+    beta: weight of the KL, after beta_warmup steps.
+    beta_warmup: steps.
+    ema_decay: of the params.
+  """
+  rng = jax.random.fold_in(jax.random.key(seed), state.step)
+  damage_rng, noise_rng = jax.random.split(rng)
+  batch = batch_lib.damage(
+      damage_rng, clean, draw=draw, textures=fixed['textures'])
+  restored, _, _ = restorer.apply(
+      {'params': fixed['restorer']}, batch.damaged, mask=batch.mask,
+      cuts=batch.cuts, use_future=batch.use_future)
+  flat = lambda x: x.reshape(-1, *x.shape[2:])
+  seen = tuple(map(flat, (jnp.clip(restored.output, 0, 1),
+                          (restored.damage > 0.5).astype(jnp.float32),
+                          restored.log_variance)))
+  target = flat(batch.target)
+  shape = fills_lib.noise_shape(target.shape, model.latent)
+  noise = jax.random.normal(noise_rng, shape)
+  weight = latent.beta_schedule(state.step, beta=beta, warmup=beta_warmup)
+
+  def loss_of(params):
+    fill, posterior, prior = model.apply(
+        {'params': params}, *seen, target, noise)
+    terms = bound(fill, target, seen[1], posterior, prior, sigma=sigma)
+    return terms['likelihood'] + weight * terms['kl'], (fill, terms)
+
+  (loss, (fill, metrics)), grads = jax.value_and_grad(
+      loss_of, has_aux=True)(state.params)
+  updates, opt_state = tx.update(grads, state.opt_state, state.params)
+  params = optax.apply_updates(state.params, updates)
+  done = state.step.astype(jnp.float32)
+  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
+  ema = optax.incremental_update(params, state.ema, step_size=1 - decay)
+  metrics |= {
+      'loss': loss, 'beta': weight, 'grad_norm': optax.tree.norm(grads),
+      'psnr_hole/restorer': _psnr(seen[0], target, seen[1]),
+      'psnr_hole/posterior': _psnr(fill, target, seen[1])}
+  return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
+
+
+def _psnr(x, target, hole):
+  """Of all pixels of the holes, dB."""
+  square = (hole * (x - target) ** 2).sum() / jnp.maximum(3 * hole.sum(), 1)
+  return -10 * jnp.log10(square + 1e-10)
+
+
+def compile_step(mesh: jax.sharding.Mesh, **static: Any):
+  """Jits train_step: clips shared out along `data`, all else on each device."""
+  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
+  return jax.jit(
+      functools.partial(train_step, **static),
+      in_shardings=(same, shared, same), out_shardings=(same, same),
+      donate_argnums=0)
