@@ -1,0 +1,99 @@
+"""Tests of models/perceptual.py."""
+
+import pathlib
+
+from absl.testing import absltest
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+from scipy import signal
+
+from revive_jax import types
+from revive_jax.losses import perceptual as distance_lib
+from revive_jax.models import perceptual, restorer
+from tests import compiling
+from tests.models import params
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+# Number in torchvision, channels in and out, of each convolution of VGG-16.
+_LAYERS = ((0, 3, 64), (2, 64, 64), (5, 64, 128), (7, 128, 128),
+           (10, 128, 256), (12, 256, 256), (14, 256, 256), (17, 256, 512),
+           (19, 512, 512), (21, 512, 512), (24, 512, 512), (26, 512, 512),
+           (28, 512, 512))
+
+
+def _tensors():
+  rng = np.random.default_rng(0)
+  result = {}
+  for number, before, after in _LAYERS:
+    scale = (2 / (9 * before)) ** 0.5
+    result[f'features.{number}.weight'] = scale * rng.standard_normal(
+        (after, before, 3, 3)).astype(np.float32)
+    result[f'features.{number}.bias'] = 0.1 * rng.standard_normal(
+        after).astype(np.float32)
+  return result
+
+
+class VggTest(absltest.TestCase):
+
+  def _file(self, tensors):
+    path = pathlib.Path(self.create_tempdir().full_path) / 'vgg.safetensors'
+    safetensors.numpy.save_file(tensors, path)
+    return path
+
+  def test_shapes_and_the_first_layers_against_scipy(self):
+    tensors = _tensors()
+    picture = np.random.default_rng(1).random((1, 16, 16, 3), np.float32)
+    found = perceptual.of_vgg(self._file(tensors))(jnp.asarray(picture))
+    self.assertEqual([x.shape[1:] for x in found], [
+        (16, 16, 64), (8, 8, 128), (4, 4, 256), (2, 2, 512), (1, 1, 512)])
+    x = (picture[0] - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    for number in (0, 2):
+      kernel = tensors[f'features.{number}.weight']
+      x = np.stack([np.maximum(0, sum(
+          signal.correlate2d(x[..., i], kernel[o, i], mode='same')
+          for i in range(x.shape[-1])) + tensors[f'features.{number}.bias'][o])
+                    for o in range(64)], -1)
+    np.testing.assert_allclose(found[0][0], x, atol=1e-3)
+
+  def test_refuses_other_files(self):
+    tensors = _tensors()
+    tensors['features.5.weight'] = tensors['features.5.weight'][:, :3]
+    with self.assertRaisesRegex(types.BadInput, 'features.5 is not that of'):
+      perceptual.of_vgg(self._file(tensors))
+    del tensors['features.0.bias']
+    with self.assertRaisesRegex(types.BadInput, 'features.0 is not that of'):
+      perceptual.of_vgg(self._file(tensors))
+    path = pathlib.Path(self.create_tempdir().full_path) / 'x.safetensors'
+    path.write_bytes(b'text')
+    with self.assertRaisesRegex(types.BadInput, 'no .safetensors'):
+      perceptual.of_vgg(path)
+    with self.assertRaisesRegex(types.BadInput, 'no .safetensors'):
+      perceptual.of_vgg('/nowhere/vgg.safetensors')
+
+
+class RestorerTest(absltest.TestCase):
+
+  def test_distances_have_gradients_and_grow(self):
+    model = restorer.Restorer(features=8, deep_features=8, num_blocks=1)
+    weights = params.draw(model, jnp.zeros((1, 2, 32, 32, 3)))
+    features = perceptual.of_restorer(model, weights)
+    rng = np.random.default_rng(0)
+    x = rng.random((2, 24, 40, 3), np.float32)
+    noise = rng.standard_normal(x.shape).astype(np.float32)
+    distance = jax.jit(lambda y: distance_lib.distance(
+        y, jnp.asarray(x), features=features))
+    self.assertEqual([f.shape for f in features(jnp.asarray(x))],
+                     [(2, 16, 24, 8), (2, 4, 6, 32)])
+    near, far = (np.asarray(distance(x + s * noise)) for s in (0.02, 0.2))
+    np.testing.assert_allclose(distance(jnp.asarray(x)), 0, atol=1e-6)
+    self.assertTrue((near > 0).all() and (far > near).all())
+    slope = jax.grad(lambda y: distance(y).sum())(jnp.asarray(x + 0.02 * noise))
+    self.assertTrue(np.isfinite(slope).all())
+    self.assertGreater(np.abs(slope).max(), 0)
+
+
+if __name__ == '__main__':
+  absltest.main()
