@@ -5,10 +5,11 @@
 
 and, where fills were trained (configs/fills.py), several plausible ones:
 
-  fill_model, fill_params = revive_jax.load_fills('runs/fills/weights')
+  fills = revive_jax.load_fills(
+      'runs/fills/weights', restorer_weights='restorer')
   samples = revive_jax.sample_frames(
-      params, fill_params, frames, jax.random.key(0), model=model,
-      fill_model=fill_model, num_samples=5)
+      params, fills.params, frames, jax.random.key(0), model=model,
+      fill_model=fills.model, sigma=fills.sigma, num_samples=5)
 """
 
 import importlib

@@ -80,6 +80,9 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   for key in ('num_steps', 'batch_size', 'log_every', 'checkpoint_every'):
     if c[key] < 1:
       raise types.BadInput(f'--config.{key}={c[key]} is less than 1.')
+  if not 0 <= c.ema_decay < 1:
+    raise types.BadInput(
+        f'--config.ema_decay={c.ema_decay} is not in [0, 1).')
   devices = c.devices or jax.device_count()
   if devices > jax.device_count():
     raise types.BadInput(
@@ -202,8 +205,8 @@ class _Loop:
     path, step = self.folder / 'weights' / 'config.json', int(state.step)
     written = json.loads(path.read_text())['steps'] if path.exists() else None
     if written != self.before + step:
-      self.write_weights(state, step)
       self.write_pictures(state, step)
+      self.write_weights(state, step)
 
   def write_weights(self, state, step) -> None:
     """The averaged network as a weights folder, for restore and evaluate."""

@@ -3,12 +3,16 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 
 from revive_jax import models, types
-from revive_jax.algorithms import assembled, restorer
+from revive_jax.algorithms import assembled, restorer, shown
+from revive_jax.models import fills as fills_lib
 from revive_jax.models import inference, weights
 from revive_jax.training import fills, optimizer, sharding
+
+_FILLS = 3  # In a picture.
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -21,6 +25,10 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         'There is nothing to make fills for; name the weights of a restorer '
         f'with --config.restorer (shipped: {", ".join(weights.shipped())}).')
+  if len(c.model.settings.features) != 3 or c.model.settings.latent < 1:
+    raise types.BadInput(
+        '--config.model.settings: features are of three resolutions, and '
+        'latent is at least 1.')
   if c.losses.sigma <= 0 or c.losses.beta < 0 or c.losses.beta_warmup < 0:
     raise types.BadInput(
         '--config.losses: sigma must be above 0, beta and beta_warmup not '
@@ -46,9 +54,35 @@ def assemble(
   step = fills.compile_step(
       mesh, restorer=still, model=model, tx=tx, seed=c.seed,
       draw=restorer.make_draw(c), ema_decay=c.ema_decay, **c.losses.to_dict())
+  clean = shown.clips(c)
+  batch = shown.damaged(c, clean, fixed['textures'])
+  draw = jax.jit(functools.partial(
+      _drawn, model=model, seen=fills.restored_holes(still, params, batch)))
+
+  def pictures(state):
+    middle = clean.shape[1] // 2
+    at = lambda x: x.reshape(*clean.shape[:2], *x.shape[1:])[:, middle]
+    drawn = draw(state.ema, jax.random.key(c.seed))
+    frames = {'damaged': batch.damaged[:, middle]}
+    frames |= {name: at(x) for name, x in drawn.items()}
+    return {'fills': shown.rows(frames | {'clean': batch.target[:, middle]})}
+
   return assembled.Assembled(
       data=data,
       init=functools.partial(fills.init_state, model=model, tx=tx),
       step=lambda state, batch: step(state, batch['clean'], fixed),
       name=c.model.name, settings=settings,
-      notes={'restorer': found.config['sha256']})
+      notes={'restorer': found.config['sha256'], 'sigma': c.losses.sigma},
+      pictures=pictures)
+
+
+def _drawn(params, rng, *, model, seen):
+  """What was restored, three fills, and how they differ, [N, H, W, 3]."""
+  shape = fills_lib.noise_shape((1, *seen[0].shape[1:]), model.latent)
+  noise = jax.random.normal(rng, (_FILLS, *shape))
+  drawn = model.apply({'params': params}, *seen, noise, method='draw')
+  spread = jnp.broadcast_to(
+      5 * drawn.std(0).mean(-1, keepdims=True), seen[0].shape)
+  return {'restored': seen[0],
+          **{f'fill {i}': x for i, x in enumerate(drawn)},
+          'five times the deviation': spread}

@@ -6,7 +6,7 @@ import jax
 import ml_collections
 
 from revive_jax import types
-from revive_jax.algorithms import assembled, restorer
+from revive_jax.algorithms import assembled, restorer, shown
 from revive_jax.losses import adversarial
 from revive_jax.models import discriminator
 from revive_jax.training import gan, optimizer, sharding
@@ -16,6 +16,17 @@ def check(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that cannot be, each in one sentence."""
   restorer.check(c)
   types.check_choice('gan.loss', c.gan.loss, tuple(adversarial.GAMES))
+  g = c.gan
+  for key in ('frame', 'clip', 'feature_matching', 'lecam', 'start', 'warmup',
+              'rate', 'clip_norm'):
+    if g[key] < 0:
+      raise types.BadInput(f'--config.gan.{key}={g[key]} is negative.')
+  if g.features < 1:
+    raise types.BadInput(f'--config.gan.features={g.features} is less than 1.')
+  if g.start >= c.num_steps:
+    raise types.BadInput(
+        f'--config.gan.start={g.start} is not before the last step '
+        f'({c.num_steps}): the discriminators would never count.')
   if c.data.num_frames < 3:
     raise types.BadInput(
         f'--config.data.num_frames={c.data.num_frames}: the discriminator of '
@@ -28,8 +39,9 @@ def assemble(
   """Data, networks and step of c."""
   data = restorer.make_data(c)
   textures = restorer.make_textures(c, sharding.replicated(mesh))
+  model = restorer.make_model(c)
   static = dict(
-      model=restorer.make_model(c), judges=_judges(c),
+      model=model, judges=_judges(c, model.dtype),
       tx={'generator': restorer.make_optimizer(c),
           'discriminators': _optimizer(c)})
   g = c.gan
@@ -42,15 +54,29 @@ def assemble(
           warmup=g.warmup),
       weights=c.losses.to_dict(), damage_weight=c.damage_weight,
       epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
+  clean = shown.clips(c)
+  batch = shown.damaged(c, clean, textures)
+  restore = jax.jit(lambda params: model.apply(
+      {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
+      use_future=batch.use_future)[0].output)
+
+  def pictures(state):
+    middle = clean.shape[1] // 2
+    return {'restored': shown.rows({
+        name: x[:, middle] for name, x in (
+            ('damaged', batch.damaged), ('restored', restore(state.ema)),
+            ('clean', batch.target))})}
+
   return assembled.Assembled(
       data=data, init=functools.partial(gan.init_state, **static),
       step=lambda state, batch: step(state, batch['clean'], textures),
-      name=c.model.name, settings=c.model.settings.to_dict(), warn=gan.won)
+      name=c.model.name, settings=c.model.settings.to_dict(),
+      pictures=pictures, warn=gan.won)
 
 
-def _judges(c):
-  return {'frame': discriminator.FrameDiscriminator(c.gan.features),
-          'clip': discriminator.ClipDiscriminator(c.gan.features)}
+def _judges(c, dtype):
+  return {'frame': discriminator.FrameDiscriminator(c.gan.features, dtype),
+          'clip': discriminator.ClipDiscriminator(c.gan.features, dtype)}
 
 
 def _optimizer(c):

@@ -18,9 +18,6 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.model.settings.latent={c.model.settings.latent} is less '
         'than 2.')
-  if not 0 <= c.ema_decay < 1:
-    raise types.BadInput(
-        f'--config.ema_decay={c.ema_decay} is not in [0, 1).')
 
 
 def pictures(c: ml_collections.ConfigDict, split: str):

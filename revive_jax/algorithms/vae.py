@@ -8,12 +8,10 @@ import ml_collections
 import numpy as np
 
 from revive_jax import models, types
-from revive_jax.algorithms import assembled, image_vae, restorer
+from revive_jax.algorithms import assembled, image_vae, restorer, shown
 from revive_jax.models import vae as vae_lib
 from revive_jax.training import optimizer, vae
 from revive_jax.video import sheet
-
-_SHOWN = 4  # Clips in a picture, one below the other.
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -24,6 +22,10 @@ def check(c: ml_collections.ConfigDict) -> None:
                      ('cosine', 'constant'))
   image_vae.check_losses(c)
   restorer.check_data(c)
+  if len(c.model.settings.features) != 3 or c.model.settings.latent < 1:
+    raise types.BadInput(
+        '--config.model.settings: features are of three resolutions, and '
+        'latent is at least 1.')
   if c.data.size % vae_lib.BLOCK:
     raise types.BadInput(
         f'--config.data.size={c.data.size} does not fit the latents, which are '
@@ -49,12 +51,12 @@ def assemble(
       mesh, model=model, tx=tx, seed=c.seed, likelihood='gaussian',
       ema_decay=c.ema_decay, **c.losses.to_dict())
   shape = (c.data.num_frames, c.data.size, c.data.size, 3)
-  shown = next(iter(data))['clean'][:_SHOWN].astype(np.float32) / 255
+  clean = shown.clips(c).astype(np.float32) / 255
 
   def pictures(state):
-    back = np.asarray(vae.rebuilt(state.ema, shown, model=model))
-    rows = np.stack([shown, back], 1).reshape(-1, *shown.shape[2:])
-    return {'reconstructions': sheet.grid(rows, shown.shape[1])}
+    back = np.asarray(vae.rebuilt(state.ema, clean, model=model))
+    rows = np.stack([clean, back], 1).reshape(-1, *clean.shape[2:])
+    return {'reconstructions': sheet.grid(rows, clean.shape[1])}
 
   return assembled.Assembled(
       data=data,

@@ -5,7 +5,7 @@ all but the first axis, weighted if a weight [B, ...] is given, is one example's
 loss.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import chex
@@ -17,11 +17,13 @@ class Game(NamedTuple):
   """One adversarial loss: what each side pays for verdicts [B, ...].
 
   discriminator, generator: (real, fake, weight=None) to [B]; most generators
-  ignore real.
+  ignore real. right: (real, fake) to 1 where the verdicts are right, half where
+  one is, [B, ...].
   """
 
   discriminator: Callable[..., jax.Array]
   generator: Callable[..., jax.Array]
+  right: Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def _non_saturating_discriminator(real, fake, weight=None):
@@ -63,20 +65,32 @@ def _relativistic_generator(real, fake, weight=None):
   return _mean(jax.nn.softplus(real - fake), weight)
 
 
+def _right_side(limit):
+  """Real above the limit, fake below it."""
+  return lambda real, fake: 0.5 * ((real > limit) + 1.0 * (fake <= limit))
+
+
+def _right_order(real, fake):
+  """Real above fake: its logits are free up to a constant."""
+  return 1.0 * (real > fake)
+
+
 GAMES = {
     # -log D(x) - log(1 - D(G(z))), and -log D(G(z)): Goodfellow et al. 2014,
     # arXiv:1406.2661, section 3. The article's binary cross-entropy.
     'non_saturating': Game(
-        _non_saturating_discriminator, _non_saturating_generator),
+        _non_saturating_discriminator, _non_saturating_generator,
+        _right_side(0)),
     # Lim and Ye 2017, arXiv:1705.02894; Miyato et al., arXiv:1802.05957, (16).
-    'hinge': Game(_hinge_discriminator, _hinge_generator),
+    'hinge': Game(_hinge_discriminator, _hinge_generator, _right_side(0)),
     # Mao et al. 2017, arXiv:1611.04076, equation 9: a = 0, b = c = 1.
     'least_squares': Game(
-        _least_squares_discriminator, _least_squares_generator),
+        _least_squares_discriminator, _least_squares_generator,
+        _right_side(0.5)),
     # Each fake against a real one: Jolicoeur-Martineau 2018, arXiv:1807.00734;
     # regularised, of known convergence: arXiv:2501.05441, equation 2.
     'relativistic': Game(
-        _relativistic_discriminator, _relativistic_generator),
+        _relativistic_discriminator, _relativistic_generator, _right_order),
 }
 
 
@@ -110,22 +124,27 @@ def lecam(
 
 
 def feature_matching(
-    real: list[jax.Array], fake: list[jax.Array]
+    real: Sequence[jax.Array], fake: Sequence[jax.Array],
+    weights: Sequence[jax.Array] | None = None,
 ) -> jax.Array:
   """Mean |difference| of a discriminator's features, mean over layers, [B].
 
   Wang et al. 2018, arXiv:1711.11585, equation 4. The real ones are held still.
+  weights: [B, ..., 1] by layer, for weighted means.
   """
   chex.assert_trees_all_equal_shapes(real, fake)
-  return sum(_mean(jnp.abs(jax.lax.stop_gradient(a) - b))
-             for a, b in zip(real, fake, strict=True)) / len(real)
+  weights = [None] * len(real) if weights is None else weights
+  return sum(
+      _mean(jnp.abs(jax.lax.stop_gradient(a) - b).mean(-1, keepdims=True), w)
+      for a, b, w in zip(real, fake, weights, strict=True)) / len(real)
 
 
 def accuracy(
-    real: jax.Array, fake: jax.Array, weight: jax.Array | None = None
+    real: jax.Array, fake: jax.Array, game: Game,
+    weight: jax.Array | None = None,
 ) -> jax.Array:
   """Share of right verdicts [B, ...]: half when it only guesses, [B]."""
-  return 0.5 * (_mean(real > 0, weight) + _mean(fake <= 0, weight))
+  return _mean(game.right(real, fake), weight)
 
 
 def _mean(x, weight=None):

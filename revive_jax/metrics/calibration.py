@@ -21,18 +21,28 @@ class Calibration(NamedTuple):
   error_sum: np.ndarray  # Sum of their squared errors.
 
   @classmethod
-  def of(cls, error: np.ndarray, sigma: np.ndarray) -> 'Calibration':
+  def of(
+      cls, error: np.ndarray, sigma: np.ndarray,
+      mask: np.ndarray | None = None,
+  ) -> 'Calibration':
     """Of errors, and the standard deviations predicted for them, of one shape.
+
+    mask: where to look, of the same shape; elsewhere sigma may be anything.
     """
     error = np.abs(np.asarray(error, np.float64)).ravel()
     sigma = np.asarray(sigma, np.float64).ravel()
     if error.shape != sigma.shape:
       raise ValueError(f'{error.size} errors, {sigma.size} deviations.')
+    if mask is not None:
+      chosen = np.asarray(mask, bool).ravel()
+      error, sigma = error[chosen], sigma[chosen]
+    if not (sigma > 0).all() or not np.isfinite(sigma).all():
+      raise ValueError('A predicted deviation is not above 0; give a mask.')
     size = len(_EDGES) + 1
     by_sigma = np.searchsorted(_EDGES, sigma)
     by_error = np.searchsorted(_EDGES, error)
     add = lambda bins, x=None: np.bincount(bins, x, size).astype(np.float64)
-    square, variance = error**2, np.maximum(sigma, 1e-6) ** 2
+    square, variance = error**2, sigma**2
     return cls(add(by_sigma), add(by_sigma, square), add(by_sigma, variance),
                add(by_sigma, square / variance), add(by_error),
                add(by_error, square))

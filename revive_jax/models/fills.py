@@ -93,16 +93,18 @@ class FillVae(nn.Module):
       self, context: list[jax.Array], z: jax.Array, restored: jax.Array,
       hole: jax.Array,
   ) -> jax.Array:
-    """The picture whose hole is filled as z says, [N, H, W, 3] in [0, 1]."""
-    x = context[-1] + self.from_latent(z.astype(self.dtype))
+    """The picture whose hole is filled as z says, [N, H, W, 3].
+
+    Not clipped to [0, 1], where it would have no gradient.
+    """
+    x = context[-1] + self.from_latent((z * near(hole)).astype(self.dtype))
     for level, (mix, up) in enumerate(zip(self.mix, self.up, strict=True)):
       x = layers.leaky(mix(x))
       x = resize.depth_to_space(up(x))
       if level + 1 < len(context):
         x = x + context[-2 - level]
     change = self.out(layers.leaky(x)).astype(jnp.float32)
-    return jnp.where(
-        hole > 0, jnp.clip(restored + 0.25 * change, 0, 1), restored)
+    return jnp.where(hole > 0, restored + 0.25 * change, restored)
 
   def __call__(
       self, restored: jax.Array, hole: jax.Array, log_variance: jax.Array,
@@ -121,14 +123,27 @@ class FillVae(nn.Module):
       self, restored: jax.Array, hole: jax.Array, log_variance: jax.Array,
       noise: jax.Array,
   ) -> jax.Array:
-    """Fills drawn from the prior, [S, N, H, W, 3].
+    """Fills drawn from the prior, [S, N, H, W, 3] in [0, 1].
 
     noise: [S, N or 1, H/8, W/8, latent], standard normal; S fills.
     """
     context = self.see(restored, hole, log_variance)
     prior = self.prior(context)
-    return jnp.stack([
-        self.decode(context, prior.sample(n), restored, hole) for n in noise])
+    # One after the other: compiled once, and in the memory of one.
+    scan = nn.scan(
+        lambda module, _, n: (None, module.decode(
+            context, prior.sample(n), restored, hole)),
+        variable_broadcast='params', split_rngs={'params': False})
+    return jnp.clip(scan(self, None, noise)[1], 0, 1)
+
+
+def near(hole: jax.Array) -> jax.Array:
+  """1 where a latent can see a hole [N, H, W, 1]: [N, H/8, W/8, 1].
+
+  Elsewhere it has nothing to say, and costs nothing.
+  """
+  seen = (resize.mean_pool(hole, BLOCK) > 0).astype(jnp.float32)
+  return nn.max_pool(seen, (3, 3), padding='SAME')
 
 
 def _told(restored, hole, log_variance):

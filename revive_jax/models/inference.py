@@ -31,25 +31,32 @@ def load_weights(where: str | os.PathLike) -> tuple[nn.Module, Any]:
 
 def build(found: weights.Weights) -> tuple[nn.Module, Any]:
   """load_weights, of weights that have been read."""
-  name, settings = found.config['model'], found.config['settings']
+  name = found.config['model']
   if name not in models.RESTORERS:
     what = ('does not restore frames' if name in models.MODELS
             else 'this version does not have')
     raise types.BadInput(
         f'{found.name}: weights of a model {name!r}, which {what}; those that '
         f'restore: {", ".join(models.RESTORERS)}.')
-  dtype = jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16
   example = jnp.zeros((1, 1, restorer.BLOCK, restorer.BLOCK, 3))
+  return _checked(found, lambda model: (example,)), found.params
+
+
+def _checked(found: weights.Weights, example) -> nn.Module:
+  """The network of weights, which must fit it; example: model to its inputs."""
+  name, settings = found.config['model'], found.config['settings']
+  dtype = jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16
   try:
     model = models.build(name, settings, dtype=dtype)
-    expected = jax.eval_shape(model.init, jax.random.key(0), example)['params']
+    expected = jax.eval_shape(
+        model.init, jax.random.key(0), *example(model))['params']
   except (TypeError, ValueError, ArithmeticError) as error:
     raise types.BadInput(
         f'{found.name}: settings {settings} are not those of a {name}; the '
         'weights are of another version, or their config.json is damaged.'
     ) from error
   weights.check_shapes(found.params, expected)
-  return model, found.params
+  return model
 
 
 @functools.partial(jax.jit, static_argnames=('model', 'causal'))
@@ -83,9 +90,14 @@ def restore_frames(
     Restored, and the state.
   """
   chex.assert_shape(frames, (None, None, None, None, 3))
-  height, width = frames.shape[2:4]
+  shape = frames.shape
+  height, width = shape[2:4]
   frames = resize.pad_to_multiple(frames, restorer.BLOCK)
   if mask is not None:
+    if mask.shape != (*shape[:-1], 1):
+      raise types.BadInput(
+          f'A mask of shape {mask.shape} does not fit frames of shape {shape}; '
+          'it must have one channel, and the same size.')
     mask = (mask > 0.5).astype(jnp.float32)
     mask = resize.pad_to_multiple(mask, restorer.BLOCK)
   if cuts is not None:
@@ -107,28 +119,48 @@ class Samples(NamedTuple):
   restored: restorer.Restored
   outputs: jax.Array  # [S, B, T, H, W, 3]; outside the damage all are equal.
   mean: jax.Array  # [B, T, H, W, 3], over the S.
-  deviation: jax.Array  # [B, T, H, W, 1], of the S: 0 outside the damage.
+  # [B, T, H, W, 1], predicted for the clean picture around mean: from how the S
+  # differ and the sigma of each; 0 outside the damage.
+  deviation: jax.Array
 
 
-def load_fills(where: str | os.PathLike) -> tuple[nn.Module, Any]:
-  """The network and the params of trained fills (configs/fills.py).
+class Fills(NamedTuple):
+  """Trained fills, of load_fills."""
+
+  model: nn.Module
+  params: Any
+  sigma: float  # Standard deviation of the clean picture around a fill.
+
+
+def load_fills(
+    where: str | os.PathLike, *, restorer_weights: str | os.PathLike
+) -> Fills:
+  """Trained fills (configs/fills.py), for a restorer.
+
+  Args:
+    where: as of load_weights.
+    restorer_weights: of the restorer they are to fill for.
 
   Raises:
-    types.BadInput: there are none, they are damaged, or they are of something
-      else.
+    types.BadInput: there are none, they are damaged, of something else, or were
+      trained for another restorer.
   """
   found = weights.read_weights(where)
   if found.config['model'] != 'fill_vae':
     raise types.BadInput(
         f'{found.name}: weights of a {found.config["model"]}, which makes no '
         'fills; train some with --config=fills.')
-  model = models.build(found.config['model'], found.config['settings'])
   x = jnp.zeros((1, restorer.BLOCK, restorer.BLOCK, 3))
-  noise = jnp.zeros(fills.noise_shape(x.shape, model.latent))
-  expected = jax.eval_shape(
-      model.init, jax.random.key(0), x, x[..., :1], x[..., :1], x, noise)
-  weights.check_shapes(found.params, expected['params'])
-  return model, found.params
+  model = _checked(found, lambda model: (
+      x, x[..., :1], x[..., :1], x,
+      jnp.zeros(fills.noise_shape(x.shape, model.latent))))
+  other = weights.read_weights(restorer_weights).config['sha256']
+  if found.config.get('restorer') != other:
+    raise types.BadInput(
+        f'{found.name}: these fills were trained for another restorer than '
+        f'{restorer_weights}; train some for it with --config=fills '
+        f'--config.restorer={restorer_weights}.')
+  return Fills(model, found.params, float(found.config['sigma']))
 
 
 @functools.partial(
@@ -141,6 +173,7 @@ def sample_frames(
     *,
     model: nn.Module,
     fill_model: nn.Module,
+    sigma: float,
     num_samples: int,
     mask: jax.Array | None = None,
     cuts: jax.Array | None = None,
@@ -158,11 +191,14 @@ def sample_frames(
     rng: what is drawn with.
     model: of load_weights.
     fill_model: of load_fills.
+    sigma: of load_fills.
     num_samples: S.
     mask: as restore_frames'.
     cuts: as restore_frames'.
     causal: as restore_frames'.
   """
+  if num_samples < 1:
+    raise types.BadInput(f'{num_samples} samples cannot be; ask for one.')
   restored, _ = restore_frames(
       params, frames, model=model, mask=mask, cuts=cuts, causal=causal)
   height, width = frames.shape[2:4]
@@ -172,14 +208,12 @@ def sample_frames(
           (flat(restored.damage) > 0.5).astype(jnp.float32),
           flat(restored.log_variance))
   shape = fills.noise_shape((1, *seen[0].shape[1:]), fill_model.latent)
-  noise = jnp.stack([jax.random.normal(jax.random.fold_in(rng, i), shape)
-                     for i in range(num_samples)])
+  noise = jax.vmap(lambda i: jax.random.normal(
+      jax.random.fold_in(rng, i), shape))(jnp.arange(num_samples))
   drawn = fill_model.apply({'params': fill_params}, *seen, noise, method='draw')
   outputs = drawn[:, :, :height, :width].reshape(num_samples, *frames.shape)
-  mean = outputs.mean(0)
-  # Zero to the last bit where all are the same.
-  apart = outputs - outputs[:1]
-  variance = (apart**2).mean(0) - apart.mean(0) ** 2
-  deviation = jnp.sqrt(jnp.maximum(variance, 0).mean(-1, keepdims=True))
-  return Samples(restored, outputs, jnp.where(
-      deviation > 0, mean, outputs[0]), deviation)
+  hole = restored.damage > 0.5
+  mean = jnp.where(hole, outputs.mean(0), restored.output)
+  spread = ((outputs - mean[None]) ** 2).sum(0) / max(num_samples - 1, 1)
+  deviation = jnp.sqrt(spread.mean(-1, keepdims=True) + sigma**2)
+  return Samples(restored, outputs, mean, jnp.where(hole, deviation, 0))

@@ -61,7 +61,8 @@ def of_vgg(path: str | os.PathLike) -> Features:
   """
   try:
     tensors = safetensors.numpy.load_file(path)
-  except (OSError, safetensors.SafetensorError) as error:
+  except (OSError, KeyError, TypeError, ValueError,
+          safetensors.SafetensorError) as error:
     raise types.BadInput(
         f'{path}: no .safetensors file ({error}).') from error
   return _vgg(_convolutions(path, tensors))

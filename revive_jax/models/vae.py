@@ -47,7 +47,6 @@ class CausalConv(nn.Module):
 
   features: int
   temporal: bool
-  scale: float = 1.0
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
@@ -64,7 +63,7 @@ class CausalConv(nn.Module):
       x = jnp.concatenate(
           [jnp.concatenate([before, x[:, :-1]], 1), x], -1)
     flat = x.reshape(-1, *x.shape[2:])
-    y = layers.Conv(self.features, self.scale, dtype=self.dtype)(flat)
+    y = layers.Conv(self.features, dtype=self.dtype)(flat)
     return y.reshape(*x.shape[:2], *y.shape[1:]), last
 
 
@@ -80,18 +79,17 @@ class _Tower(nn.Module):
   def __call__(self, x, memory):
     memory, left = list(memory or ()), []
 
-    def conv(x, features, scale=1.0):
-      x, last = CausalConv(
-          features, self.temporal, scale, dtype=self.dtype)(
-              x, memory.pop(0) if memory else None)
-      left.append(last)
-      return x
-
     for features in self.features:
       if not self.up:
         x = resize.space_to_depth(x)
-      x = layers.leaky(conv(x, features))
-      x = x + conv(layers.leaky(conv(x, features)), features, 0.1)
+      # One layer of each resolution sees the frame before: a tower of three
+      # sees four frames, and both seven, which clips of six nearly show.
+      x, last = CausalConv(features, self.temporal, dtype=self.dtype)(
+          x, memory.pop(0) if memory else None)
+      left.append(last)
+      flat = layers.leaky(x).reshape(-1, *x.shape[2:])
+      flat = layers.ResBlock(dtype=self.dtype)(flat)
+      x = flat.reshape(*x.shape)
       if self.up:
         x = resize.depth_to_space(
             nn.Dense(4 * features, dtype=self.dtype)(x))

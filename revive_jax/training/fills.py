@@ -37,15 +37,33 @@ def bound(
   """The two terms of the evidence's lower bound, nats per pixel of the holes.
 
   'likelihood': -log N(clean; fill, sigma^2) there; 'kl': of the posterior to
-  the prior. All [N, ...]; sums over the batch, so that a large hole counts as
-  its pixels do.
+  the prior, of those latents that see a hole. All [N, ...]; sums over the
+  batch, so that a large hole counts as its pixels do.
   """
   pixels = jnp.maximum(hole.sum(), 1.0)
   error = hole * (fill - clean) / sigma
   constant = 3 * 0.5 * jnp.log(2 * jnp.pi * sigma**2)
-  kl = latent.kl(*posterior, *prior).sum()
+  # Elsewhere the posterior is held to be the prior.
+  seen = fills_lib.near(hole) > 0
+  known = jax.tree.map(
+      lambda q, p: jnp.where(seen, q, p), posterior, prior)
+  kl = latent.kl(*known, *prior).sum()
   return {'likelihood': 0.5 * (error**2).sum() / pixels + constant,
           'kl': kl / pixels}
+
+
+def restored_holes(
+    restorer: nn.Module, params: Any, batch: batch_lib.Batch
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """What FillVae is told of a batch: restored, hole, log-variance, [B T, ...].
+  """
+  restored, _, _ = restorer.apply(
+      {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
+      use_future=batch.use_future)
+  flat = lambda x: x.reshape(-1, *x.shape[2:])
+  return (flat(jnp.clip(restored.output, 0, 1)),
+          flat((restored.damage > 0.5).astype(jnp.float32)),
+          flat(restored.log_variance))
 
 
 def train_step(
@@ -56,32 +74,16 @@ def train_step(
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step: damages clean [B, T, H, W, 3], restores it, learns the holes.
 
-  Args:
-    state: of the fills.
-    clean: uint8.
-    fixed: 'restorer': its params; 'textures': [N, S, S], or None.
-    restorer: what is held still.
-    model: models.fills.FillVae.
-    tx: the optimizer.
-    seed: of damage and noise.
-    draw: how clips are damaged.
-    sigma: of the likelihood.
-    beta: weight of the KL, after beta_warmup steps.
-    beta_warmup: steps.
-    ema_decay: of the params.
+  fixed: 'restorer': the params of what is held still; 'textures': [N, S, S] or
+  None. sigma: of the likelihood; beta: weight of the KL, after beta_warmup
+  steps. The rest as supervised.train_step's.
   """
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
   damage_rng, noise_rng = jax.random.split(rng)
   batch = batch_lib.damage(
       damage_rng, clean, draw=draw, textures=fixed['textures'])
-  restored, _, _ = restorer.apply(
-      {'params': fixed['restorer']}, batch.damaged, mask=batch.mask,
-      cuts=batch.cuts, use_future=batch.use_future)
-  flat = lambda x: x.reshape(-1, *x.shape[2:])
-  seen = tuple(map(flat, (jnp.clip(restored.output, 0, 1),
-                          (restored.damage > 0.5).astype(jnp.float32),
-                          restored.log_variance)))
-  target = flat(batch.target)
+  seen = restored_holes(restorer, fixed['restorer'], batch)
+  target = batch.target.reshape(-1, *batch.target.shape[2:])
   shape = fills_lib.noise_shape(target.shape, model.latent)
   noise = jax.random.normal(noise_rng, shape)
   weight = latent.beta_schedule(state.step, beta=beta, warmup=beta_warmup)

@@ -79,12 +79,38 @@ def judge(
           'clip': apply('clip', clip, damage)}
 
 
-def where_it_counts(damage: jax.Array) -> dict[str, jax.Array]:
-  """Weights of the verdicts: 1 on damage [B, T, H, W, 1] and what sees it."""
-  patches = (resize.mean_pool(damage, 8) > 0).astype(jnp.float32)
+class Weights(NamedTuple):
+  """Where the verdicts and the features of one side count, 1 or 0.
+
+  All examples lie in one, [1, ...]: so that each pixel of the damage counts the
+  same, however much of it a frame has.
+  """
+
+  logits: jax.Array
+  features: tuple[jax.Array, ...]
+
+
+def where_it_counts(damage: jax.Array) -> dict[str, Weights]:
+  """On damage [B, T, H, W, 1], and where a patch or a feature sees it."""
+  flat = damage.reshape(-1, *damage.shape[2:])
   time = damage.shape[1]
-  three = jnp.stack([patches[:, i:time - 2 + i] for i in range(3)])
-  return {'frame': damage.reshape(-1, *damage.shape[2:]), 'clip': three.max(0)}
+  seen = lambda x, block: (resize.mean_pool(x, block) > 0).astype(jnp.float32)
+
+  def three(block):
+    """Any of the three frames of a patch."""
+    at = seen(damage, block)
+    return jnp.stack([at[:, i:time - 2 + i] for i in range(3)]).max(0)
+
+  return {
+      'frame': Weights(_as_one(flat), tuple(
+          _as_one(seen(flat, block)) for block in (2, 4, 8, 2))),
+      'clip': Weights(_as_one(three(8)), tuple(
+          _as_one(three(block)) for block in (2, 4, 8)))}
+
+
+def _as_one(x):
+  """[B, ...] as one example [1, B, ...]."""
+  return x[None]
 
 
 def filled(output: jax.Array, batch: batch_lib.Batch) -> jax.Array:
@@ -100,36 +126,39 @@ def share(step: jax.Array, rules: Rules) -> jax.Array:
 
 def generator_terms(
     real: Mapping[str, Any], fake: Mapping[str, Any],
-    weight: Mapping[str, jax.Array], rules: Rules,
+    weight: Mapping[str, Weights], rules: Rules,
 ) -> dict[str, jax.Array]:
-  """What the restorer pays for verdicts, means over the batch."""
-  terms = {f'adversarial/{side}': rules.game.generator(
-      real[side].logits, fake[side].logits, weight[side]).mean()
-           for side in SIDES}
-  terms['feature_matching'] = sum(adversarial.feature_matching(
-      real[side].features, fake[side].features).mean() for side in SIDES) / 2
-  return terms
+  """What the restorer pays for verdicts: means over the damage of the batch."""
+  terms, matching = {}, jnp.zeros(())
+  for side in SIDES:
+    r, f = (jax.tree.map(_as_one, x[side]) for x in (real, fake))
+    terms[f'adversarial/{side}'] = rules.game.generator(
+        r.logits, f.logits, weight[side].logits)[0]
+    matching += adversarial.feature_matching(
+        r.features, f.features, weight[side].features)[0]
+  return terms | {'feature_matching': matching / len(SIDES)}
 
 
 def discriminator_loss(
     real: Mapping[str, Any], fake: Mapping[str, Any],
-    weight: Mapping[str, jax.Array], usual: Any, rules: Rules,
+    weight: Mapping[str, Weights], usual: Any, rules: Rules,
 ) -> tuple[jax.Array, dict[str, Any]]:
   """What the discriminators pay, and the new running means of each side."""
   total, new = jnp.zeros(()), {}
   for side in SIDES:
-    verdicts = real[side].logits, fake[side].logits
-    total += rules.game.discriminator(*verdicts, weight[side]).mean()
+    r, f = (_as_one(x[side].logits) for x in (real, fake))
+    where = weight[side].logits
+    total += rules.game.discriminator(r, f, where)[0]
     if rules.lecam:
       total += rules.lecam * adversarial.lecam(
-          *verdicts, usual[side]['real'], usual[side]['fake'],
-          weight[side]).mean()
-    # Of the batch as a whole: clips without damage have no verdict.
-    mean = lambda x, w=weight[side]: (x * w).sum() / jnp.maximum(w.sum(), 1)
-    right = 0.5 * (mean(verdicts[0] > 0) + mean(verdicts[1] <= 0))
-    now = dict(real=mean(verdicts[0]), fake=mean(verdicts[1]), accuracy=right)
+          r, f, usual[side]['real'], usual[side]['fake'], where)[0]
+    mean = lambda x, w=where: (x * w).sum() / jnp.maximum(w.sum(), 1)
+    now = dict(real=mean(r), fake=mean(f),
+               accuracy=adversarial.accuracy(r, f, rules.game, where)[0])
+    # Where nothing was damaged there is no verdict to remember.
+    share = jnp.where(where.sum() > 0, 1 - _USUAL, 0.0)
     new[side] = jax.tree.map(
-        lambda old, x: _USUAL * old + (1 - _USUAL) * jax.lax.stop_gradient(x),
+        lambda old, x, s=share: old + s * (jax.lax.stop_gradient(x) - old),
         usual[side], now)
   return total, new
 

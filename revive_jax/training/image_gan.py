@@ -72,7 +72,7 @@ def train_step(
     if gamma:
       loss += gamma * adversarial.gradient_penalty(
           functools.partial(judge, p), real).mean()
-    return loss, adversarial.accuracy(*verdicts).mean()
+    return loss, adversarial.accuracy(*verdicts, game).mean()
 
   def generator_loss(p, others):
     return game.generator(

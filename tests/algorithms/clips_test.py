@@ -49,10 +49,14 @@ class ClipsTest(parameterized.TestCase):
     # Four clips of three frames of 32 px, each above what comes back.
     self.assertEqual(picture.shape, (8 * 34, 3 * 34, 3))
 
-  def test_gan_trains(self):
-    folder = self._folder()
+  def test_gan_trains_and_resumes_exactly(self):
+    folder, half = self._folder(), self._folder()
     state = train.train(_config('gan', num_steps=2), folder)
-    self.assertEqual(int(state.step), 2)
+    train.train(_config('gan', num_steps=1), half)
+    chex.assert_trees_all_equal(
+        train.train(_config('gan', num_steps=2), half), state)
+    picture = cv2.imread(str(folder / 'pictures/restored_0000002.png'))
+    self.assertEqual(picture.shape, (4 * 34, 3 * 34, 3))
     # What ships is the restorer alone, and restores.
     found = weights.read_weights(folder / 'weights')
     self.assertEqual(found.config['model'], 'restorer')
@@ -72,7 +76,15 @@ class ClipsTest(parameterized.TestCase):
     self.assertEqual(found.config['model'], 'fill_vae')
     self.assertEqual(found.config['restorer'],
                      weights.read_weights(still).config['sha256'])
-    inference.load_fills(run / 'weights')
+    inference.load_fills(run / 'weights', restorer_weights=still)
+    # Four clips: damaged, restored, three fills, their deviation, clean.
+    picture = cv2.imread(str(run / 'pictures/fills_0000002.png'))
+    self.assertEqual(picture.shape, (4 * 34, 7 * 34, 3))
+    # What was stopped after a step goes on to the same end.
+    folder = self._folder()
+    train.train(_config('fills', num_steps=1, restorer=str(still)), folder)
+    chex.assert_trees_all_equal(train.train(
+        _config('fills', num_steps=2, restorer=str(still)), folder), state)
 
   @parameterized.parameters(
       ('fills', {'restorer': ''}, 'name the weights of a restorer'),
@@ -82,6 +94,12 @@ class ClipsTest(parameterized.TestCase):
       ('vae', {'data.root': ''}, 'nothing to train on'),
       ('vae', {'losses.sigma': -1.0}, 'sigma=-1'),
       ('vae', {'model.name': 'restorer'}, 'model.name.*clip_vae'),
+      ('vae', {'model.settings.features': (4, 4)}, 'three resolutions'),
+      ('fills', {'model.settings.latent': 0}, 'latent is at least 1'),
+      ('fills', {'ema_decay': 1.0}, 'ema_decay=1'),
+      ('gan', {'gan.lecam': -0.1}, 'lecam=-0.1 is negative'),
+      ('gan', {'gan.start': 4}, 'start=4 is not before the last step'),
+      ('gan', {'gan.features': 0}, 'features=0'),
       ('gan', {'gan.loss': 'cross'}, 'gan.loss.*relativistic'),
       ('gan', {'data.num_frames': 2}, 'num_frames=2.*3 frames at once'),
       ('gan', {'batch_size': 3, 'devices': 2}, 'not a multiple'))

@@ -54,7 +54,7 @@ class GamesTest(parameterized.TestCase):
   def test_weights_choose(self, name):
     game = adversarial.GAMES[name]
     weight = np.float32([[0, 2], [0, 0]])
-    for pay in game:
+    for pay in game[:2]:
       # The second of the first example alone counts; nothing of the second.
       chosen = pay(_REAL[:1, 1:], _FAKE[:1, 1:])[0]
       np.testing.assert_allclose(
@@ -113,9 +113,26 @@ class RegularisersTest(absltest.TestCase):
 
   def test_accuracy_by_hand(self):
     np.testing.assert_allclose(
-        adversarial.accuracy(_REAL, _FAKE), [0.5, 0.5])
+        adversarial.accuracy(_REAL, _FAKE, adversarial.GAMES['hinge']),
+        [0.5, 0.5])
     np.testing.assert_allclose(
-        adversarial.accuracy(jnp.ones((1, 4)), -jnp.ones((1, 4))), [1])
+        adversarial.accuracy(jnp.ones((1, 4)), -jnp.ones((1, 4)),
+                             adversarial.GAMES['hinge']), [1])
+    # What each loss aims at counts as right, and equal verdicts as guesses.
+    for name, real, fake in (
+        ('hinge', 1, -1), ('non_saturating', 3, -3), ('least_squares', 1, 0),
+        ('relativistic', -5, -7)):
+      verdicts = jnp.full((1, 4), real), jnp.full((1, 4), fake)
+      game = adversarial.GAMES[name]
+      self.assertEqual(float(adversarial.accuracy(*verdicts, game)[0]), 1, name)
+      self.assertEqual(
+          float(adversarial.accuracy(*verdicts[::-1], game)[0]), 0, name)
+      # Of the first half alone, where the weights say so.
+      mixed = (jnp.array([[real, real, fake, fake]]),
+               jnp.array([[fake, fake, real, real]]))
+      weight = jnp.array([[1.0, 1, 0, 0]])
+      self.assertEqual(
+          float(adversarial.accuracy(*mixed, game, weight)[0]), 1, name)
 
 
 if __name__ == '__main__':

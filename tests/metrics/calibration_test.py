@@ -88,6 +88,17 @@ class ReliabilityTest(absltest.TestCase):
   def test_refuses_other_shapes(self):
     with self.assertRaisesRegex(ValueError, '2 errors, 3 deviations'):
       Calibration.of([1, 2], [1, 2, 3])
+    for sigma in (0.0, -1.0, np.nan):
+      with self.assertRaisesRegex(ValueError, 'not above 0'):
+        Calibration.of([0.1, 0.2], [0.1, sigma])
+
+  def test_a_mask_leaves_the_rest_out(self):
+    error, sigma = _drawn(1000)
+    mask = np.arange(1000) < 300
+    sigma[~mask] = 0
+    for a, b in zip(Calibration.of(error, sigma, mask),
+                    Calibration.of(error[:300], sigma[:300]), strict=True):
+      np.testing.assert_array_equal(a, b)
 
 
 if __name__ == '__main__':

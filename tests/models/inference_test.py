@@ -11,6 +11,7 @@ import numpy as np
 
 import revive_jax
 from revive_jax import types
+from revive_jax.metrics import calibration
 from revive_jax.models import fills, restorer, weights
 from revive_jax.training import sharding
 from tests import compiling
@@ -130,7 +131,7 @@ class SampleFramesTest(absltest.TestCase):
     mask[:, :, 5:15, 8:20] = 1
     return revive_jax.sample_frames(
         _params(), self.params, frames, jax.random.key(seed), model=_MODEL,
-        fill_model=self.model, num_samples=num_samples, mask=mask)
+        fill_model=self.model, sigma=0.05, num_samples=num_samples, mask=mask)
 
   def test_differ_in_the_damage_alone(self):
     found = self._sample(3)
@@ -148,9 +149,14 @@ class SampleFramesTest(absltest.TestCase):
     self.assertGreater(deviation[hole].mean(), 1e-3)
     np.testing.assert_allclose(
         found.mean, np.asarray(found.outputs).mean(0), atol=1e-6)
+    # The variances of what differs, and of the clean picture around each fill.
+    spread = np.asarray(found.outputs).var(0, ddof=1).mean(-1)
     np.testing.assert_allclose(
-        deviation, np.sqrt(np.asarray(found.outputs).var(0).mean(-1)),
-        atol=1e-5)
+        deviation[hole], np.sqrt(spread + 0.05**2)[hole], atol=1e-5)
+    judged = calibration.Calibration.of(
+        np.asarray(found.mean[..., :1]) - 0.5, found.deviation,
+        np.asarray(found.deviation) > 0)
+    self.assertEqual(judged.count.sum(), hole.sum())
 
   def test_each_by_its_number_and_the_seed(self):
     three, two = self._sample(3), self._sample(2)
@@ -159,18 +165,49 @@ class SampleFramesTest(absltest.TestCase):
     self.assertGreater(np.abs(other.outputs - two.outputs).max(), 1e-3)
 
   def test_refuses_other_weights(self):
-    folder = self.create_tempdir().full_path + '/w'
-    weights.save_weights(folder, _params(), model='restorer',
+    still = self.create_tempdir().full_path + '/restorer'
+    weights.save_weights(still, _params(), model='restorer',
                          settings=_SETTINGS, card='')
+    sha = weights.read_weights(still).config['sha256']
+    load = functools.partial(revive_jax.load_fills, restorer_weights=still)
     with self.assertRaisesRegex(types.BadInput, 'of a restorer, which makes'):
-      revive_jax.load_fills(folder)
-    folder += '2'
-    weights.save_weights(
-        folder, self.params, model='fill_vae', card='',
-        settings=dict(features=(4, 4, 4), latent=2))
-    model, found = revive_jax.load_fills(folder)
-    self.assertEqual(model, self.model)
-    chex.assert_trees_all_close(found, self.params, atol=1e-3)
+      load(still)
+
+    def saved(name, **changes):
+      folder = f'{self.create_tempdir().full_path}/{name}'
+      weights.save_weights(folder, self.params, **(dict(
+          model='fill_vae', card='', restorer=sha, sigma=0.05,
+          settings=dict(features=(4, 4, 4), latent=2)) | changes))
+      return folder
+
+    found = load(saved('good'))
+    self.assertEqual((found.model, found.sigma), (self.model, 0.05))
+    chex.assert_trees_all_close(found.params, self.params, atol=1e-3)
+    with self.assertRaisesRegex(types.BadInput, 'for another restorer'):
+      load(saved('other', restorer='0' * 64))
+    with self.assertRaisesRegex(types.BadInput, 'not those of a fill_vae'):
+      load(saved('strange', settings=dict(colour='red')))
+
+  def test_refuses_what_does_not_fit(self):
+    with self.assertRaisesRegex(types.BadInput, '0 samples'):
+      self._sample(0)
+    frames = _frames(1, 2, 16, 16)
+    with self.assertRaisesRegex(types.BadInput, 'mask of shape .* not fit'):
+      _restore(frames, mask=np.zeros((1, 2, 16, 24, 1), np.float32))
+
+  def test_frames_share_their_noise(self):
+    # Of two equal frames, alone in their shots, the fills are equal.
+    frames = np.repeat(_frames(2, 1, 16, 16), 2, 1)
+    mask = np.zeros((2, 2, 16, 16, 1), np.float32)
+    mask[:, :, 4:12, 4:12] = 1
+    found = revive_jax.sample_frames(
+        _params(), self.params, frames, jax.random.key(0), model=_MODEL,
+        fill_model=self.model, sigma=0.05, num_samples=2, mask=mask,
+        cuts=np.ones((2, 2), bool))
+    np.testing.assert_allclose(
+        found.outputs[:, :, 0], found.outputs[:, :, 1], atol=1e-5)
+    self.assertGreater(
+        np.abs(found.outputs[:, 0] - found.outputs[:, 1]).max(), 0.01)
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _RULES = gan.Rules(
     game=adversarial.GAMES['hinge'], adversarial={'frame': 0.3, 'clip': 0.2},
-    feature_matching=0.1, lecam=0.1, start=2, warmup=4)
+    feature_matching=0.1, lecam=0.1, start=1, warmup=4)
 _JUDGES = {'frame': discriminator.FrameDiscriminator(4),
            'clip': discriminator.ClipDiscriminator(4)}
 
@@ -45,6 +45,7 @@ def _damage(rng, clean, *, draw, textures):
   del rng, draw, textures
   clean = clean.astype(jnp.float32) / 255
   damage = jnp.zeros((*clean.shape[:-1], 1)).at[:, :, 8:16, 4:12].set(1)
+  damage = damage.at[0, :, 20:30, 10:28].set(1)  # Of one clip, far more.
   return batch_lib.Batch(
       damaged=clean * (1 - damage), target=clean, damage=damage, mask=damage,
       cuts=jnp.zeros(clean.shape[:2], bool),
@@ -59,6 +60,15 @@ def _losses(restored, directions, batch, **unused):
 def _clean(seed=0):
   rng = np.random.default_rng(seed)
   return rng.integers(0, 256, (4, 3, 32, 32, 3)).astype(np.uint8)
+
+
+def _verdicts(time):
+  """What the discriminators say of a clip of so many frames, by shape alone."""
+  clip = jnp.zeros((1, time, 32, 32, 3))
+  params = gan.init_state(jax.random.key(0), **_NETWORKS).params
+  return jax.eval_shape(
+      lambda p, x: gan.judge(_JUDGES, p, x, x[..., :1]),
+      params['discriminators'], clip)
 
 
 @functools.cache
@@ -88,14 +98,12 @@ class GanTest(absltest.TestCase):
     for i in range(6):
       state, metrics = _step()(state, _clean(i), None)
       seen.append(float(metrics['adversarial_share']))
-    self.assertEqual(seen, [0, 0, 0, 0.25, 0.5, 0.75])
+    self.assertEqual(seen, [0, 0, 0.25, 0.5, 0.75, 1])
     for a, b in zip(jax.tree.leaves(first.params),
                     jax.tree.leaves(state.params), strict=True):
       self.assertFalse(np.array_equal(a, b))
     self.assertLess({'accuracy/frame', 'adversarial/clip', 'feature_matching',
                      'grad_norm/discriminators', 'psnr'}, set(metrics))
-    self.assertEqual(gan.won({k: float(v) for k, v in metrics.items()}),
-                     gan.won(metrics))
 
   def test_before_the_start_it_is_supervised_training(self):
     state = self._state()
@@ -137,7 +145,7 @@ class GanTest(absltest.TestCase):
         real, made, gan.where_it_counts(batch.damage), usual, _RULES)
     expected = 0
     for side, weight in gan.where_it_counts(batch.damage).items():
-      chosen = np.asarray(weight) > 0
+      chosen = np.asarray(weight.logits[0]) > 0
       r, f = (np.asarray(x[side].logits)[chosen] for x in (real, made))
       expected += np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean()
       expected += 0.1 * (((r + 0.25) ** 2).mean() + ((f - 0.5) ** 2).mean())
@@ -148,6 +156,35 @@ class GanTest(absltest.TestCase):
           float(new[side]['real']), 0.99 * 0.5 + 0.01 * r.mean(), places=5)
     self.assertAlmostEqual(float(loss), float(expected), places=4)
 
+  def test_where_it_counts_by_hand(self):
+    damage = np.zeros((1, 5, 32, 32, 1), np.float32)
+    damage[0, 3, 17, 9] = 1  # One pixel of one frame.
+    found = gan.where_it_counts(jnp.asarray(damage))
+    np.testing.assert_array_equal(
+        np.argwhere(found['frame'].logits[0])[:, :3], [[3, 17, 9]])
+    for layer, block in enumerate((2, 4, 8, 2)):
+      np.testing.assert_array_equal(
+          np.argwhere(found['frame'].features[layer][0])[:, :3],
+          [[3, 17 // block, 9 // block]])
+    # Frame 3 is in the patches of frames 1 to 3, and 2 to 4.
+    np.testing.assert_array_equal(
+        np.argwhere(found['clip'].logits[0])[:, 1:4], [[1, 2, 1], [2, 2, 1]])
+    real = _verdicts(5)
+    for side in gan.SIDES:
+      for a, b in zip(found[side].features, real[side].features, strict=True):
+        self.assertEqual(a.shape[1:-1], b.shape[:-1], side)
+
+  def test_without_damage_nothing_is_remembered(self):
+    batch, state = self._batch(), self._state()
+    others = state.params['discriminators']
+    none = jnp.zeros_like(batch.damage)
+    judged = gan.judge(_JUDGES, others, batch.target, none)
+    usual = {s: dict(real=0.5, fake=-0.25, accuracy=0.75) for s in gan.SIDES}
+    loss, new = gan.discriminator_loss(
+        judged, judged, gan.where_it_counts(none), usual, _RULES)
+    self.assertEqual(float(loss), 0)
+    self.assertEqual(jax.tree.map(float, new), usual)
+
   def test_one_device_equals_four(self):
     one, four = self._state(), self._state()
     for i in range(4):
@@ -156,6 +193,11 @@ class GanTest(absltest.TestCase):
     for name, value in a.items():
       np.testing.assert_allclose(
           value, b[name], rtol=2e-3, atol=1e-5, err_msg=name)
+    # Adam divides by the gradient's size: where that is rounding, steps differ.
+    apart = np.concatenate([np.abs(x - y).ravel() for x, y in zip(
+        *(jax.tree.leaves(jax.device_get(s.params)) for s in (one, four)),
+        strict=True)])
+    self.assertLess(np.quantile(apart, 0.95), 1e-4)
 
   def test_says_when_a_side_has_won(self):
     metrics = {'accuracy/frame': 0.99, 'accuracy/clip': 0.7,
