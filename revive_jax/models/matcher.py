@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.models import layers
-from revive_jax.ops import lucas_kanade, resize, warp
+from revive_jax.ops import lucas_kanade, resize, spectrum, warp
 
 CHANNELS = 32  # Channels of the descriptors, at 1/8.
 _STEPS = {8: 3, 4: 3, 2: 2}  # Of Lucas and Kanade, by fraction.
@@ -146,7 +146,9 @@ def exact(
   flow, frame, neighbour = jax.lax.stop_gradient((guess, frame, neighbour))
   this, other = (resize.mean_pool(x.mean(-1, keepdims=True))
                  for x in (frame, neighbour))
-  planes = {2: (this, other, resize.mean_pool(1 - mask))}
+  unmarked = resize.mean_pool(1 - mask)
+  planes = {2: (this, other, unmarked)}
+  shift = _pan(this[..., 0], other[..., 0], unmarked[..., 0])
   for block in (4, 8):
     planes[block] = tuple(map(resize.mean_pool, planes[block // 2]))
   for block, steps in _STEPS.items():
@@ -154,8 +156,24 @@ def exact(
       flow = 2 * resize.double(flow)
     this, other, unmarked = (x[..., 0] for x in planes[block])
     visible = (unmarked > 0.999).astype(jnp.float32)
-    flow = lucas_kanade.refine(this, other, flow, visible, steps=steps)
+    guesses = [flow, jnp.broadcast_to(
+        (2 / block * shift)[:, None, None], flow.shape)]
+    if block == 8:
+      # A scene that stands still is common, and a guess may be far off.
+      guesses.append(jnp.zeros_like(flow))
+    flow = lucas_kanade.refine(this, other, guesses, visible, steps=steps)
   return flow
+
+
+def _pan(this, other, unmarked):
+  """What most of the planes [N, H, W] is moved by, [N, 2] px: a camera's pan.
+
+  What is marked in this is not looked at.
+  """
+  good = (unmarked > 0.999).astype(jnp.float32)
+  mean = (this * good).sum((1, 2)) / jnp.maximum(good.sum((1, 2)), 1)
+  return spectrum.phase_correlation(
+      jnp.where(good > 0, this, mean[:, None, None]), other)
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -8,6 +8,8 @@ is not taken. Nothing is learned: it is as exact on the first day as later.
 All in planes [N, H, W], whose shifts CPUs add fast.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
@@ -19,15 +21,18 @@ _FARTHEST = 1.0  # px a step may go: beyond, the slope says nothing.
 
 
 def refine(
-    this: jax.Array, other: jax.Array, guess: jax.Array,
+    this: jax.Array, other: jax.Array, guesses: Sequence[jax.Array],
     visible: jax.Array, *, steps: int,
 ) -> jax.Array:
-  """The flow from this to other, [N, H, W] in [0, 1], near a guess, or near 0.
+  """The flow from this to other, [N, H, W] in [0, 1], near one of some guesses.
+
+  Each pixel begins with the guess that explains its window best, of equal ones
+  the first.
 
   Args:
     this: planes.
     other: planes: other[y + dy, x + dx] is to show what this shows at [y, x].
-    guess: [N, H, W, 2] = (dx, dy) px.
+    guesses: [N, H, W, 2] = (dx, dy) px each.
     visible: [N, H, W] in {0, 1}, where this shows the scene: elsewhere the flow
       is that around it.
     steps: how many are tried.
@@ -36,13 +41,12 @@ def refine(
     (dx, dy) [N, H, W, 2] px.
   """
   slope, visible = _slope(this), _inner(visible)
-  flow = jnp.moveaxis(guess, -1, 0)
-  error = moved(other, flow) - this
-  cost = _cost(error, visible)
-  # A scene that stands still is common, and a guess may be far off.
-  still = other - this
-  flow, error, cost = _better(
-      (flow, error, cost), (jnp.zeros_like(flow), still, _cost(still, visible)))
+  best = None
+  for guess in guesses:
+    flow = jnp.moveaxis(guess, -1, 0)
+    error = moved(other, flow) - this
+    new = flow, error, _cost(error, visible)
+    best = new if best is None else _better(best, new)
 
   def once(_, best):
     flow, error, _ = best
@@ -52,7 +56,7 @@ def refine(
     return _better((tried, there, _cost(there, visible)), best)
 
   # A loop, since compiling the steps one by one takes longer than they do.
-  flow, _, _ = jax.lax.fori_loop(0, steps, once, (flow, error, cost))
+  flow, _, _ = jax.lax.fori_loop(0, steps, once, best)
   return jnp.moveaxis(flow, 0, -1)
 
 

@@ -189,5 +189,23 @@ class DescriptorsTest(absltest.TestCase):
     self.assertEqual(coarse.shape, (2, 4, 6, matcher.CHANNELS))
 
 
+class ExactTest(absltest.TestCase):
+
+  def test_a_pan_is_found_without_a_guess(self):
+    rng = np.random.default_rng(0)
+    wide = ndimage.gaussian_filter(rng.random((96, 160)), 1.2)
+    wide = (wide - wide.min()) / np.ptp(wide)
+    # The neighbour shows the scene 14 px further right and 6 px further down.
+    frame, neighbour = wide[16:80, 24:136], wide[10:74, 10:122]
+    noise = lambda: 0.03 * rng.standard_normal((64, 112))
+    frame, neighbour = (np.repeat((x + noise())[None, ..., None], 3, -1).astype(
+        np.float32) for x in (frame, neighbour))
+    flow = jax.jit(matcher.exact)(
+        np.zeros((1, 8, 14, 2), np.float32), frame, neighbour,
+        np.zeros((1, 64, 112, 1), np.float32))
+    inner = 2 * np.asarray(flow)[0, 6:-6, 8:-10]
+    np.testing.assert_allclose(np.median(inner, (0, 1)), (14, 6), atol=0.2)
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -28,7 +28,8 @@ def _flow(this, other, guess=(0, 0), steps=40, visible=None):
   guess = np.broadcast_to(np.float32(guess), (1, *this.shape, 2))
   visible = np.ones_like(this) if visible is None else visible
   return np.asarray(_refine(
-      this[None], other[None], guess, visible[None], steps=steps))[0]
+      this[None], other[None], [guess, np.zeros_like(guess)], visible[None],
+      steps=steps))[0]
 
 
 class RefineTest(parameterized.TestCase):
@@ -94,10 +95,10 @@ class RefineTest(parameterized.TestCase):
   def test_planes_do_not_meet(self):
     a, b = _texture(), _texture(seed=2)
     pair = np.stack([a, b]), np.stack([_moved(a, 1, 0), _moved(b, 0, 1)])
-    flow = _refine(*pair, np.zeros((2, *a.shape, 2), np.float32),
+    flow = _refine(*pair, [np.zeros((2, *a.shape, 2), np.float32)],
                    np.ones((2, *a.shape), np.float32), steps=4)
     alone = _refine(*(x[1:] for x in pair),
-                    np.zeros((1, *a.shape, 2), np.float32),
+                    [np.zeros((1, *a.shape, 2), np.float32)],
                     np.ones((1, *a.shape), np.float32), steps=4)
     np.testing.assert_allclose(flow[1:], alone, atol=1e-5)
 
