@@ -162,6 +162,7 @@ def exact(
       # A scene that stands still is common, and a guess may be far off.
       guesses.append(jnp.zeros_like(flow))
     flow = lucas_kanade.refine(this, other, guesses, visible, steps=steps)
+    shift = block / 2 * jnp.median(flow, (1, 2))
   return flow
 
 
@@ -172,8 +173,9 @@ def _pan(this, other, unmarked):
   """
   good = (unmarked > 0.999).astype(jnp.float32)
   mean = (this * good).sum((1, 2)) / jnp.maximum(good.sum((1, 2)), 1)
-  return spectrum.phase_correlation(
-      jnp.where(good > 0, this, mean[:, None, None]), other)
+  this = jnp.where(good > 0, this, mean[:, None, None])
+  shift = spectrum.phase_correlation(this, other)
+  return lucas_kanade.refine_shift(this, other, shift, good, steps=4)
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -60,6 +60,32 @@ def refine(
   return jnp.moveaxis(flow, 0, -1)
 
 
+def refine_shift(
+    this: jax.Array, other: jax.Array, shift: jax.Array, visible: jax.Array,
+    *, steps: int,
+) -> jax.Array:
+  """As refine, of one shift [N, 2] = (dx, dy) px of whole planes [N, H, W].
+
+  To parts of a pixel, from a shift that is right to about one.
+  """
+  dx, dy = _slope(this)
+
+  def once(_, shift):
+    flow = jnp.broadcast_to(
+        jnp.moveaxis(shift, -1, 0)[..., None, None], (2, *this.shape))
+    error = moved(other, flow) - this
+    weight = visible * warp.inside(jnp.moveaxis(flow, 0, -1))[..., 0] / (
+        1 + jnp.square(error / _ROBUST))
+    mean = lambda x: (weight * x).mean((1, 2))
+    xx, xy, yy = mean(dx * dx) + 1e-8, mean(dx * dy), mean(dy * dy) + 1e-8
+    xe, ye = mean(dx * error), mean(dy * error)
+    step = jnp.stack([xy * ye - yy * xe, xy * xe - xx * ye], -1)
+    step = step / (xx * yy - xy * xy)[:, None]
+    return shift + jnp.clip(step, -_FARTHEST, _FARTHEST)
+
+  return jax.lax.fori_loop(0, steps, once, shift)
+
+
 def _better(a, b):
   """Of two (flow, error, cost) that of the lower cost; where equal, a."""
   taken = b[-1] < a[-1] - 1e-6  # More than rounding.

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 def phase_correlation(this: jax.Array, other: jax.Array) -> jax.Array:
   """The one shift that planes [N, H, W] are most of them moved by, [N, 2] px.
 
-  (dx, dy), to about a pixel: other[y + dy, x + dx] shows what this shows at [y, x].
+  (dx, dy), to about a pixel: other[y + dy, x + dx] shows what this shows at
+  [y, x].
   Kuglin and Hines 1975; the planes are windowed, so that their borders do not
   count, and a shift of more than half of a plane is not found.
   """

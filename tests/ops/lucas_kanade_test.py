@@ -103,6 +103,22 @@ class RefineTest(parameterized.TestCase):
     np.testing.assert_allclose(flow[1:], alone, atol=1e-5)
 
 
+class RefineShiftTest(absltest.TestCase):
+
+  def test_finds_parts_of_a_pixel(self):
+    this = np.stack([_texture(), _texture(seed=2)])
+    other = np.stack([_moved(this[0], 3.3, -1.6), _moved(this[1], -0.4, 0.0)])
+    found = lucas_kanade.refine_shift(
+        this, other, np.float32([[3, -2], [0, 0]]), np.ones_like(this), steps=5)
+    np.testing.assert_allclose(found, [[3.3, -1.6], [-0.4, 0]], atol=0.05)
+
+  def test_planes_that_show_nothing_leave_it(self):
+    flat = np.full((1, 16, 20), 0.5, np.float32)
+    found = lucas_kanade.refine_shift(
+        flat, flat, np.float32([[2, 1]]), np.ones_like(flat), steps=3)
+    np.testing.assert_allclose(found, [[2, 1]], atol=1e-4)
+
+
 class PlanesTest(absltest.TestCase):
 
   def test_against_scipy(self):
