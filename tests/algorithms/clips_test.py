@@ -6,6 +6,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import chex
 import cv2
+import pytest
 
 from configs import fills, gan, vae
 from revive_jax import train, types
@@ -65,6 +66,7 @@ class ClipsTest(parameterized.TestCase):
     # Four clips of three frames of 32 px, each above what comes back.
     self.assertEqual(picture.shape, (8 * 34, 3 * 34, 3))
 
+  @pytest.mark.slow
   def test_gan_trains_and_resumes_exactly(self):
     folder, half = self._folder(), self._folder()
     with _compiled_once(gan_training):
