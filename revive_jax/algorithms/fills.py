@@ -44,13 +44,10 @@ def assemble(
   still, params = inference.build(found)
   fixed = {'restorer': jax.device_put(params, same),
            'textures': restorer.make_textures(c, same)}
-  settings, o = c.model.settings.to_dict(), c.optimizer.to_dict()
+  settings = c.model.settings.to_dict()
   model = models.build(c.model.name, settings, dtype=still.dtype)
-  rate = optimizer.schedule(
-      num_steps=c.num_steps,
-      **{k: o[k] for k in ('peak', 'warmup', 'shape', 'final_decay')})
-  tx = optimizer.adamw(
-      rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+  tx = optimizer.scheduled_adamw(
+      num_steps=c.num_steps, **c.optimizer.to_dict())
   step = fills.compile_step(
       mesh, restorer=still, model=model, tx=tx, seed=c.seed,
       draw=restorer.make_draw(c), ema_decay=c.ema_decay, **c.losses.to_dict())

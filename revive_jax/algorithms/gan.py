@@ -82,8 +82,7 @@ def _judges(c, dtype):
 def _optimizer(c):
   """Of both discriminators: Adam as GANs use it, on the restorer's schedule."""
   o = c.optimizer
-  rate = optimizer.schedule(
-      peak=c.gan.rate, num_steps=c.num_steps, warmup=o.warmup, shape=o.shape,
-      final_decay=o.final_decay)
-  return optimizer.adamw(
-      rate, b1=0.5, b2=0.99, weight_decay=0.0, clip_norm=c.gan.clip_norm)
+  return optimizer.scheduled_adamw(
+      num_steps=c.num_steps, peak=c.gan.rate, warmup=o.warmup, shape=o.shape,
+      final_decay=o.final_decay, b1=0.5, b2=0.99, weight_decay=0.0,
+      clip_norm=c.gan.clip_norm)

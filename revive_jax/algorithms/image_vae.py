@@ -44,12 +44,8 @@ def assemble(
   data, held_out = images.make_data(c), images.pictures(c, 'test')
   settings = c.model.settings.to_dict()
   model = models.build(c.model.name, settings)
-  o = c.optimizer.to_dict()
-  rate = optimizer.schedule(
-      num_steps=c.num_steps,
-      **{k: o[k] for k in ('peak', 'warmup', 'shape', 'final_decay')})
-  tx = optimizer.adamw(
-      rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+  tx = optimizer.scheduled_adamw(
+      num_steps=c.num_steps, **c.optimizer.to_dict())
   step = vae.compile_step(
       mesh, model=model, tx=tx, seed=c.seed, likelihood=c.likelihood,
       ema_decay=c.ema_decay, **c.losses.to_dict())

@@ -41,12 +41,8 @@ def assemble(
   default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
   model = models.build(c.model.name, settings,
                        dtype=jnp.dtype(c.model.dtype or default))
-  o = c.optimizer.to_dict()
-  rate = optimizer.schedule(
-      num_steps=c.num_steps,
-      **{k: o[k] for k in ('peak', 'warmup', 'shape', 'final_decay')})
-  tx = optimizer.adamw(
-      rate, **{k: o[k] for k in ('b1', 'b2', 'weight_decay', 'clip_norm')})
+  tx = optimizer.scheduled_adamw(
+      num_steps=c.num_steps, **c.optimizer.to_dict())
   step = vae.compile_step(
       mesh, model=model, tx=tx, seed=c.seed, likelihood='gaussian',
       ema_decay=c.ema_decay, **c.losses.to_dict())

@@ -1,7 +1,6 @@
 """Training of the fills of a restorer that is held still: a conditional VAE."""
 
 from collections.abc import Mapping
-import functools
 from typing import Any
 
 from flax import linen as nn
@@ -98,9 +97,8 @@ def train_step(
       loss_of, has_aux=True)(state.params)
   updates, opt_state = tx.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
-  done = state.step.astype(jnp.float32)
-  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
-  ema = optax.incremental_update(params, state.ema, step_size=1 - decay)
+  ema = state_lib.averaged(
+      state.ema, params, state.step, decay=ema_decay)
   metrics |= {
       'loss': loss, 'beta': weight, 'grad_norm': optax.tree.norm(grads),
       'psnr_hole/restorer': _psnr(seen[0], target, seen[1]),
@@ -116,8 +114,4 @@ def _psnr(x, target, hole):
 
 def compile_step(mesh: jax.sharding.Mesh, **static: Any):
   """Jits train_step: clips shared out along `data`, all else on each device."""
-  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
-  return jax.jit(
-      functools.partial(train_step, **static),
-      in_shardings=(same, shared, same), out_shardings=(same, same),
-      donate_argnums=0)
+  return sharding.compile_step(train_step, mesh, constants=1, **static)

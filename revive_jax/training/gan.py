@@ -6,7 +6,6 @@ for there but what supervised training asks for.
 """
 
 from collections.abc import Mapping
-import functools
 from typing import Any, NamedTuple
 
 from flax import linen as nn
@@ -231,10 +230,8 @@ def train_step(
       others_loss, has_aux=True)(others)
   grads = {'generator': grads_g, 'discriminators': grads_d}
   params, opt_state = _updated(state, grads, tx)
-  done = state.step.astype(jnp.float32)
-  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
-  ema = optax.incremental_update(
-      params['generator'], state.ema, step_size=1 - decay)
+  ema = state_lib.averaged(
+      state.ema, params['generator'], state.step, decay=ema_decay)
   metrics |= {
       'loss': loss, 'discriminator': loss_d, 'adversarial_share': rise,
       'psnr_damaged': supervised.psnr(batch.damaged, batch.target),
@@ -276,8 +273,4 @@ def won(metrics: Mapping[str, float]) -> str:
 
 def compile_step(mesh: jax.sharding.Mesh, **static: Any):
   """Jits train_step: clips shared out along `data`, all else on each device."""
-  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
-  return jax.jit(
-      functools.partial(train_step, **static),
-      in_shardings=(same, shared, same), out_shardings=(same, same),
-      donate_argnums=0)
+  return sharding.compile_step(train_step, mesh, constants=1, **static)

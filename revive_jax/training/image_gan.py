@@ -84,10 +84,8 @@ def train_step(
   loss_g, grads_g = jax.value_and_grad(generator_loss)(
       state.params['generator'], state.params['discriminator'])
   state = _descend(state, 'generator', grads_g, tx)
-  done = state.step.astype(jnp.float32)
-  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
-  ema = optax.incremental_update(
-      state.params['generator'], state.ema, step_size=1 - decay)
+  ema = state_lib.averaged(
+      state.ema, state.params['generator'], state.step, decay=ema_decay)
   return state.replace(step=state.step + 1, ema=ema), {
       'loss': loss_g + loss_d, 'adversarial/generator': loss_g,
       'adversarial/discriminator': loss_d, 'accuracy': accuracy,
@@ -106,10 +104,7 @@ def _descend(state, side, grads, tx):
 
 def compile_step(mesh: jax.sharding.Mesh, **static: Any):
   """Jits train_step: images shared out along `data`, the rest everywhere."""
-  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
-  return jax.jit(
-      functools.partial(train_step, **static), in_shardings=(same, shared),
-      out_shardings=(same, same), donate_argnums=0)
+  return sharding.compile_step(train_step, mesh, **static)
 
 
 @functools.partial(jax.jit, static_argnames=('generator', 'count'))

@@ -41,6 +41,16 @@ def adamw(
       optax.adamw(rate, b1=b1, b2=b2, weight_decay=weight_decay))
 
 
+def scheduled_adamw(
+    *, num_steps: int, peak: float, warmup: int, shape: str,
+    final_decay: float, **settings: float,
+) -> optax.GradientTransformation:
+  """adamw() of settings, its rate by schedule() of the others."""
+  return adamw(schedule(
+      peak=peak, num_steps=num_steps, warmup=warmup, shape=shape,
+      final_decay=final_decay), **settings)
+
+
 def muon(
     rate: optax.Schedule, *, momentum: float, others: float, b1: float,
     b2: float, weight_decay: float, clip_norm: float,

@@ -1,5 +1,9 @@
 """Where arrays live: a mesh with one axis, `data`."""
 
+from collections.abc import Callable
+import functools
+from typing import Any
+
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 import numpy as np
@@ -32,3 +36,19 @@ def put_batch(batch: dict[str, np.ndarray], mesh: jax.sharding.Mesh):
   sharding = by_batch(mesh)
   return {k: jax.make_array_from_process_local_data(sharding, v)
           for k, v in batch.items()}
+
+
+def compile_step(
+    train_step: Callable[..., Any], mesh: jax.sharding.Mesh,
+    constants: int = 0, **static: Any,
+) -> Callable[..., Any]:
+  """Jits train_step(state, batch, *constants, **static).
+
+  The batch is shared out along `data`, all else is on each device; the memory
+  of the state is used again.
+  """
+  same = replicated(mesh)
+  return jax.jit(
+      functools.partial(train_step, **static),
+      in_shardings=(same, by_batch(mesh), *[same] * constants),
+      out_shardings=(same, same), donate_argnums=0)

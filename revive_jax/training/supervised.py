@@ -1,7 +1,6 @@
 """Supervised training of the restorer: damaged clips to clean ones."""
 
 from collections.abc import Mapping, Sequence
-import functools
 from typing import Any
 
 from flax import linen as nn
@@ -118,10 +117,8 @@ def train_step(
       loss_of, has_aux=True)(state.params)
   updates, opt_state = tx.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
-  # Early on the average follows quickly, or it would average noise.
-  done = state.step.astype(jnp.float32)
-  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
-  ema = optax.incremental_update(params, state.ema, step_size=1 - decay)
+  ema = state_lib.averaged(
+      state.ema, params, state.step, decay=ema_decay)
   metrics |= {
       'loss': loss,
       'psnr_damaged': psnr(batch.damaged, batch.target),
@@ -137,8 +134,4 @@ def psnr(x: jax.Array, target: jax.Array) -> jax.Array:
 
 def compile_step(mesh: jax.sharding.Mesh, **static: Any):
   """Jits train_step: clips shared out along `data`, all else on each device."""
-  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
-  return jax.jit(
-      functools.partial(train_step, **static),
-      in_shardings=(same, shared, same), out_shardings=(same, same),
-      donate_argnums=0)
+  return sharding.compile_step(train_step, mesh, constants=1, **static)

@@ -80,9 +80,8 @@ def train_step(
   (loss, terms), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
   updates, opt_state = tx.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
-  done = state.step.astype(jnp.float32)
-  decay = jnp.minimum(ema_decay, (1 + done) / (10 + done))
-  ema = optax.incremental_update(params, state.ema, step_size=1 - decay)
+  ema = state_lib.averaged(
+      state.ema, params, state.step, decay=ema_decay)
   metrics = {'loss': loss, **terms, 'beta': weight,
              'grad_norm': optax.tree.norm(grads)}
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
@@ -97,10 +96,7 @@ def _nll(output, x, likelihood, sigma):
 
 def compile_step(mesh: jax.sharding.Mesh, **static: Any):
   """Jits train_step: images shared out along `data`, the rest everywhere."""
-  same, shared = sharding.replicated(mesh), sharding.by_batch(mesh)
-  return jax.jit(
-      functools.partial(train_step, **static), in_shardings=(same, shared),
-      out_shardings=(same, same), donate_argnums=0)
+  return sharding.compile_step(train_step, mesh, **static)
 
 
 def pixels(output: jax.Array, *, likelihood: str) -> jax.Array:
