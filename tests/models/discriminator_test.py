@@ -67,8 +67,11 @@ class ClipDiscriminatorTest(absltest.TestCase):
     apply = jax.jit(lambda *x: model.apply({'params': weights}, *x))
     logits = apply(clip, mask).logits
     self.assertEqual(logits.shape, (1, 3, 4, 5, 1))
-    clip[0, 4] = 0  # The last frame is seen by the last three alone.
-    changed = apply(clip, mask).logits
+    # The last frame is seen by the last three alone. A copy: jit may still be
+    # reading the array itself.
+    other = clip.copy()
+    other[0, 4] = 0
+    changed = apply(other, mask).logits
     np.testing.assert_allclose(changed[0, :2], logits[0, :2], atol=1e-6)
     self.assertGreater(np.abs(changed[0, 2] - logits[0, 2]).max(), 1e-4)
 
