@@ -11,12 +11,18 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mode = 'evaluate'
   c.seed = 0  # Of the damage; with the name of a clip it decides all of it.
 
-  # One row each: names of shipped weights, folders, files; comma-separated.
+  # Names of shipped weights, folders, files; comma-separated. A row each; fills
+  # give two, and want their restorer named, too.
   c.weights = '' if tiny else 'restorer'
   # 'pipeline': what users get, beside the classical chain. 'model': the network
   # alone on deflickered frames, to compare checkpoints quickly.
   c.through = 'pipeline'
   c.causal = False  # Let the networks see no future frames.
+  c.num_samples = 4  # Of weights that make fills (configs/fills.py).
+  # Perceptual and Fréchet distances are in the features of these weights: of a
+  # restorer, or a .safetensors of torchvision's vgg16; '' leaves them out.
+  c.features = '' if tiny else 'restorer'
+  c.niqe = '' if tiny else 'niqe'  # Its model of natural pictures.
   # The second classical row; the first chooses its stages.
   c.classical_stages = restore_classical.get_config(size).stages
   c.undamaged = True  # Also restore the clean clips, which must not change.

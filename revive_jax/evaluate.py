@@ -1,4 +1,4 @@
-"""Evaluate: the table of a restorer on held-out clips with known damage."""
+"""Evaluate: the table of restorers on held-out clips with known damage."""
 
 from collections.abc import Callable, Mapping
 import datetime
@@ -6,62 +6,37 @@ import functools
 import os
 import pathlib
 import sys
-import time
 from typing import Any, NamedTuple
-import zlib
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
 from revive_jax import types
 from revive_jax import workdir as workdir_lib
-from revive_jax.data import held_out
+from revive_jax.comparison import cases, methods, perception, uncertainty
 from revive_jax.degradations import chain
-from revive_jax.degradations import textures as textures_lib
 from revive_jax.metrics import scores, table, temporal
-from revive_jax.models import inference, weights
-from revive_jax.pipeline import choose, composite, flicker, match, measure, run
-from revive_jax.video import reader, sheet
+from revive_jax.video import sheet
 
-THROUGH = ('pipeline', 'model')
 SCHEMA = 1
-_FRAME_RATE = 24.0  # Only the search for cuts looks at it.
 
 
-class Result(NamedTuple):
-  """What a method made of a clip."""
+class Measured(NamedTuple):
+  """What one clip says of the rows of the table, by row."""
 
-  restored: np.ndarray  # [T, H, W, 3] uint8.
-  found: np.ndarray  # [T, H, W] bool, what it took for damage.
-  seconds: float
-
-
-class Method(NamedTuple):
-  """A row of the table: codes [T, H, W, 3] uint8 to a Result."""
-
-  restore: Callable[[np.ndarray], Result]
-  compiled: set[Any]  # Grows with every shape that was compiled.
-  about: dict[str, Any]  # weights, sha256, steps, parameters.
-
-
-class Case(NamedTuple):
-  """A clip to restore, and what is wanted of it."""
-
-  name: str
-  clean: np.ndarray  # [T, H, W, 3] uint8, before it was damaged.
-  damaged: np.ndarray  # [T, H, W, 3] uint8.
-  target: np.ndarray  # [T, H, W, 3] float32 in [0, 1].
-  damage: np.ndarray  # [T, H, W] bool, replaced pixels.
-  flow: jax.Array  # [T - 1, H, W, 2] px, of the target, t to t - 1.
-  visible: jax.Array  # [T - 1, H, W, 1], where the flow can be trusted.
+  damaged: dict[str, scores.Sums]
+  undamaged: dict[str, scores.Sums]
+  moments: dict[str, perception.Moments]
+  uncertainty: dict[str, dict[str, Any]]  # uncertainty.of_clip.
+  results: dict[str, methods.Result]
 
 
 def evaluate(c: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
   """Measures what c says, and returns what table.json holds.
 
-  Writes table.md, table.json and sheets/ into workdir, and prints the table.
+  Writes table.md, table.json, sheets/ and plots/ into workdir, and prints the
+  table.
 
   Args:
     c: configs/evaluate.py.
@@ -71,261 +46,157 @@ def evaluate(c: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
     types.BadInput: anything the user can set right.
   """
   check_settings(c)
-  methods, clips = make_methods(c), read_clips(c)
-  textures = read_textures(c)
+  rows, clips = methods.make_methods(c), cases.read_clips(c)
+  textures = cases.read_textures(c)
+  judges = perception.Judges(
+      perception.load(c.features), perception.load_niqe(c.niqe))
   with workdir_lib.opened(workdir) as folder:
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    damaged, undamaged = {}, {}
+    found = {}
     for number, clip in enumerate(clips, 1):
-      case = make_case(clip, textures, seed=c.seed, mix=c.damage.mix,
-                       severity=chain.SEVERITY[c.damage.severity])
+      case = cases.make_case(
+          clip, textures, seed=c.seed, mix=c.damage.mix,
+          severity=chain.SEVERITY[c.damage.severity])
       say = functools.partial(_say, f'{case.name} ({number}/{len(clips)})')
-      rows, same, results = measured(case, methods, c.undamaged, say)
-      for name, sums in rows.items():
-        damaged.setdefault(name, {})[case.name] = sums
-      for name, sums in same.items():
-        undamaged.setdefault(name, {})[case.name] = sums
+      one = measured(case, rows, c.undamaged, judges, say)
       if c.sheets:
-        write_sheet(folder / 'sheets' / f'{case.name}.png', case, results)
-    found = {
+        write_sheet(folder / 'sheets' / f'{case.name}.png', case, one.results)
+      found[case.name] = one._replace(results={})
+    result = {
         'schema': SCHEMA, 'date': f'{datetime.date.today()}',
         'device': device(), 'through': c.through,
-        'methods': {name: m.about for name, m in methods.items()},
+        'methods': {name: m.about for name, m in rows.items()},
         'clips': {name: _about(frames) for name, frames in clips},
-        'damaged': table.summary(damaged),
-        'undamaged': table.summary(undamaged), 'settings': c.to_dict()}
-    text = table.markdown(found)
-    workdir_lib.write_json(folder / 'table.json', found)
+        'damaged': _with_frechet(
+            table.summary(_by_row(found, 'damaged')), found),
+        'undamaged': table.summary(_by_row(found, 'undamaged')),
+        'uncertainty': judge_uncertainty(found, folder / 'plots'),
+        'settings': c.to_dict()}
+    text = table.markdown(result)
+    workdir_lib.write_json(folder / 'table.json', result)
     (folder / 'table.md').write_text(text)
   print(text, end='')
-  return found
+  return result
 
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that cannot be, each in one sentence."""
-  one_of = types.check_choice
-  one_of('through', c.through, THROUGH)
-  one_of('damage.severity', c.damage.severity, tuple(chain.SEVERITY))
-  one_of('damage.mix', c.damage.mix, tuple(chain.MIXES))
-  if not c.data.root and not c.data.photos:
+  types.check_choice('through', c.through, methods.THROUGH)
+  cases.check(c)
+  if c.num_samples < 2:
     raise types.BadInput(
-        'There is nothing to measure on; name a folder of clean clips, which '
-        'no network was trained on, with --config.data.root.')
-  for key, least in (('num_frames', held_out.LEAST_FRAMES),
-                     ('height', held_out.LEAST_SIDE), ('photo_clips', 1)):
-    if c.data[key] < least:
-      raise types.BadInput(
-          f'--config.data.{key}={c.data[key]} is less than {least}.')
-
-
-def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
-  """The rows of the table that restore, by name."""
-  settings = c.pipeline.to_dict()
-  methods = {}
-  if c.through == 'pipeline':
-    every = settings | {'stages': tuple(c.classical_stages)}
-    for name, chosen in (('classical', settings),
-                         ('classical, every stage', every)):
-      methods[name] = Method(
-          functools.partial(restored_by, settings=chosen, network=None),
-          set(), {'parameters': 0})
-  for where in (w.strip() for w in c.weights.split(',') if w.strip()):
-    found = weights.read_weights(where)
-    model, params = inference.build(found)
-    params = jax.device_put(params)
-    network, compiled = _watched(functools.partial(
-        inference.restore_frames, params, model=model, causal=c.causal))
-    through = {'pipeline': restored_by, 'model': restored_by_model}[c.through]
-    name = _row(where) + ', causal' * c.causal
-    if name in methods:
-      raise types.BadInput(
-          f'--config.weights: two of them would be called {name!r}; give one '
-          'of the folders another name.')
-    methods[name] = Method(
-        functools.partial(through, settings=settings, network=network),
-        compiled, {
-            'weights': found.name, 'sha256': found.config['sha256'],
-            'steps': found.config.get('steps', 0),
-            'parameters': sum(x.size for x in jax.tree.leaves(params))})
-  if not methods:
-    raise types.BadInput(
-        'There is no network to measure; name its weights with '
-        f'--config.weights (shipped: {", ".join(weights.shipped()) or "none"}).'
-    )
-  return methods
-
-
-def _row(where: str) -> str:
-  """What weights are called in the table: the last parts of their place."""
-  return f'ours ({"/".join(pathlib.Path(where).parts[-2:])})'
-
-
-def _watched(network):
-  """The network, and a set that grows with each shape it had to compile."""
-  seen = set()
-  def call(frames, mask, cuts, *, state=None, carry_after=None):
-    seen.add((frames.shape, mask is None, state is None, carry_after is None))
-    return network(frames, mask=mask, cuts=cuts, state=state,
-                   carry_after=carry_after)
-  return call, seen
-
-
-def read_clips(c: ml_collections.ConfigDict) -> list[held_out.Clean]:
-  """All clean clips of c.data."""
-  d, clips = c.data, []
-  if d.root:
-    clips += held_out.read_clips(
-        d.root, clips=d.clips, starts=d.starts, exclude=d.exclude,
-        num_frames=d.num_frames, height=d.height)
-  if d.photos:
-    clips += held_out.move_photos(
-        d.photos, count=d.photo_clips, num_frames=d.num_frames, size=d.height,
-        seed=c.seed)
-  names = [clip.name for clip in clips]
-  twice = sorted({n for n in names if names.count(n) > 1})
-  if twice:
-    raise types.BadInput(
-        f'{", ".join(twice)} would be measured twice; name each clip once, or '
-        'with another of --config.data.starts.')
-  return clips
-
-
-def read_textures(c: ml_collections.ConfigDict) -> np.ndarray | None:
-  """Shapes of real artefacts [N, S, S] uint8, or None."""
-  if not c.damage.textures:
-    return None
-  try:
-    return textures_lib.load_textures(c.damage.textures)
-  except FileNotFoundError as error:
-    raise types.BadInput(f'--config.damage.textures: {error}') from error
-
-
-_degrade = jax.jit(chain.degrade, static_argnames='mix')
-
-
-def make_case(
-    clip: held_out.Clean, textures: np.ndarray | None, *, seed: int, mix: str,
-    severity: float,
-) -> Case:
-  """Damages a clip; its damage depends on seed and the clip's name alone."""
-  key = jax.random.fold_in(
-      jax.random.key(seed), zlib.crc32(clip.name.encode()) >> 1)
-  clean = jnp.asarray(clip.frames, jnp.float32) / 255
-  damaged, damage, record = _degrade(
-      key, clean, severity, mix=mix, textures=textures)
-  target = np.asarray(chain.reference(clean, record, keep_weave=True))
-  matched = match.match(
-      types.Clip(source=target, frames=target), quality='medium')
-  flow = jnp.asarray(matched.flow_backward[1:])
-  visible = temporal.consistent(flow, jnp.asarray(matched.flow_forward[:-1]))
-  return Case(clip.name, clip.frames, to_codes(np.asarray(damaged)), target,
-              np.asarray(damage)[..., 0] > 0.5, flow, visible)
-
-
-def to_codes(frames: np.ndarray) -> np.ndarray:
-  """Frames in [0, 1] as uint8, as files hold them."""
-  return np.round(np.clip(frames, 0, 1) * 255).astype(np.uint8)
+        f'--config.num_samples={c.num_samples}: how fills differ cannot be '
+        'told from less than 2.')
 
 
 def measured(
-    case: Case, methods: Mapping[str, Method], undamaged: bool,
-    say: Callable[[str], None],
-) -> tuple[dict, dict, dict[str, Result]]:
-  """Scores of one clip: damaged and undamaged, scores.Sums by row; Results."""
-  score = lambda codes: scores.of_clip(
-      codes, case.target, case.damage, case.flow, case.visible)
+    case: cases.Case, rows: Mapping[str, methods.Method], undamaged: bool,
+    judges: perception.Judges, say: Callable[[str], None],
+) -> Measured:
+  """Restores one clip, damaged and undamaged, by every row."""
+  found = Measured({}, {}, {}, {}, {})
   still = temporal.warping_error(
       case.target[None], case.flow[None], case.visible[None])
-  rows = {'clean': {'warping_error': (float(still[0]), 1.0)},
-          'damaged': score(case.damaged)}
-  same, results = {}, {}
-  for name, method in methods.items():
+  found.damaged['clean'] = _niqe(judges, case.target) | {
+      'warping_error': (float(still[0]), 1.0)}
+  found.damaged['damaged'] = _scores(case, case.damaged, judges)
+  judge = judges.perception
+  if judge is not None:
+    found.moments['clean'] = perception.moments(judge, case.target)
+    found.moments['damaged'] = _moments(judge, case.damaged)
+  for name, method in rows.items():
     if undamaged:  # First: it compiles what the damaged clip is timed with.
       result = method.restore(case.clean)
-      same[name] = scores.of_undamaged(result.restored, case.clean,
-                                       result.found)
+      found.undamaged[name] = scores.of_undamaged(
+          result.restored, case.clean, result.found)
     before = len(method.compiled)
     result = method.restore(case.damaged)
     if len(method.compiled) > before:
       result = method.restore(case.damaged)
-    rows[name] = score(result.restored) | scores.of_damage(
-        result.found, case.damage) | {
+    found.results[name] = result
+    found.damaged[name] = _scores(case, result.restored, judges) | (
+        scores.of_damage(result.found, case.damage)) | {
             'frames_per_second': (float(len(case.damaged)), result.seconds)}
-    results[name] = result
-    say(f'{name} {rows[name]["psnr"][0]:.2f} dB, '
-        f'damaged {rows["damaged"]["psnr"][0]:.2f} dB')
-  return rows, same, results
+    if judge is not None:
+      found.moments[name] = _moments(judge, result.restored)
+    if result.deviation is not None:
+      found.uncertainty[name] = uncertainty.of_clip(
+          _to_float(result.restored) - case.target, result.deviation,
+          result.found)
+    say(f'{name} {found.damaged[name]["psnr"][0]:.2f} dB, '
+        f'damaged {found.damaged["damaged"]["psnr"][0]:.2f} dB')
+  return found
 
 
-def restored_by(
-    codes: np.ndarray, *, settings: dict[str, Any], network: Any | None
-) -> Result:
-  """Restores codes [T, H, W, 3] uint8 through the pipeline, as users do.
-
-  Args:
-    codes: the film.
-    settings: configs/restore.py.
-    network: what the stage restore runs; None: the classical chain.
-  """
-  shots, plans = _plan(codes, settings, learned=network is not None)
-  frames = (reader.SourceFrame(i, i, rgb, ()) for i, rgb in enumerate(codes))
-  start = time.monotonic()
-  restored, found = [], []
-  for _, clip, _ in run.run(
-      frames, shots, plans, window=settings['window'],
-      context=settings['lookahead'], tile=settings['tile'],
-      overlap=settings['overlap'], network=network):
-    restored.append(to_codes(clip.output))
-    found.append(composite.damage_mask(clip, radius=0))
-  seconds = time.monotonic() - start
-  return Result(np.concatenate(restored), np.concatenate(found), seconds)
+def _scores(case, codes, judges) -> scores.Sums:
+  sums = scores.of_clip(
+      codes, case.target, case.damage, case.flow, case.visible)
+  if judges.perception is not None:
+    sums |= perception.distance_sums(
+        judges.perception, _to_float(codes), case.target, case.damage)
+  return sums | _niqe(judges, _to_float(codes))
 
 
-def restored_by_model(
-    codes: np.ndarray, *, settings: dict[str, Any], network: Any
-) -> Result:
-  """Restores codes [T, H, W, 3] uint8 by the network, in one window.
-
-  Flicker is taken out before, as the pipeline does; all else is left out.
-  """
-  shots, plans = _plan(codes, settings, learned=True)
-  tones = [run.shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
-  frames = np.concatenate([
-      part if tone is None else flicker.apply_tone(part, tone)
-      for part, tone in zip(
-          np.split(measure.to_float(codes), [s.start for s in shots[1:]]),
-          tones, strict=True)])
-  cuts = np.isin(np.arange(len(codes)), [s.start for s in shots])
-  start = time.monotonic()
-  result, _ = network(jnp.asarray(frames)[None], None, jnp.asarray(cuts)[None])
-  jax.block_until_ready(result)
-  seconds = time.monotonic() - start
-  return Result(to_codes(np.asarray(result.output[0], np.float32)),
-                np.asarray(result.damage[0, ..., 0]) > 0.5, seconds)
+def _niqe(judges, frames) -> scores.Sums:
+  value = judges.niqe(frames) if judges.niqe else None
+  return {} if value is None else {'niqe': (value, 1.0)}
 
 
-def _plan(codes, settings, *, learned):
-  """Measures a film, and plans the stages of its shots: see restore.py."""
-  shots, _ = measure.measure(iter(codes), frame_rate=_FRAME_RATE)
-  plans = [choose.choose(
-      shot, mode=settings['composite'], strength=settings['strength'],
-      stages=tuple(settings['stages']),
-      output=dict(bits=8, grain=settings['output']['grain']),
-      fill=settings['fill'], inpaint=settings['inpaint'],
-      denoiser=settings['denoiser'], seed=settings['seed'], marked=False,
-      learned=learned) for shot in shots]
-  return shots, plans
+def _moments(judge, codes):
+  return perception.moments(judge, _to_float(codes))
+
+
+def _to_float(codes):
+  return codes.astype(np.float32) / 255
+
+
+def _by_row(found: Mapping[str, Measured], field: str):
+  """What field says, by row and then by clip."""
+  rows = {}
+  for clip, one in found.items():
+    for row, value in getattr(one, field).items():
+      rows.setdefault(row, {})[clip] = value
+  return rows
+
+
+def _with_frechet(summary, found: Mapping[str, Measured]):
+  """The summary; its means with Fréchet distances, of all clips together."""
+  by_row = _by_row(found, 'moments')
+  merged = {row: functools.reduce(lambda a, b: a.merge(b), clips.values())
+            for row, clips in by_row.items()}
+  for row, made in merged.items():
+    if row != 'clean':
+      summary[row][table.MEAN] |= perception.frechet_distances(
+          made, merged['clean'])
+  return summary
+
+
+def judge_uncertainty(
+    found: Mapping[str, Measured], plots: pathlib.Path
+) -> dict[str, dict[str, dict[str, float]]]:
+  """Figures by place and row; draws plots/uncertainty_<place>.png."""
+  by_row, result = _by_row(found, 'uncertainty'), {}
+  for place in uncertainty.PLACES:
+    judged = {row: uncertainty.judge({k: v[place] for k, v in clips.items()})
+              for row, clips in by_row.items()}
+    judged = {row: x for row, x in judged.items() if x is not None}
+    if judged:
+      name = f'uncertainty_{place.replace(" ", "_")}.png'
+      uncertainty.draw(plots / name, judged, f'Uncertainty {place}')
+      result[place] = {row: uncertainty.figures(x) for row, x in judged.items()}
+  return result
 
 
 def write_sheet(
-    path: pathlib.Path, case: Case, results: Mapping[str, Result]
+    path: pathlib.Path, case: cases.Case,
+    results: Mapping[str, methods.Result],
 ) -> None:
   """The middle frame of all rows, and below enlarged where damage is worst."""
   t = len(case.damaged) // 2
   frames = {'damaged': case.damaged[t], 'damage': case.damage[t]}
   for name, result in results.items():
     frames |= {f'{name}: damage': result.found[t], name: result.restored[t]}
-  frames['clean'] = to_codes(case.target[t])
+  frames['clean'] = cases.to_codes(case.target[t])
   centre = sheet.densest(case.damage[t])
   sheet.write_sheet(path, [frames, sheet.crop(frames, centre, factor=3)])
 

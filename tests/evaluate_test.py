@@ -13,6 +13,7 @@ import numpy as np
 
 from configs import evaluate as config
 from revive_jax import evaluate, types
+from revive_jax.comparison import cases
 from revive_jax.models import restorer, weights
 from tests.data import clips
 from tests.models import params
@@ -54,7 +55,7 @@ class EvaluateTest(parameterized.TestCase):
     clips.write_pictures(self.dir / 'photos', 1, height=120, width=160)
     self.c.data.photos, self.c.data.photo_clips = str(self.dir / 'photos'), 1
     count = _save_weights(self.dir / 'a/weights')
-    self.c.weights = str(self.dir / 'a/weights')
+    self.c.weights = self.c.features = str(self.dir / 'a/weights')
     found = self._evaluate()
     names = {'walk@1', 'run@0', 'p000.png@0'}
     self.assertEqual(set(found['clips']), names)
@@ -63,15 +64,20 @@ class EvaluateTest(parameterized.TestCase):
                       'classical, every stage', 'ours (a/weights)'])
     self.assertEqual(found['clips']['run@0'],
                      {'frames': 6, 'height': 48, 'width': 48})
-    keys = {'psnr', 'ssim', 'psnr_damage', 'warping_error', 'flicker',
-            'precision', 'recall', 'f1', 'frames_per_second'}
+    keys = {'psnr', 'ssim', 'ms_ssim', 'psnr_damage', 'warping_error',
+            'flicker', 'precision', 'recall', 'f1', 'frames_per_second',
+            'perceptual', 'perceptual_damage'}
     for row in ('classical', 'classical, every stage', 'ours (a/weights)'):
       for part in (*names, 'mean'):
-        self.assertEqual(set(found['damaged'][row][part]), keys)
+        self.assertEqual(set(found['damaged'][row][part]), keys | (
+            {'frechet', 'frechet_clips'} if part == 'mean' else set()))
         for value in found['damaged'][row][part].values():
           self.assertTrue(np.isfinite(value))
       self.assertEqual(set(found['undamaged'][row]['mean']),
                        {'psnr', 'false_share'})
+    unsure = found['uncertainty']['everywhere']['ours (a/weights)']
+    self.assertLess(unsure['oracle_area'], unsure['random_area'])
+    self.assertGreater(unsure['temperature'], 0)
     about = found['methods']['ours (a/weights)']
     self.assertEqual((about['parameters'], about['steps']), (count, 3))
     mean = np.mean([found['damaged']['damaged'][n]['psnr'] for n in names])
@@ -90,6 +96,7 @@ class EvaluateTest(parameterized.TestCase):
     for word in ('| ours (a/weights) |', about['sha256'], 'F1', 'undamaged',
                  f'{count:,}'):
       self.assertIn(word, text)
+    self.assertTrue((work / 'plots/uncertainty_everywhere.png').exists())
     for name in names:
       picture = cv2.imread(str(work / f'sheets/{name}.png'))
       # damaged, damage, two of each method, clean; a crop below.
@@ -105,8 +112,8 @@ class EvaluateTest(parameterized.TestCase):
     self.assertFalse((self.dir / 'work/sheets').exists())
 
   def test_damage_depends_on_the_seed_and_the_name_alone(self):
-    clip = evaluate.read_clips(self.c)[0]
-    make = lambda clip, seed: evaluate.make_case(
+    clip = cases.read_clips(self.c)[0]
+    make = lambda clip, seed: cases.make_case(
         clip, None, seed=seed, mix='film', severity=1.0)
     first = make(clip, 0)
     np.testing.assert_array_equal(first.damaged, make(clip, 0).damaged)
@@ -130,6 +137,9 @@ class EvaluateTest(parameterized.TestCase):
       ('damage.mix', 'rain', 'rain'),
       ('damage.textures', 'nowhere', 'nowhere'),
       ('weights', 'nowhere', 'nowhere'),
+      ('features', 'nowhere', 'nowhere'),
+      ('niqe', 'restorer', 'natural'),
+      ('num_samples', 1, 'num_samples'),
       ('through', 'magic', 'magic'))
   def test_refusals(self, key, value, word):
     self.c.update_from_flattened_dict({key: value})

@@ -10,7 +10,8 @@ Features = Callable[[jax.Array], Sequence[jax.Array]]
 
 
 def distance(
-    prediction: jax.Array, target: jax.Array, *, features: Features
+    prediction: jax.Array, target: jax.Array, weight: jax.Array | None = None,
+    *, features: Features,
 ) -> jax.Array:
   """Squared difference of unit features, mean over places and layers, [B].
 
@@ -20,15 +21,30 @@ def distance(
   Args:
     prediction: [B, H, W, 3] in [0, 1].
     target: as prediction.
+    weight: [B, H, W, 1], where to look; at each layer's resolution the means
+      are weighted by it. None: everywhere. 0 everywhere: the distance is 0.
     features: pictures to maps [B, h, w, C], one for each layer.
   """
+  maps = differences(prediction, target, features=features)
+  return sum(mean_over(m, weight) for m in maps) / len(maps)
+
+
+def differences(
+    prediction: jax.Array, target: jax.Array, *, features: Features
+) -> list[jax.Array]:
+  """Squared differences of unit features, [B, h, w] for each layer."""
   chex.assert_equal_shape([prediction, target])
-  total, layers = jnp.zeros(len(prediction)), 0
-  for a, b in zip(features(prediction), features(target), strict=True):
-    square = ((_unit(a) - _unit(b)) ** 2).sum(-1)
-    total += square.mean(range(1, square.ndim))
-    layers += 1
-  return total / layers
+  return [((_unit(a) - _unit(b)) ** 2).sum(-1) for a, b in zip(
+      features(prediction), features(target), strict=True)]
+
+
+def mean_over(values: jax.Array, weight: jax.Array | None = None) -> jax.Array:
+  """Mean of values [B, h, w], weighted by a weight [B, H, W, 1], [B]."""
+  if weight is None:
+    return values.mean((1, 2))
+  weight = jax.image.resize(weight[..., 0], values.shape, 'linear')
+  return (values * weight).sum((1, 2)) / jnp.maximum(
+      weight.sum((1, 2)), 1e-6)
 
 
 def _unit(x):

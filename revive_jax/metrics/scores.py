@@ -11,7 +11,7 @@ from revive_jax.metrics import detection, fidelity, temporal
 # pixels of damage and seconds are added up over clips.
 Sums = dict[str, tuple[float, float]]
 
-_ssim = jax.jit(fidelity.ssim)
+_ssim, _ms_ssim = jax.jit(fidelity.ssim), jax.jit(fidelity.ms_ssim)
 _COUNTS = ('true_positive', 'false_positive', 'false_negative')
 
 
@@ -19,10 +19,10 @@ def of_clip(
     restored: np.ndarray, target: np.ndarray, damage: np.ndarray,
     flow: jax.Array, visible: jax.Array,
 ) -> Sums:
-  """psnr, psnr_damage (dB), ssim, warping_error and flicker of one clip.
+  """psnr, psnr_damage (dB), ssim, ms_ssim, warping_error, flicker of a clip.
 
-  PSNR and SSIM are means over frames; psnr_damage is of all replaced pixels of
-  the clip together, and missing if there are none.
+  PSNR, SSIM and MS-SSIM are means over frames; psnr_damage is of all replaced
+  pixels of the clip together, and missing if there are none.
 
   Args:
     restored: [T, H, W, 3] uint8.
@@ -33,11 +33,12 @@ def of_clip(
   """
   frames = restored.astype(np.float32) / 255
   error = temporal.warping_error(frames[None], flow[None], visible[None])
-  similar = [float(_ssim(a[None], b[None])[0])
-             for a, b in zip(frames, target, strict=True)]
+  similar = np.array([
+      (_ssim(a[None], b[None])[0], _ms_ssim(a[None], b[None])[0])
+      for a, b in zip(frames, target, strict=True)])
   values = {
       'psnr': fidelity.psnr(frames, target).mean(),
-      'ssim': np.mean(similar),
+      'ssim': similar[:, 0].mean(), 'ms_ssim': similar[:, 1].mean(),
       'warping_error': error[0],
       'flicker': temporal.flicker(frames[None], target[None])[0]}
   if damage.any():

@@ -10,7 +10,13 @@ MEAN = 'mean'
 _COLUMNS = (
     ('psnr', 'PSNR, dB', '{:.2f}'),
     ('ssim', 'SSIM', '{:.4f}'),
+    ('ms_ssim', 'MS-SSIM', '{:.4f}'),
+    ('perceptual', 'perceptual distance', '{:.4f}'),
+    ('frechet', 'Fréchet, frames', '{:.4f}'),
+    ('frechet_clips', 'Fréchet, clips', '{:.4f}'),
+    ('niqe', 'NIQE', '{:.2f}'),
     ('psnr_damage', 'PSNR in damage, dB', '{:.2f}'),
+    ('perceptual_damage', 'perceptual in damage', '{:.4f}'),
     ('warping_error', 'warping error, %', '{:.3%}'),
     ('flicker', 'flicker, %', '{:.3%}'),
     ('precision', 'precision', '{:.3f}'),
@@ -22,6 +28,16 @@ _UNDAMAGED = (
     ('psnr', 'PSNR to the input, dB', '{:.2f}'),
     ('lowest_psnr', 'its lowest', '{:.2f}'),
     ('false_share', 'pixels called damage, %', '{:.3%}'))
+_UNCERTAINTY = (
+    ('gained', 'risk: from random to oracle, %', '{:.1%}'),
+    ('risk_area', 'its area, MSE', '{:.2e}'),
+    ('random_area', 'random', '{:.2e}'),
+    ('oracle_area', 'oracle', '{:.2e}'),
+    ('calibration_error', 'calibration error', '{:.4f}'),
+    ('relative_error', 'relative, %', '{:.1%}'),
+    ('temperature', 'temperature', '{:.2f}'),
+    ('calibration_error_after', 'error after it', '{:.4f}'),
+    ('relative_error_after', 'relative, %', '{:.1%}'))
 
 
 def summary(
@@ -54,11 +70,14 @@ def markdown(found: Mapping[str, Any]) -> str:
         v['psnr'] for clip, v in values.items() if clip != MEAN)}
             for row, values in found['undamaged'].items()}
     parts.append(_table('undamaged', same, _UNDAMAGED))
+  for place, rows in found['uncertainty'].items():
+    parts.append(_table(f'uncertainty {place}', rows, _UNCERTAINTY))
   for clip, about in found['clips'].items():
     rows = {row: values[clip] for row, values in found['damaged'].items()}
     title = f'{clip}, {about["width"]}x{about["height"]}x{about["frames"]}'
     parts.append(_table(title, rows, [
-        column for column in _COLUMNS if column[0] != 'parameters']))
+        column for column in _COLUMNS if column[0] not in (
+            'parameters', 'frechet', 'frechet_clips')]))
   lines = [f'- {row}: {m["steps"]} steps, sha256 {m["sha256"]}'
            for row, m in methods.items() if 'sha256' in m]
   if lines:
@@ -85,7 +104,8 @@ def _gains(rows, methods) -> list[str]:
 
 
 def _table(title, rows, columns) -> str:
-  """Markdown; a dash where a row has no value."""
+  """Markdown; a dash where a row has no value, no column where none has."""
+  columns = [c for c in columns if any(c[0] in v for v in rows.values())]
   lines = ['| ' + ' | '.join([title, *(c[1] for c in columns)]) + ' |',
            '|---' * (len(columns) + 1) + '|']
   for row, values in rows.items():

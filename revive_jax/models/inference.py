@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from revive_jax import models, types
-from revive_jax.models import fills, restorer, weights
+from revive_jax.models import fills, latent, restorer, weights
 from revive_jax.ops import resize
 
 
@@ -197,11 +197,25 @@ def sample_frames(
     cuts: as restore_frames'.
     causal: as restore_frames'.
   """
-  if num_samples < 1:
-    raise types.BadInput(f'{num_samples} samples cannot be; ask for one.')
   restored, _ = restore_frames(
       params, frames, model=model, mask=mask, cuts=cuts, causal=causal)
-  height, width = frames.shape[2:4]
+  return sample_fills(
+      fill_params, restored, rng, fill_model=fill_model, sigma=sigma,
+      num_samples=num_samples)
+
+
+@functools.partial(jax.jit, static_argnames=('fill_model', 'num_samples'))
+def sample_fills(
+    fill_params: Any, restored: restorer.Restored, rng: jax.Array, *,
+    fill_model: nn.Module, sigma: float, num_samples: int,
+) -> Samples:
+  """Fills what restore_frames found damaged, num_samples times; jitted.
+
+  Args: as sample_frames'; restored: what restore_frames made of the clip.
+  """
+  if num_samples < 1:
+    raise types.BadInput(f'{num_samples} samples cannot be; ask for one.')
+  height, width = restored.output.shape[2:4]
   flat = lambda x: resize.pad_to_multiple(
       x.reshape(-1, *x.shape[2:]), fills.BLOCK)
   seen = (flat(restored.output),
@@ -211,9 +225,61 @@ def sample_frames(
   noise = jax.vmap(lambda i: jax.random.normal(
       jax.random.fold_in(rng, i), shape))(jnp.arange(num_samples))
   drawn = fill_model.apply({'params': fill_params}, *seen, noise, method='draw')
-  outputs = drawn[:, :, :height, :width].reshape(num_samples, *frames.shape)
+  outputs = drawn[:, :, :height, :width].reshape(
+      num_samples, *restored.output.shape)
   hole = restored.damage > 0.5
   mean = jnp.where(hole, outputs.mean(0), restored.output)
   spread = ((outputs - mean[None]) ** 2).sum(0) / max(num_samples - 1, 1)
   deviation = jnp.sqrt(spread.mean(-1, keepdims=True) + sigma**2)
   return Samples(restored, outputs, mean, jnp.where(hole, deviation, 0))
+
+
+def load_latent(where: str | os.PathLike) -> tuple[nn.Module, Any]:
+  """The network and the params of a trained configs/vae_restorer.py.
+
+  where: as of load_weights.
+
+  Raises:
+    types.BadInput: there are none, they are damaged, or of something else.
+  """
+  found = weights.read_weights(where)
+  if found.config['model'] != 'latent_restorer':
+    raise types.BadInput(
+        f'{found.name}: weights of a {found.config["model"]}, which does not '
+        'restore in latent space; train some with --config=vae_restorer.')
+  x = jnp.zeros((1, 1, latent.BLOCK, latent.BLOCK, 3))
+  model = _checked(found, lambda model: (
+      x, x[..., :1], jnp.zeros(model.noise_shape(x.shape))))
+  return model, found.params
+
+
+@functools.partial(jax.jit, static_argnames='model')
+def restore_latent(
+    params: Any, frames: jax.Array, mask: jax.Array, *, model: nn.Module
+) -> jax.Array:
+  """Fills what is masked of frames, as restored in latent space; jitted.
+
+  [B, T, H, W, 3] of any size; where the mask is not above a half the frames
+  come back bit for bit.
+
+  Args:
+    params: of load_latent.
+    frames: [B, T, H, W, 3] float32 in [0, 1], gamma-encoded RGB.
+    mask: [B, T, H, W, 1], above a half where damage hides the picture.
+    model: of load_latent.
+
+  Raises:
+    types.BadInput: the mask is of another size.
+  """
+  chex.assert_shape(frames, (None, None, None, None, 3))
+  if mask.shape != (*frames.shape[:-1], 1):
+    raise types.BadInput(
+        f'A mask of shape {mask.shape} does not fit frames of shape '
+        f'{frames.shape}; it must have one channel, and the same size.')
+  height, width = frames.shape[2:4]
+  hole = mask > 0.5
+  output = model.apply(
+      {'params': params}, resize.pad_to_multiple(frames, latent.BLOCK),
+      resize.pad_to_multiple(hole.astype(jnp.float32), latent.BLOCK),
+      method='restore')
+  return jnp.where(hole, jnp.clip(output[:, :, :height, :width], 0, 1), frames)

@@ -1,8 +1,9 @@
 """Weights of a network, in a folder that says what they are.
 
-`model.safetensors` holds the parameters in float16, a key for each path of
-the tree, joined by '/'. `config.json` says which model they are of, with which
-settings, and has the SHA-256 of that file; `README.md` is the model card.
+`model.safetensors` holds the parameters, in float16 unless that is too coarse,
+a key for each path of the tree, joined by '/'. `config.json` says which model
+they are of, with which settings, and has the SHA-256 of that file; `README.md`
+is the model card.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from revive_jax import types
+from revive_jax import models, types
 
 _FORMAT = 1
 _SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'weights'
@@ -37,8 +38,9 @@ class Weights(NamedTuple):
 
 
 def shipped() -> list[str]:
-  """The names of the weights that come with the package."""
-  return sorted(path.parent.name for path in _SHIPPED.glob(f'*/{_CONFIG}'))
+  """The names of the weights that come with the package and restore frames."""
+  return sorted(path.parent.name for path in _SHIPPED.glob(f'*/{_CONFIG}')
+                if _read_config(path)['model'] in models.RESTORERS)
 
 
 def save_weights(
@@ -48,26 +50,28 @@ def save_weights(
     model: str,
     settings: Mapping[str, Any],
     card: str,
+    dtype: type[np.floating] = np.float16,
     **more: Any,
 ) -> None:
   """Writes a folder of weights beside its place, then renames it.
 
   Args:
     folder: its place; weights that are there are replaced.
-    params: nested dict of arrays; rounded to float16, so below 65520.
+    params: nested dict of arrays; rounded to dtype: float16 ends at 65520.
     model: the name of the model.
     settings: the keyword arguments that make the model, in JSON's types.
     card: the text of README.md: data, licences, steps, device, metrics.
+    dtype: what is stored; it is read as float32.
     **more: further keys of config.json, as steps.
 
   Raises:
-    types.BadInput: a value is not finite in float16, the folder holds
-      something else, or it cannot be written.
+    types.BadInput: a value is not finite in dtype, the folder holds something
+      else, or it cannot be written.
   """
   folder = pathlib.Path(folder)
   with np.errstate(over='ignore'):  # Found, with its name, just below.
     # In order C: safetensors writes a transposed view as it lies in memory.
-    arrays = {key: np.asarray(value).astype(np.float16, order='C')
+    arrays = {key: np.asarray(value).astype(dtype, order='C')
               for key, value in _flat(params).items()}
   _check_finite(folder, arrays)
   tensors = safetensors.numpy.save(arrays)
@@ -156,7 +160,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _find(where: str) -> tuple[pathlib.Path, str]:
   """The file of tensors, and the name of the weights."""
   path = pathlib.Path(where)
-  if where in shipped():
+  if where == path.name and (_SHIPPED / where / _CONFIG).is_file():
     return _SHIPPED / where / _TENSORS, where
   if path.is_file():
     if path.suffix != '.safetensors':
@@ -224,8 +228,8 @@ def _check_finite(where, arrays: Mapping[str, np.ndarray]) -> None:
   for key, value in arrays.items():
     if not np.isfinite(value).all():
       raise types.BadInput(
-          f'{where}: {key} has values that are not finite in float16; such '
-          'weights cannot be used.')
+          f'{where}: {key} has values that are not finite; such weights cannot '
+          'be used.')
 
 
 def _put(part: pathlib.Path, folder: pathlib.Path) -> None:

@@ -22,6 +22,16 @@ class DistanceTest(absltest.TestCase):
     np.testing.assert_allclose(
         perceptual.distance(a, b, features=_features), [0, 2], atol=1e-6)
 
+  def test_weight_by_hand(self):
+    a = jnp.zeros((1, 2, 2, 3)).at[..., 0].set(0.5)
+    b = a.at[:, 0, 0].set(jnp.array([0.0, 0.5, 0.0]))
+    layer = lambda x: [x]
+    where = jnp.zeros((1, 2, 2, 1)).at[:, 0].set(1)  # The upper row: 2 and 0.
+    at = lambda w: perceptual.distance(a, b, w, features=layer)[0]
+    self.assertAlmostEqual(float(at(where)), 1, places=5)
+    self.assertAlmostEqual(float(at(None)), 0.5, places=5)
+    self.assertEqual(float(at(0 * where)), 0)
+
   def test_contrast_alone_does_not_count(self):
     x = np.random.default_rng(0).uniform(0.1, 0.5, (2, 4, 4, 3))
     x = x.astype(np.float32)

@@ -50,9 +50,9 @@ class _TestCase(parameterized.TestCase):
     self.tensors = self.folder / 'model.safetensors'
     self.config = self.folder / 'config.json'
 
-  def save(self, params=None, folder=None, **more):
+  def save(self, params=None, folder=None, model='net', **more):
     weights.save_weights(
-        folder or self.folder, params or make_params(), model='net',
+        folder or self.folder, params or make_params(), model=model,
         settings={'features': 4}, card='# A card\n', **more)
 
   def edit_config(self, **changes):
@@ -93,10 +93,18 @@ class WeightsTest(_TestCase):
     self.assertEqual((self.folder / 'README.md').read_text(), '# A card\n')
     self.assertEqual({p.name for p in self.dir.iterdir()}, {'net'})
 
+  def test_float32_where_float16_is_too_coarse(self):
+    params = {'covariance': np.float32([1e-9, 1 + 2**-20, 1e6])}
+    self.save(params, dtype=np.float32)
+    chex.assert_trees_all_equal(
+        weights.read_weights(self.folder).params, params)
+
   def test_file_and_shipped_name(self):
-    self.save(folder=self.dir / 'weights' / 'small')
+    self.save(folder=self.dir / 'weights' / 'small', model='restorer')
+    self.save(folder=self.dir / 'weights' / 'measure')  # Restores nothing.
     with mock.patch.object(weights, '_SHIPPED', self.dir / 'weights'):
       self.assertEqual(weights.shipped(), ['small'])
+      self.assertEqual(weights.read_weights('measure').name, 'measure')
       by_name = weights.read_weights('small')
       with self.assertRaisesRegex(
           types.BadInput, "no weights 'large'; .*ships: small"):

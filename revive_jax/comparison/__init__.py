@@ -1,0 +1,1 @@
+"""What a table compares: clips whose damage is known, methods, and judges."""

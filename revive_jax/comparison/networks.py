@@ -1,0 +1,103 @@
+"""Networks of a table: what each checkpoint does in the stage restore."""
+
+from collections.abc import Callable, Iterator
+import functools
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from revive_jax import models, types
+from revive_jax.models import inference, weights
+
+
+class Network(NamedTuple):
+  """A checkpoint that can restore."""
+
+  # (frames, mask=, cuts=, state=, carry_after=) to (Restored, state).
+  call: Callable[..., tuple[Any, Any]]
+  about: dict[str, Any]  # weights, sha256, steps, parameters.
+
+
+def load(
+    where: str, *, num_samples: int, causal: bool, seed: int
+) -> Iterator[tuple[str, Network]]:
+  """Row names and networks of checkpoints of any kind that restores.
+
+  Restorers stand alone. Fills (configs/fills.py) stand on the restorer they
+  were trained for, which must be among the checkpoints; they give two rows: the
+  mean of num_samples fills, and the first of them.
+
+  Args:
+    where: names that ship, folders, files, hub ids; comma-separated.
+    num_samples: fills to draw.
+    causal: let restorers see no future frames.
+    seed: of the fills.
+
+  Raises:
+    types.BadInput: there are none, or they are of something else.
+  """
+  places = [w.strip() for w in where.split(',') if w.strip()]
+  found = {place: weights.read_weights(place) for place in places}
+  restorers = {}
+  for place, w in found.items():
+    if w.config['model'] in models.RESTORERS:
+      model, params = inference.build(w)
+      restorers[w.config['sha256']] = place, functools.partial(
+          inference.restore_frames, jax.device_put(params), model=model,
+          causal=causal)
+  for place, w in found.items():
+    name = _row(place)
+    if w.config['model'] == 'fill_vae':
+      under, restore = _restorer_of(w, restorers)
+      fills = inference.load_fills(place, restorer_weights=under)
+      for row, one in ((f'{name}, mean of {num_samples}', False),
+                       (f'{name}, one of them', True)):
+        yield row + ', causal' * causal, Network(functools.partial(
+            _filled, restore=restore, fills=fills, one=one, seed=seed,
+            num_samples=num_samples), _about(w, found[under]))
+    elif w.config['sha256'] in restorers:
+      yield name + ', causal' * causal, Network(
+          restorers[w.config['sha256']][1], _about(w))
+    else:
+      inference.build(w)  # Refuses it in a sentence.
+
+
+def _row(where: str) -> str:
+  """What weights are called in the table: the last parts of their place."""
+  return f'ours ({"/".join(pathlib.Path(where).parts[-2:])})'
+
+
+def _about(*found: weights.Weights) -> dict[str, Any]:
+  """What the table says of weights; parameters are of all of them."""
+  first = found[0]
+  return {
+      'weights': first.name, 'sha256': first.config['sha256'],
+      'steps': first.config.get('steps', 0),
+      'parameters': sum(
+          x.size for w in found for x in jax.tree.leaves(w.params))}
+
+
+def _restorer_of(found, restorers):
+  """(place, network) of the restorer that fills were trained for."""
+  wanted = found.config.get('restorer')
+  if wanted not in restorers:
+    raise types.BadInput(
+        f'{found.name}: fills for a restorer of sha256 {wanted}, which is not '
+        'among --config.weights; name its weights there, too.')
+  return restorers[wanted]
+
+
+def _filled(frames, *, restore, fills, one, seed, num_samples, **more):
+  """Restores, and fills what was found damaged."""
+  restored, state = restore(frames, **more)
+  samples = inference.sample_fills(
+      fills.params, restored, jax.random.key(seed), fill_model=fills.model,
+      sigma=fills.sigma, num_samples=num_samples)
+  hole = restored.damage > 0.5
+  known = jnp.where(hole, samples.deviation, 1)
+  return restored.replace(
+      output=samples.outputs[0] if one else samples.mean,
+      log_variance=jnp.where(
+          hole, 2 * jnp.log(known), restored.log_variance)), state
