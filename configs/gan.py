@@ -14,11 +14,16 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # The restorer is nearly done: it is to move less than at first.
   c.optimizer.peak = 0.003
 
+  c.model.settings.noise = 2 if tiny else 8  # Texture is made of it.
+
   c.gan = dict(
       loss='hinge',  # Or another of losses/adversarial.py.
       frame=0.01,  # Weight of the verdict on pixels of the damage...
       clip=0.01,  # ...and of that on patches of three frames.
       feature_matching=0.02,
+      perceptual=0.0 if tiny else 0.05,  # Distance in the features of...
+      features_of='' if tiny else 'restorer',  # ...weights, or of a VGG-16.
+      warping=0.05,  # Along the matcher's flow.
       lecam=0.1,
       start=0 if tiny else 200,  # The step at which these weights begin to
       warmup=1 if tiny else 300,  # rise, and in how many steps.

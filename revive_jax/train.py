@@ -104,10 +104,10 @@ def _first_state(c, parts, same):
     raise types.BadInput(
         f'{c.init_from}: weights of a {found.config["model"]}, but the config '
         f'trains a {parts.name}.')
-  weights_lib.check_shapes(
-      found.params, jax.eval_shape(parts.init, rng).ema)
+  params = parts.complete(rng, found.params)
+  weights_lib.check_shapes(params, jax.eval_shape(parts.init, rng).ema)
   state = jax.jit(lambda p: parts.init(rng, params=p), out_shardings=same)(
-      found.params)
+      params)
   return state, int(found.config.get('steps', 0))
 
 

@@ -21,6 +21,8 @@ class Assembled(NamedTuple):
   step: Callable[..., tuple[state_lib.TrainState, Metrics]]
   name: str  # Of the network whose weights state.ema holds, in models.MODELS.
   settings: dict[str, Any]  # Of that network.
+  # (rng, params) to params with all parts; for weights that may lack some.
+  complete: Callable[[Any, Any], Any] = lambda rng, params: params
   # state to pictures [H, W, C] uint8, by name; None: there is nothing to see.
   pictures: Callable[[state_lib.TrainState], dict[str, np.ndarray]] | None = (
       None)

@@ -8,7 +8,7 @@ import ml_collections
 from revive_jax import types
 from revive_jax.algorithms import assembled, restorer, shown
 from revive_jax.losses import adversarial
-from revive_jax.models import discriminator
+from revive_jax.models import discriminator, inference, perceptual
 from revive_jax.training import gan, optimizer, sharding
 
 
@@ -17,8 +17,8 @@ def check(c: ml_collections.ConfigDict) -> None:
   restorer.check(c)
   types.check_choice('gan.loss', c.gan.loss, tuple(adversarial.GAMES))
   g = c.gan
-  for key in ('frame', 'clip', 'feature_matching', 'lecam', 'start', 'warmup',
-              'rate', 'clip_norm'):
+  for key in ('frame', 'clip', 'feature_matching', 'perceptual', 'warping',
+              'lecam', 'start', 'warmup', 'rate', 'clip_norm'):
     if g[key] < 0:
       raise types.BadInput(f'--config.gan.{key}={g[key]} is negative.')
   if g.features < 1:
@@ -50,8 +50,9 @@ def assemble(
       rules=gan.Rules(
           game=adversarial.GAMES[g.loss],
           adversarial={'frame': g.frame, 'clip': g.clip},
-          feature_matching=g.feature_matching, lecam=g.lecam, start=g.start,
-          warmup=g.warmup),
+          **{key: g[key] for key in ('feature_matching', 'perceptual',
+                                     'warping', 'lecam', 'start', 'warmup')}),
+      features=_features(g),
       weights=c.losses.to_dict(), damage_weight=c.damage_weight,
       epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
   clean = shown.clips(c)
@@ -71,7 +72,21 @@ def assemble(
       data=data, init=functools.partial(gan.init_state, **static),
       step=lambda state, batch: step(state, batch['clean'], textures),
       name=c.model.name, settings=c.model.settings.to_dict(),
+      complete=functools.partial(gan.completed, model=model),
       pictures=pictures, warn=gan.won)
+
+
+def _features(g) -> perceptual.Features | None:
+  """Of g.features_of: what the perceptual term looks with."""
+  if not g.perceptual:
+    return None
+  if not g.features_of:
+    raise types.BadInput(
+        '--config.gan.features_of: name the weights of a restorer, or set '
+        '--config.gan.perceptual=0.')
+  if g.features_of.endswith('.safetensors'):
+    return perceptual.of_vgg(g.features_of)
+  return perceptual.of_restorer(*inference.load_weights(g.features_of))
 
 
 def _judges(c, dtype):

@@ -33,11 +33,12 @@ class Heads(nn.Module):
   def __call__(
       self, encoded: jax.Array, forward: jax.Array, backward: jax.Array,
       frame: jax.Array, mask: jax.Array, previous: estimate_lib.Estimate,
-      next_: estimate_lib.Estimate,
+      next_: estimate_lib.Estimate, noise: jax.Array | None = None,
   ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """One frame: features and states [B, H/2, W/2, F], frame [B, H, W, 3].
 
-    mask: [B, H, W, 1], 1 where the user marked damage.
+    mask: [B, H, W, 1], 1 where the user marked damage. noise: [B, H/2, W/2, N]
+    or None, of which texture is made where damage is found, and nowhere else.
     """
     x = layers.leaky(layers.Joint(self.features, dtype=self.dtype)(
         encoded, forward, backward, estimate_lib.difference(frame, previous),
@@ -60,7 +61,17 @@ class Heads(nn.Module):
     mean = sum(weight[..., i:i + 1] * x for i, x in enumerate(pictures))
     output = mean + 2 * sharp * (mean - softened(mean, 1)) + 0.3 * change
     damage = jnp.maximum(nn.sigmoid(4 * damage - 2), mask)
+    if noise is not None:
+      output += jnp.where(damage > 0.5, self._texture(x, noise), 0)
     return output, damage, 6 * jnp.tanh(log_variance / 1.5) - 5
+
+  def _texture(self, x, noise):
+    """What the noise makes of features x, [B, H, W, 3]; at first nothing."""
+    texture = layers.leaky(layers.Joint(
+        16, dtype=self.dtype, name='texture')(x, noise.astype(self.dtype)))
+    texture = nn.Dense(12, dtype=self.dtype, name='texture_out',
+                       kernel_init=nn.initializers.zeros)(texture)
+    return 0.3 * resize.depth_to_space(texture.astype(jnp.float32))
 
 
 def softened(x: jax.Array, step: int) -> jax.Array:

@@ -107,6 +107,7 @@ class Restorer(nn.Module):
   features: int = 48
   deep_features: int = 64
   num_blocks: int = 2
+  noise: int = 0
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
@@ -165,7 +166,8 @@ class Restorer(nn.Module):
     backward, next_ = _used(future, past, use_future)
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
-        (encoded, past.hidden, backward, frames, mask, past.neighbour, next_))
+        (encoded, past.hidden, backward, frames, mask, past.neighbour, next_,
+         self._noise(past.hidden)))
     restored = Restored(
         output, damage, log_variance, _flow(past, future, cuts))
     return restored, state, (past, future)
@@ -178,6 +180,16 @@ class Restorer(nn.Module):
         self.initial_state(batch, height, width),
         (*seen, _keep(_ends(cuts))), carry=True, reverse=True)
     return found
+
+  def _noise(self, hidden):
+    """Noise [B, T, H/2, W/2, noise] for hidden states [B, T, H/2, W/2, F]."""
+    if not self.noise:
+      return None
+    key = (self.make_rng('noise') if self.has_rng('noise')
+           else jax.random.key(0))
+    batch, time, height, width, _ = hidden.shape
+    still = jax.random.normal(key, (batch, 1, height, width, self.noise))
+    return jnp.broadcast_to(still, (batch, time, *still.shape[2:]))
 
   def initial_state(self, batch: int, height: int, width: int) -> State:
     """The state before the first frame of a shot."""

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from revive_jax.losses import adversarial
+from revive_jax.losses import adversarial, perceptual, temporal
 from revive_jax.ops import resize
 from revive_jax.training import batch as batch_lib
 from revive_jax.training import sharding, supervised
@@ -30,6 +30,8 @@ class Rules(NamedTuple):
   game: adversarial.Game
   adversarial: Mapping[str, float]  # Weight of the verdicts, by side.
   feature_matching: float
+  perceptual: float  # Of the distance in fixed features, in the damage.
+  warping: float  # Of the warping error along the matcher's flow.
   lecam: float
   start: int  # The step at which the weights begin to rise,
   warmup: int  # and how many steps they take.
@@ -65,6 +67,15 @@ def init_state(
                  'discriminators': tx['discriminators'].init(drawn),
                  'usual': usual},
       ema=jax.tree.map(jnp.copy, params))
+
+
+def completed(rng: jax.Array, params: Any, *, model: nn.Module) -> Any:
+  """Supervised params with what they lack of a generator with noise, drawn."""
+  if not model.noise or 'texture' in params['heads']:
+    return params
+  clip = jnp.zeros((1, 3, 32, 32, 3))
+  drawn = jax.jit(model.init)(rng, clip)['params']['heads']
+  return params | {'heads': drawn | params['heads']}
 
 
 def judge(
@@ -163,8 +174,9 @@ def discriminator_loss(
 
 
 def generator_loss(
-    params: Any, others: Any, batch: batch_lib.Batch, rise: jax.Array, *,
-    model: nn.Module, judges: Mapping[str, nn.Module], rules: Rules,
+    params: Any, others: Any, batch: batch_lib.Batch, rise: jax.Array,
+    rng: jax.Array, *, model: nn.Module, judges: Mapping[str, nn.Module],
+    rules: Rules, features: perceptual.Features | None,
     weights: Mapping[str, float], damage_weight: float, epsilon: float,
 ) -> tuple[jax.Array, tuple[jax.Array, dict[str, jax.Array]]]:
   """What the restorer pays: (loss, (output, terms)).
@@ -174,28 +186,68 @@ def generator_loss(
     others: of the discriminators.
     batch: what was damaged, and what is wanted.
     rise: of share().
+    rng: of the restorer's noise.
     model: the restorer.
     judges: the discriminators, by side.
     rules: the weights of the adversarial terms, among others.
+    features: of rules.perceptual; None: there is no such term.
     weights: of supervised.losses, as damage_weight and epsilon.
     damage_weight: as there.
     epsilon: as there.
   """
   restored, _, directions = model.apply(
       {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
-      use_future=batch.use_future)
+      use_future=batch.use_future, rngs={'noise': rng})
   terms = supervised.losses(
       restored, directions, batch, damage_weight=damage_weight,
       epsilon=epsilon)
   loss = sum(weights[k] * v for k, v in terms.items())
   judged = lambda clip: judge(judges, others, clip, batch.damage)
+  fake = filled(restored.output, batch)
   extra = generator_terms(
-      judged(batch.target), judged(filled(restored.output, batch)),
-      where_it_counts(batch.damage), rules)
+      judged(batch.target), judged(fake), where_it_counts(batch.damage), rules)
   prices = {f'adversarial/{s}': rules.adversarial[s] for s in SIDES}
   prices['feature_matching'] = rules.feature_matching
+  if features is not None:
+    prices['perceptual'] = rules.perceptual
+    extra['perceptual'] = perceptual_distance(fake, batch, features)
+  if rules.warping:
+    prices['warping'] = rules.warping
+    extra['warping'] = warping_error(restored, batch)
   loss += rise * sum(prices[k] * v for k, v in extra.items())
   return loss, (restored.output, terms | extra)
+
+
+def perceptual_distance(
+    fake: jax.Array, batch: batch_lib.Batch, features: perceptual.Features
+) -> jax.Array:
+  """Distance to the clean clip in fixed features: mean over the damage."""
+  flat = lambda x: x.reshape(-1, *x.shape[2:])
+  maps = perceptual.differences(
+      flat(fake), flat(batch.target), features=features)
+  tall = lambda x: x.reshape(1, -1, *x.shape[2:])  # As one picture.
+  damage = tall(flat(batch.damage))
+  return sum(perceptual.mean_over(tall(m), damage)[0] for m in maps) / len(maps)
+
+
+def warping_error(restored: Any, batch: batch_lib.Batch) -> jax.Array:
+  """Of the restored clip, from each frame to the one before; mean."""
+  flow = 2 * resize.double(_from_second(restored.flow[:, :, 0]))
+  output, target = restored.output, batch.target
+  return temporal.warping(
+      _from_second(output), _to_last(output), _from_second(target),
+      _to_last(target), flow,
+      (~batch.cuts[:, 1:]).astype(jnp.float32).reshape(-1)).mean()
+
+
+def _from_second(x):
+  """Frames 1 to T - 1 of [B, T, ...] as [B (T - 1), ...]."""
+  return x[:, 1:].reshape(-1, *x.shape[2:])
+
+
+def _to_last(x):
+  """Frames 0 to T - 2."""
+  return x[:, :-1].reshape(-1, *x.shape[2:])
 
 
 def train_step(
@@ -212,12 +264,13 @@ def train_step(
     The state, and the metrics.
   """
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
+  noise_rng = jax.random.fold_in(rng, 1)
   batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
   others, rise = state.params['discriminators'], share(state.step, rules)
   (loss, (output, metrics)), grads_g = jax.value_and_grad(
       generator_loss, has_aux=True)(
-          state.params['generator'], others, batch, rise, judges=judges,
-          rules=rules, **costs)
+          state.params['generator'], others, batch, rise, noise_rng,
+          judges=judges, rules=rules, **costs)
   fake = jax.lax.stop_gradient(filled(output, batch))
 
   def others_loss(params):

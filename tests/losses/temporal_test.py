@@ -91,5 +91,30 @@ class RoughnessTest(absltest.TestCase):
         _roughness(jnp.asarray(flow), jnp.asarray(frames)), rtol=1e-5)
 
 
+class WarpingTest(absltest.TestCase):
+
+  def test_by_hand(self):
+    frames = jnp.zeros((3, 4, 4, 1)).at[:2, 0, 0].set(0.2)
+    others = jnp.zeros_like(frames)
+    clean = jnp.zeros_like(frames).at[1, 0, 0].set(0.1)  # Not to be trusted.
+    flow = jnp.zeros((3, 4, 4, 2))
+    loss = temporal.warping(
+        frames, others, clean, others, flow, jnp.array([1.0, 1.0, 0.0]))
+    np.testing.assert_allclose(
+        loss, [0.2 / 16, 0.2 * np.exp(-0.5) / 16, 0], rtol=1e-5)
+
+  def test_what_moves_as_the_flow_says_costs_nothing(self):
+    others = np.random.default_rng(0).random((1, 6, 8, 3)).astype(np.float32)
+    frames = np.roll(others, 2, axis=2)  # Moved right: found 2 px to the left.
+    flow = np.zeros((1, 6, 8, 2), np.float32)
+    flow[..., 0] = -2
+    call = lambda x, flow: temporal.warping(
+        x, others, frames, others, flow, jnp.ones(1))[0]
+    np.testing.assert_allclose(call(frames, flow), 0, atol=1e-6)
+    self.assertGreater(float(call(frames + 0.1, flow)), 0.05)
+    slope = jax.grad(call, argnums=1)(frames + 0.1, jnp.asarray(flow))
+    np.testing.assert_array_equal(slope, 0)
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -295,5 +295,32 @@ class SpaceTest(absltest.TestCase):
       self.assertLess(abs(share - (1 - value)), 0.5)
 
 
+class NoiseTest(absltest.TestCase):
+
+  def test_texture_is_in_the_damage_alone_and_drawn(self):
+    model = _MODEL.clone(noise=2)
+    params = draw(model, jnp.zeros((1, 2, 32, 32, 3)))
+    frames = _frames(1, 3)
+    mask = np.zeros((1, 3, 32, 48, 1), np.float32)
+    mask[:, :, 4:12, 8:20] = 1
+
+    @jax.jit
+    def run(params, key):
+      return model.apply({'params': params}, frames, mask=mask,
+                         rngs={'noise': key})[0]
+
+    one, two = (run(params, jax.random.key(i)) for i in range(2))
+    hole = np.broadcast_to(np.asarray(one.damage) > 0.5, frames.shape)
+    self.assertTrue(hole[:, :, 4:12, 8:20].all())
+    a, b = np.asarray(one.output), np.asarray(two.output)
+    np.testing.assert_array_equal(a[~hole], b[~hole])
+    self.assertGreater(np.abs(a - b)[hole].mean(), 1e-3)
+    np.testing.assert_array_equal(a, run(params, jax.random.key(0)).output)
+    # Without an rng it is a fixed draw; untrained, nothing.
+    fixed = model.apply({'params': params}, frames, mask=mask)[0].output
+    again = model.apply({'params': params}, frames, mask=mask)[0].output
+    np.testing.assert_array_equal(fixed, again)
+
+
 if __name__ == '__main__':
   absltest.main()

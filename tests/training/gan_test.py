@@ -12,16 +12,18 @@ import numpy as np
 import optax
 
 from revive_jax.losses import adversarial
-from revive_jax.models import discriminator
+from revive_jax.models import discriminator, restorer
 from revive_jax.training import batch as batch_lib
 from revive_jax.training import gan, sharding
 from tests import compiling
+from tests.models import params as params_lib
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _RULES = gan.Rules(
     game=adversarial.GAMES['hinge'], adversarial={'frame': 0.3, 'clip': 0.2},
-    feature_matching=0.1, lecam=0.1, start=1, warmup=4)
+    feature_matching=0.1, perceptual=0.1, warping=0.0, lecam=0.1, start=1,
+    warmup=4)
 _JUDGES = {'frame': discriminator.FrameDiscriminator(4),
            'clip': discriminator.ClipDiscriminator(4)}
 
@@ -75,8 +77,8 @@ def _verdicts(time):
 def _step(devices=1):
   return gan.compile_step(
       sharding.make_mesh(devices), **_NETWORKS, seed=0, draw=None,
-      rules=_RULES, weights={'charbonnier': 1.0}, damage_weight=0.0,
-      epsilon=1e-2, ema_decay=0.999)
+      rules=_RULES, features=None, weights={'charbonnier': 1.0},
+      damage_weight=0.0, epsilon=1e-2, ema_decay=0.999)
 
 
 class GanTest(absltest.TestCase):
@@ -104,6 +106,47 @@ class GanTest(absltest.TestCase):
       self.assertFalse(np.array_equal(a, b))
     self.assertLess({'accuracy/frame', 'adversarial/clip', 'feature_matching',
                      'grad_norm/discriminators', 'psnr'}, set(metrics))
+
+  def test_perceptual_distance_is_a_mean_over_the_damage(self):
+    batch, pixels = self._batch(), lambda x: [x + 0.1]
+    self.assertEqual(
+        gan.perceptual_distance(batch.target, batch, pixels), 0)
+    made = gan.filled(1 - batch.target, batch)
+    unit = lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)
+    square = ((unit(np.asarray(made) + 0.1)
+               - unit(np.asarray(batch.target) + 0.1)) ** 2).sum(-1)
+    hole = np.asarray(batch.damage[..., 0]) > 0
+    np.testing.assert_allclose(
+        gan.perceptual_distance(made, batch, pixels), square[hole].mean(),
+        rtol=1e-4)
+
+  def test_warping_error_is_of_frames_of_one_shot(self):
+    batch = self._batch()
+    cuts = jnp.zeros((4, 3), bool).at[:, 0].set(True)
+    still = jnp.repeat(batch.target[:, :1], 3, 1)
+    batch = batch.replace(target=still, cuts=cuts)
+    made = lambda output: SimpleNamespace(
+        output=output, flow=jnp.zeros((4, 3, 2, 16, 16, 2)))
+    self.assertAlmostEqual(float(gan.warping_error(made(still), batch)), 0)
+    other = still.at[:, 2].add(0.3)  # One of two pairs of frames differs.
+    np.testing.assert_allclose(
+        gan.warping_error(made(other), batch), 0.15, rtol=1e-4)
+    apart = batch.replace(cuts=cuts.at[:, 2].set(True))
+    self.assertAlmostEqual(float(gan.warping_error(made(other), apart)), 0)
+
+  def test_supervised_params_are_completed(self):
+    model = restorer.Restorer(
+        features=8, deep_features=8, num_blocks=1, noise=2)
+    plain = params_lib.draw(
+        model.clone(noise=0), jnp.zeros((1, 2, 32, 32, 3)))
+    whole = gan.completed(jax.random.key(0), plain, model=model)
+    self.assertEqual(set(whole['heads']) - set(plain['heads']),
+                     {'texture', 'texture_out'})
+    for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(
+        whole | {'heads': {k: whole['heads'][k] for k in plain['heads']}}),
+        strict=True):
+      np.testing.assert_array_equal(a, b)
+    self.assertIs(gan.completed(None, plain, model=model.clone(noise=0)), plain)
 
   def test_before_the_start_it_is_supervised_training(self):
     state = self._state()
