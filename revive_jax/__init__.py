@@ -10,12 +10,18 @@ and, where fills were trained (configs/fills.py), several plausible ones:
   samples = revive_jax.sample_frames(
       params, fills.params, frames, jax.random.key(0), model=model,
       fill_model=fills.model, sigma=fills.sigma, num_samples=5)
+
+or, of a mask that is known, one from another domain (configs/vae_restorer.py):
+
+  model, params = revive_jax.load_latent('runs/vae_restorer/weights')
+  filled = revive_jax.restore_latent(params, frames, mask, model=model)
 """
 
 import importlib
 
 __version__ = '0.1.0'
-__all__ = ('load_fills', 'load_weights', 'restore_frames', 'sample_frames')
+__all__ = ('load_fills', 'load_latent', 'load_weights', 'restore_frames',
+           'restore_latent', 'sample_frames')
 
 
 def __getattr__(name: str):

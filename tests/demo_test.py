@@ -61,9 +61,11 @@ class DemoTest(absltest.TestCase):
         module.get_config('huge')
 
   def test_every_setting_is_read_by_somebody(self):
-    code = ''.join((_CONFIGS.parent / 'revive_jax' / n).read_text()
-                   for n in ('restore.py', 'demo.py', 'main.py', 'train.py',
-                             'evaluate.py'))
+    package = _CONFIGS.parent / 'revive_jax'
+    files = [package / n for n in ('restore.py', 'demo.py', 'main.py',
+                                   'train.py', 'evaluate.py')]
+    files += [*package.glob('algorithms/*.py'), *package.glob('comparison/*.py')]
+    code = ''.join(path.read_text() for path in files)
     for path in _CONFIGS.glob('[!_]*.py'):
       for key in importlib.import_module(f'configs.{path.stem}').get_config():
         self.assertTrue(f'c.{key}' in code or f"'{key}'" in code, key)

@@ -8,6 +8,7 @@ from revive_jax.algorithms import (
     gan,
     image_gan,
     image_vae,
+    latent,
     restorer,
     vae,
 )
@@ -17,6 +18,7 @@ ALGORITHMS = {
     'gan': gan,
     'fills': fills,
     'vae': vae,
+    'latent': latent,
     'image_gan': image_gan,
     'image_vae': image_vae,
 }

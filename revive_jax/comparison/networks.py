@@ -27,7 +27,8 @@ def load(
 
   Restorers stand alone. Fills (configs/fills.py) stand on the restorer they
   were trained for, which must be among the checkpoints; they give two rows: the
-  mean of num_samples fills, and the first of them.
+  mean of num_samples fills, and the first of them. A latent restorer
+  (configs/vae_restorer.py) fills what the first restorer found.
 
   Args:
     where: names that ship, folders, files, hub ids; comma-separated.
@@ -57,6 +58,13 @@ def load(
         yield row + ', causal' * causal, Network(functools.partial(
             _filled, restore=restore, fills=fills, one=one, seed=seed,
             num_samples=num_samples), _about(w, found[under]))
+    elif w.config['model'] == 'latent_restorer':
+      under, restore = _first(w, restorers)
+      model, params = inference.load_latent(place)
+      yield name + ', causal' * causal, Network(functools.partial(
+          _translated, restore=restore, fill=functools.partial(
+              inference.restore_latent, jax.device_put(params), model=model)),
+          _about(w, found[under]))
     elif w.config['sha256'] in restorers:
       yield name + ', causal' * causal, Network(
           restorers[w.config['sha256']][1], _about(w))
@@ -87,6 +95,24 @@ def _restorer_of(found, restorers):
         f'{found.name}: fills for a restorer of sha256 {wanted}, which is not '
         'among --config.weights; name its weights there, too.')
   return restorers[wanted]
+
+
+def _first(found, restorers):
+  """(place, network) of the restorer that finds the damage for others."""
+  if not restorers:
+    raise types.BadInput(
+        f'{found.name}: they fill what a restorer found; name the weights of '
+        'one in --config.weights, too.')
+  return next(iter(restorers.values()))
+
+
+def _translated(frames, *, restore, fill, **more):
+  """Restores, and puts what fill makes in the place of what was damaged."""
+  restored, state = restore(frames, **more)
+  hole = restored.damage > 0.5
+  made = fill(jnp.asarray(frames), hole.astype(jnp.float32))
+  return restored.replace(
+      output=jnp.where(hole, made, restored.output)), state
 
 
 def _filled(frames, *, restore, fills, one, seed, num_samples, **more):

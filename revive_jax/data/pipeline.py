@@ -1,6 +1,6 @@
 """Batches of clean clips from sources, by seed and index, for one host."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import ctypes
 import math
 from typing import Any
@@ -119,6 +119,19 @@ def make_dataset(
         grain.MultiprocessingOptions(num_workers=workers),
         worker_init_fn=_start_worker)
   return batches
+
+
+def side_by_side(parts: Mapping[str, grain.IterDataset]) -> grain.IterDataset:
+  """Batches of several make_dataset, each under its own name.
+
+  {name: uint8 [batch, num_frames, size, size, 3]}. Its iterator saves and
+  restores the positions of all of them together.
+  """
+  names = tuple(parts)
+  zipped = grain.experimental.ZipIterDataset(list(parts.values()))
+  return zipped.map(lambda batches: {
+      name: batch['clean']
+      for name, batch in zip(names, batches, strict=True)})
 
 
 def make_pictures(

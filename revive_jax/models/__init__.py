@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from revive_jax.models import dense, fills, restorer, vae
+from revive_jax.models import dense, fills, latent, restorer, vae
 
 MODELS = {
     'restorer': restorer.Restorer,
@@ -13,6 +13,7 @@ MODELS = {
     'dense_vae': dense.Vae,
     'fill_vae': fills.FillVae,
     'clip_vae': vae.ClipVae,
+    'latent_restorer': latent.LatentRestorer,
 }
 RESTORERS = ('restorer',)
 

@@ -101,13 +101,15 @@ def train_step(
       state.ema, params, state.step, decay=ema_decay)
   metrics |= {
       'loss': loss, 'beta': weight, 'grad_norm': optax.tree.norm(grads),
-      'psnr_hole/restorer': _psnr(seen[0], target, seen[1]),
-      'psnr_hole/posterior': _psnr(fill, target, seen[1])}
+      'psnr_hole/restorer': psnr_hole(seen[0], target, seen[1]),
+      'psnr_hole/posterior': psnr_hole(fill, target, seen[1])}
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
 
 
-def _psnr(x, target, hole):
-  """Of all pixels of the holes, dB."""
+def psnr_hole(
+    x: jax.Array, target: jax.Array, hole: jax.Array
+) -> jax.Array:
+  """Of all pixels of the holes [..., 1] in {0, 1}, dB."""
   square = (hole * (x - target) ** 2).sum() / jnp.maximum(3 * hole.sum(), 1)
   return -10 * jnp.log10(square + 1e-10)
 

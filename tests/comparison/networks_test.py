@@ -8,7 +8,7 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.comparison import networks
-from revive_jax.models import fills, restorer, weights
+from revive_jax.models import fills, latent, restorer, weights
 from tests import compiling
 from tests.models import params
 
@@ -58,6 +58,27 @@ class NetworksTest(absltest.TestCase):
       np.testing.assert_array_equal(filled[~hole], made[2][~hole])
       self.assertTrue((filled[hole] != made[2][hole]).any())
     self.assertTrue((made[0] != made[1]).any())
+
+  def test_a_latent_restorer_fills_what_a_restorer_found(self):
+    settings = dict(features=(4, 4, 4), latent=2, mapping_features=4,
+                    num_blocks=1)
+    model = latent.LatentRestorer(**settings)
+    clip = jnp.zeros((1, 1, 16, 16, 3))
+    values = params.draw(
+        model, clip, clip[..., :1], jnp.zeros(model.noise_shape(clip.shape)))
+    weights.save_weights(self.dir / 'l', values, model='latent_restorer',
+                         settings=settings, card='', steps=7)
+    with self.assertRaisesRegex(types.BadInput, 'a restorer found'):
+      self._load('l')
+    made, plain = self._load('l', 'w').values()
+    frames = np.random.default_rng(0).random((1, 2, 32, 48, 3), np.float32)
+    mask = np.zeros((1, 2, 32, 48, 1), np.float32)
+    mask[:, :, 8:16, 8:24] = 1
+    a, b = (n.call(frames, mask=mask, cuts=None)[0] for n in (made, plain))
+    hole = np.broadcast_to(np.asarray(b.damage) > 0.5, frames.shape)
+    a, b = np.asarray(a.output), np.asarray(b.output)
+    np.testing.assert_array_equal(a[~hole], b[~hole])
+    self.assertTrue((a[hole] != b[hole]).any())
 
   def test_refusals(self):
     with self.assertRaisesRegex(types.BadInput, 'which is not among'):

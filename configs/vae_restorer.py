@@ -1,0 +1,59 @@
+"""Restoration in latent space: damaged clips to clean ones, by two VAEs."""
+
+import ml_collections
+from revive_jax.configs import restorer
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """Returns the settings of a training. size: 'base', or 'tiny', for tests."""
+  tiny = {'base': False, 'tiny': True}[size]
+  like = restorer.get_config(size)
+  c = ml_collections.ConfigDict()
+  c.mode = 'train'
+  c.algorithm = 'latent'
+  c.seed = 0
+  c.num_steps = 4 if tiny else 50_000
+  c.batch_size = 8  # Over all devices.
+  c.log_every = 1 if tiny else 20
+  c.checkpoint_every = 2 if tiny else 500
+  c.init_from = ''  # Weights to go on from.
+
+  c.model = dict(name='latent_restorer', dtype='')
+  c.model.settings = dict(
+      features=(4, 4, 4) if tiny else (32, 64, 96), latent=2 if tiny else 16,
+      temporal=False,  # Each frame alone.
+      mapping_features=4 if tiny else 96, num_blocks=1 if tiny else 6)
+
+  c.data = like.data
+  # A place of the latents is 8 px: larger pictures than the restorer's, and
+  # fewer frames, so that there is something to borrow from.
+  c.data.update(num_frames=2, size=32 if tiny else 128)
+  # Folder of real film, videos or prepared records, never the clips of root.
+  # '': the autoencoder of damaged clips sees synthetic damage alone, and there
+  # is no discriminator: nothing brings the latents of real film near to those
+  # that the mapping has learnt from.
+  c.data.old = ''
+
+  c.damage = like.damage
+  # What is told of the damage is what the mapping takes for masked.
+  c.damage.update(told_share=1.0, clean_share=0.0)
+
+  # The autoencoders, in nats per pixel: N(x; output, sigma^2) and N(0, 1). The
+  # mapping: distances of its latents and of their picture to the clean ones.
+  c.losses = dict(
+      sigma=0.05, beta=1.0, beta_warmup=1 if tiny else 2000, latent=1.0,
+      picture=4.0, damage_weight=4.0, epsilon=1e-2)
+  c.gan = dict(
+      loss='least_squares',  # Or another of losses/adversarial.py.
+      weight=0.05,  # What the encoder pays, in nats per pixel.
+      warmup=1 if tiny else 2000,  # Steps in which that rises from 0.
+      features=4 if tiny else 32,  # Channels of the discriminator.
+      rate=2e-4,
+      clip_norm=1.0)
+  # Each autoencoder and the mapping are clipped for themselves.
+  c.optimizer = dict(
+      peak=1e-3, warmup=1 if tiny else 100, shape='cosine', final_decay=0.4,
+      b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=10.0)
+  c.ema_decay = 0.999
+  c.devices = 0  # 0: all of them.
+  return c
