@@ -18,16 +18,18 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
 
   c.gan = dict(
       loss='hinge',  # Or another of losses/adversarial.py.
-      frame=0.01,  # Weight of the verdict on pixels of the damage...
-      clip=0.01,  # ...and of that on patches of three frames.
-      feature_matching=0.02,
-      perceptual=0.0 if tiny else 0.05,  # Distance in the features of...
-      features_of='' if tiny else 'restorer',  # ...weights, or of a VGG-16.
+      frame=0.05,  # Weight of the verdict on pixels of the damage...
+      clip=0.05,  # ...and of that on patches of three frames.
+      feature_matching=0.1,
+      # Distance in fixed features, and whose: of the weights of a restorer, or
+      # of a VGG-16. What is trained on a measure is not to be judged by it.
+      perceptual=0.0,
+      features_of='',
       warping=0.05,  # Along the matcher's flow.
       lecam=0.1,
       start=0 if tiny else 200,  # The step at which these weights begin to
       warmup=1 if tiny else 300,  # rise, and in how many steps.
       features=8 if tiny else 24,  # Channels of the discriminators.
-      rate=4e-4,
+      rate=2e-3,
       clip_norm=1.0)
   return c

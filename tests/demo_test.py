@@ -64,7 +64,8 @@ class DemoTest(absltest.TestCase):
     package = _CONFIGS.parent / 'revive_jax'
     files = [package / n for n in ('restore.py', 'demo.py', 'main.py',
                                    'train.py', 'evaluate.py')]
-    files += [*package.glob('algorithms/*.py'), *package.glob('comparison/*.py')]
+    files += [*package.glob('algorithms/*.py'),
+              *package.glob('comparison/*.py')]
     code = ''.join(path.read_text() for path in files)
     for path in _CONFIGS.glob('[!_]*.py'):
       for key in importlib.import_module(f'configs.{path.stem}').get_config():

@@ -51,29 +51,35 @@ def assemble(
   step = fills.compile_step(
       mesh, restorer=still, model=model, tx=tx, seed=c.seed,
       draw=restorer.make_draw(c), ema_decay=c.ema_decay, **c.losses.to_dict())
-  clean = shown.clips(c)
-  batch = shown.damaged(c, clean, fixed['textures'])
-  draw = jax.jit(functools.partial(
-      _drawn, model=model, seen=fills.restored_holes(still, params, batch)))
-
-  def pictures(state):
-    middle = clean.shape[1] // 2
-    at = lambda x: x.reshape(*clean.shape[:2], *x.shape[1:])[:, middle]
-    drawn = draw(state.ema, jax.random.key(c.seed))
-    frames = {'damaged': batch.damaged[:, middle]}
-    frames |= {name: at(x) for name, x in drawn.items()}
-    return {'fills': shown.rows(frames | {'clean': batch.target[:, middle]})}
-
   return assembled.Assembled(
       data=data,
       init=functools.partial(fills.init_state, model=model, tx=tx),
       step=lambda state, batch: step(state, batch['clean'], fixed),
       name=c.model.name, settings=settings,
       notes={'restorer': found.config['sha256'], 'sigma': c.losses.sigma},
-      pictures=pictures)
+      pictures=_pictures(c, model, still, fixed))
 
 
-def _drawn(params, rng, *, model, seen):
+def _pictures(c, model, still, fixed):
+  """Clips of the run as fills see them, by state."""
+  clean = shown.clips(c)
+  batch = shown.damaged(c, clean, fixed['textures'])
+  seen = jax.jit(functools.partial(fills.restored_holes, still))(
+      fixed['restorer'], batch)
+  draw = jax.jit(functools.partial(_drawn, model=model))
+
+  def pictures(state):
+    middle = clean.shape[1] // 2
+    at = lambda x: x.reshape(*clean.shape[:2], *x.shape[1:])[:, middle]
+    drawn = draw(state.ema, jax.random.key(c.seed), seen)
+    frames = {'damaged': batch.damaged[:, middle]}
+    frames |= {name: at(x) for name, x in drawn.items()}
+    return {'fills': shown.rows(frames | {'clean': batch.target[:, middle]})}
+
+  return pictures
+
+
+def _drawn(params, rng, seen, *, model):
   """What was restored, three fills, and how they differ, [N, H, W, 3]."""
   shape = fills_lib.noise_shape((1, *seen[0].shape[1:]), model.latent)
   noise = jax.random.normal(rng, (_FILLS, *shape))

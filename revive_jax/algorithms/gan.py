@@ -8,7 +8,7 @@ import ml_collections
 from revive_jax import types
 from revive_jax.algorithms import assembled, restorer, shown
 from revive_jax.losses import adversarial
-from revive_jax.models import discriminator, inference, perceptual
+from revive_jax.models import discriminator, perceptual
 from revive_jax.training import gan, optimizer, sharding
 
 
@@ -21,6 +21,10 @@ def check(c: ml_collections.ConfigDict) -> None:
               'lecam', 'start', 'warmup', 'rate', 'clip_norm'):
     if g[key] < 0:
       raise types.BadInput(f'--config.gan.{key}={g[key]} is negative.')
+  if g.perceptual and not g.features_of:
+    raise types.BadInput(
+        '--config.gan.features_of: name the weights of a restorer or of a '
+        'VGG-16, or set --config.gan.perceptual=0.')
   if g.features < 1:
     raise types.BadInput(f'--config.gan.features={g.features} is less than 1.')
   if g.start >= c.num_steps:
@@ -52,7 +56,7 @@ def assemble(
           adversarial={'frame': g.frame, 'clip': g.clip},
           **{key: g[key] for key in ('feature_matching', 'perceptual',
                                      'warping', 'lecam', 'start', 'warmup')}),
-      features=_features(g),
+      features=perceptual.load(g.features_of) if g.perceptual else None,
       weights=c.losses.to_dict(), damage_weight=c.damage_weight,
       epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
   clean = shown.clips(c)
@@ -74,19 +78,6 @@ def assemble(
       name=c.model.name, settings=c.model.settings.to_dict(),
       complete=functools.partial(gan.completed, model=model),
       pictures=pictures, warn=gan.won)
-
-
-def _features(g) -> perceptual.Features | None:
-  """Of g.features_of: what the perceptual term looks with."""
-  if not g.perceptual:
-    return None
-  if not g.features_of:
-    raise types.BadInput(
-        '--config.gan.features_of: name the weights of a restorer, or set '
-        '--config.gan.perceptual=0.')
-  if g.features_of.endswith('.safetensors'):
-    return perceptual.of_vgg(g.features_of)
-  return perceptual.of_restorer(*inference.load_weights(g.features_of))
 
 
 def _judges(c, dtype):

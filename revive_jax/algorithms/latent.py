@@ -58,7 +58,7 @@ def make_data(c: ml_collections.ConfigDict):
     return clean
   found, shares = mixture.mixture(
       root=d.old, tfds='', tfds_dir='', tfds_split='', photos=(),
-      photo_share=0.0, look_alike_share=0.0, held_out=(),
+      photo_share=0.0, look_alike_share=0.0, held_out=d.held_out,
       num_frames=d.num_frames, size=d.size, seed=c.seed)
   old = pipeline.make_dataset(
       found, shares, seed=c.seed + _FILM_SEED, batch_size=c.batch_size,

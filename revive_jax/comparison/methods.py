@@ -59,7 +59,8 @@ def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
           'of the folders another name.')
     network, compiled = _watched(found.call)
     methods[name] = Method(
-        functools.partial(through, settings=settings, network=network),
+        functools.partial(through, settings=settings, network=network,
+                          predicts=found.predicts),
         compiled, found.about)
   if not methods:
     raise types.BadInput(
@@ -80,7 +81,8 @@ def _watched(network):
 
 
 def restored_by(
-    codes: np.ndarray, *, settings: dict[str, Any], network: Any | None
+    codes: np.ndarray, *, settings: dict[str, Any], network: Any | None,
+    predicts: bool = False,
 ) -> Result:
   """Restores codes [T, H, W, 3] uint8 through the pipeline, as users do.
 
@@ -88,6 +90,7 @@ def restored_by(
     codes: the film.
     settings: configs/restore.py.
     network: what the stage restore runs; None: the classical chain.
+    predicts: whether its log-variance is of what it gives.
   """
   shots, plans = _plan(codes, settings, learned=network is not None)
   frames = (reader.SourceFrame(i, i, rgb, ()) for i, rgb in enumerate(codes))
@@ -99,7 +102,7 @@ def restored_by(
       overlap=settings['overlap'], network=network):
     restored.append(cases.to_codes(clip.output))
     found.append(composite.damage_mask(clip, radius=0))
-    if clip.log_variance is not None:
+    if predicts:
       deviation.append(np.exp(0.5 * clip.log_variance))
   seconds = time.monotonic() - start
   return Result(np.concatenate(restored), np.concatenate(found), seconds,
@@ -107,11 +110,13 @@ def restored_by(
 
 
 def restored_by_model(
-    codes: np.ndarray, *, settings: dict[str, Any], network: Any
+    codes: np.ndarray, *, settings: dict[str, Any], network: Any,
+    predicts: bool,
 ) -> Result:
   """Restores codes [T, H, W, 3] uint8 by the network, in one window.
 
-  Flicker is taken out before, as the pipeline does; all else is left out.
+  Flicker is taken out before, as the pipeline does; all else is left out. Args:
+  as restored_by's.
   """
   shots, plans = _plan(codes, settings, learned=True)
   tones = [run.shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
@@ -125,10 +130,11 @@ def restored_by_model(
   result, _ = network(jnp.asarray(frames)[None], None, jnp.asarray(cuts)[None])
   jax.block_until_ready(result)
   seconds = time.monotonic() - start
+  deviation = np.exp(0.5 * np.asarray(result.log_variance[0], np.float32))
   return Result(
       cases.to_codes(np.asarray(result.output[0], np.float32)),
       np.asarray(result.damage[0, ..., 0]) > 0.5, seconds,
-      np.exp(0.5 * np.asarray(result.log_variance[0], np.float32)))
+      deviation if predicts else None)
 
 
 def _plan(codes, settings, *, learned):

@@ -18,6 +18,7 @@ class Network(NamedTuple):
   # (frames, mask=, cuts=, state=, carry_after=) to (Restored, state).
   call: Callable[..., tuple[Any, Any]]
   about: dict[str, Any]  # weights, sha256, steps, parameters.
+  predicts: bool = True  # Its log-variance is of what it gives.
 
 
 def load(
@@ -53,18 +54,19 @@ def load(
     if w.config['model'] == 'fill_vae':
       under, restore = _restorer_of(w, restorers)
       fills = inference.load_fills(place, restorer_weights=under)
-      for row, one in ((f'{name}, mean of {num_samples}', False),
-                       (f'{name}, one of them', True)):
-        yield row + ', causal' * causal, Network(functools.partial(
-            _filled, restore=restore, fills=fills, one=one, seed=seed,
-            num_samples=num_samples), _about(w, found[under]))
+      for row, count in ((f'{name}, mean of {num_samples}', num_samples),
+                         (f'{name}, one of them', 1)):
+        yield row + ', causal' * causal, Network(
+            functools.partial(_filled, restore=restore, fills=fills, seed=seed,
+                              num_samples=count),
+            _about(w, found[under]), predicts=count > 1)
     elif w.config['model'] == 'latent_restorer':
       under, restore = _first(w, restorers)
       model, params = inference.load_latent(place)
       yield name + ', causal' * causal, Network(functools.partial(
           _translated, restore=restore, fill=functools.partial(
               inference.restore_latent, jax.device_put(params), model=model)),
-          _about(w, found[under]))
+          _about(w, found[under]), predicts=False)
     elif w.config['sha256'] in restorers:
       yield name + ', causal' * causal, Network(
           restorers[w.config['sha256']][1], _about(w))
@@ -115,8 +117,8 @@ def _translated(frames, *, restore, fill, **more):
       output=jnp.where(hole, made, restored.output)), state
 
 
-def _filled(frames, *, restore, fills, one, seed, num_samples, **more):
-  """Restores, and fills what was found damaged."""
+def _filled(frames, *, restore, fills, seed, num_samples, **more):
+  """Restores, and fills what was found damaged by the mean of samples."""
   restored, state = restore(frames, **more)
   samples = inference.sample_fills(
       fills.params, restored, jax.random.key(seed), fill_model=fills.model,
@@ -124,6 +126,6 @@ def _filled(frames, *, restore, fills, one, seed, num_samples, **more):
   hole = restored.damage > 0.5
   known = jnp.where(hole, samples.deviation, 1)
   return restored.replace(
-      output=samples.outputs[0] if one else samples.mean,
+      output=samples.mean,
       log_variance=jnp.where(
           hole, 2 * jnp.log(known), restored.log_variance)), state

@@ -11,11 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from revive_jax import models, types
+from revive_jax import types
 from revive_jax.losses import perceptual as distances
 from revive_jax.metrics import frechet, niqe, scores
-from revive_jax.models import inference, perceptual, weights
+from revive_jax.models import perceptual, weights
+from revive_jax.ops import resize
 
+_BLOCK = 16  # px; sides are padded to multiples of it.
 _CELL = 4  # Places of the deepest layer that make one sample, each way.
 
 
@@ -49,26 +51,8 @@ class Moments(NamedTuple):
 
 
 def load(where: str) -> Perception | None:
-  """The features of weights: of a restorer, or of a file of a VGG-16.
-
-  Args:
-    where: as models.weights.read_weights; or a .safetensors of torchvision's
-      vgg16; '': None.
-
-  Raises:
-    types.BadInput: it is neither.
-  """
-  if not where:
-    return None
-  if where.endswith('.safetensors'):
-    return of_features(perceptual.of_vgg(where))
-  found = weights.read_weights(where)
-  if found.config['model'] not in models.RESTORERS:
-    raise types.BadInput(
-        f'--config.features={where}: weights of a {found.config["model"]}, '
-        'whose features are no measure; name a restorer, or the .safetensors '
-        'of a VGG-16.')
-  return of_features(perceptual.of_restorer(*inference.build(found)))
+  """The features of weights, see models.perceptual.load; '': None."""
+  return measures(perceptual.load(where)) if where else None
 
 
 def load_niqe(where: str) -> Callable[[np.ndarray], float | None] | None:
@@ -95,16 +79,23 @@ def load_niqe(where: str) -> Callable[[np.ndarray], float | None] | None:
   return natural
 
 
-def of_features(features: perceptual.Features) -> Perception:
+def measures(network: perceptual.Network) -> Perception:
   """Measures in the features of any network."""
   def distance(a, b, damage):
-    maps = distances.differences(a, b, features=features)
+    # Here, not by the network: so the maps lie on the weights exactly.
+    height, width = a.shape[1:3]
+    a, b = (resize.pad_to_multiple(x, _BLOCK) for x in (a, b))
+    extra = [(0, a.shape[1] - height), (0, a.shape[2] - width)]
+    pad = lambda w: jnp.pad(w, [(0, 0), *extra, (0, 0)])
+    maps = distances.differences(
+        a, b, features=network.features, channels=network.channels)
     mean = lambda weight: sum(
-        distances.mean_over(m, weight) for m in maps) / len(maps)
-    return mean(None), mean(damage)
+        distances.mean_over(m, pad(weight)) for m in maps) / len(maps)
+    return mean(jnp.ones_like(damage)), mean(damage)
 
   def cells(pictures):
-    deepest = features(pictures)[-1].astype(jnp.float32)
+    pictures = resize.pad_to_multiple(pictures, _BLOCK)
+    deepest = network.features(pictures)[-1].astype(jnp.float32)
     number, height, width, channels = deepest.shape
     shape = (number, max(height // _CELL, 1), max(width // _CELL, 1), channels)
     return jax.image.resize(deepest, shape, 'linear')

@@ -43,14 +43,19 @@ def of_clip(
 def judge(clips: Mapping[str, calibration.Calibration]) -> Judged | None:
   """Judges sums by clip; None where no pixel was looked at.
 
-  The temperature is fitted on the first clip and every other one, and judged on
-  those in between.
+  The temperature is fitted on the first film and every other one, and judged on
+  those in between: clips of one film, whose names differ after an @, stay
+  together.
   """
-  used = [x for _, x in sorted(clips.items()) if x.count.sum()]
+  used = {name: x for name, x in sorted(clips.items()) if x.count.sum()}
   if not used:
     return None
-  fitted, judged = _merged(used[::2]), _merged(used[1::2])
-  risk = calibration.risk(_merged(used))
+  film = lambda name: name.split('@')[0]
+  films = sorted({film(name) for name in used})
+  half = lambda names: _merged(
+      x for name, x in used.items() if film(name) in names)
+  fitted, judged = half(films[::2]), half(films[1::2])
+  risk = calibration.risk(_merged(used.values()))
   if judged is None:
     return Judged(risk, None, calibration.reliability(fitted), None)
   return Judged(

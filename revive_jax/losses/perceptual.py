@@ -11,12 +11,13 @@ Features = Callable[[jax.Array], Sequence[jax.Array]]
 
 def distance(
     prediction: jax.Array, target: jax.Array, weight: jax.Array | None = None,
-    *, features: Features,
+    *, features: Features, channels: Sequence[jax.Array] | None = None,
 ) -> jax.Array:
   """Squared difference of unit features, mean over places and layers, [B].
 
-  As LPIPS (Zhang et al. 2018, arXiv:1801.03924, equation 1) with all weights
-  one: each feature vector is scaled to unit length over its channels.
+  Each feature vector is scaled to unit length over its channels: LPIPS (Zhang
+  et al. 2018, arXiv:1801.03924, equation 1) with all weights one; or, with
+  channels, as it is, where the layers are added up.
 
   Args:
     prediction: [B, H, W, 3] in [0, 1].
@@ -24,18 +25,28 @@ def distance(
     weight: [B, H, W, 1], where to look; at each layer's resolution the means
       are weighted by it. None: everywhere. 0 everywhere: the distance is 0.
     features: pictures to maps [B, h, w, C], one for each layer.
+    channels: LPIPS's weights [C] of each layer.
   """
-  maps = differences(prediction, target, features=features)
+  maps = differences(
+      prediction, target, features=features, channels=channels)
   return sum(mean_over(m, weight) for m in maps) / len(maps)
 
 
 def differences(
-    prediction: jax.Array, target: jax.Array, *, features: Features
+    prediction: jax.Array, target: jax.Array, *, features: Features,
+    channels: Sequence[jax.Array] | None = None,
 ) -> list[jax.Array]:
-  """Squared differences of unit features, [B, h, w] for each layer."""
+  """Maps [B, h, w], one for each layer, whose mean over layers counts.
+
+  Squared differences of unit features; see distance.
+  """
   chex.assert_equal_shape([prediction, target])
-  return [((_unit(a) - _unit(b)) ** 2).sum(-1) for a, b in zip(
+  squares = [(_unit(a) - _unit(b)) ** 2 for a, b in zip(
       features(prediction), features(target), strict=True)]
+  if channels is None:
+    return [x.sum(-1) for x in squares]
+  return [len(squares) * (x @ c)  # So that their mean is the sum.
+          for x, c in zip(squares, channels, strict=True)]
 
 
 def mean_over(values: jax.Array, weight: jax.Array | None = None) -> jax.Array:

@@ -33,7 +33,7 @@ def build(found: weights.Weights) -> tuple[nn.Module, Any]:
   """load_weights, of weights that have been read."""
   name = found.config['model']
   if name not in models.RESTORERS:
-    what = ('does not restore frames' if name in models.MODELS
+    what = ('does not restore frames' if name in (*models.MODELS, 'niqe')
             else 'this version does not have')
     raise types.BadInput(
         f'{found.name}: weights of a model {name!r}, which {what}; those that '

@@ -7,7 +7,8 @@ and of VGG-16, whose weights (of ImageNet) a user may bring.
 
 from collections.abc import Callable, Mapping
 import os
-from typing import Any
+import pathlib
+from typing import Any, NamedTuple
 
 from flax import linen as nn
 import jax
@@ -16,7 +17,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from revive_jax import types
+from revive_jax import models, types
+from revive_jax.models import inference, weights
 from revive_jax.models import restorer as restorer_lib
 from revive_jax.ops import convolution, resize
 
@@ -30,6 +32,37 @@ _VGG = (64, 64, 'M', 128, 128, 'M', 256, 256, 256, 'M', 512, 512, 512, 'M', 512,
 # The ReLUs that LPIPS looks at (arXiv:1801.03924), by number of convolution.
 _LOOKED_AT = (2, 4, 7, 10, 13)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Network(NamedTuple):
+  """A network that stays fixed: what losses/perceptual.py asks for."""
+
+  features: Features
+  # LPIPS's weights [C] of each layer; None: all are one.
+  channels: list[jax.Array] | None = None
+
+
+def load(where: str | os.PathLike) -> Network:
+  """The features of weights, in float32: of a restorer, or of a VGG-16.
+
+  Args:
+    where: as weights.read_weights; or a .safetensors without a config.json
+      beside it: of torchvision's vgg16, see of_vgg.
+
+  Raises:
+    types.BadInput: it is neither.
+  """
+  path = pathlib.Path(where)
+  if path.suffix == '.safetensors' and not (
+      path.parent / 'config.json').exists():
+    return of_vgg(path)
+  found = weights.read_weights(where)
+  if found.config['model'] not in models.RESTORERS:
+    raise types.BadInput(
+        f'{where}: weights of a {found.config["model"]}, whose features are no '
+        'measure; name a restorer, or the .safetensors of a VGG-16.')
+  model, params = inference.build(found)
+  return Network(of_restorer(model.clone(dtype=jnp.float32), params))
 
 
 def of_restorer(model: restorer_lib.Restorer, params: Any) -> Features:
@@ -49,12 +82,14 @@ def of_restorer(model: restorer_lib.Restorer, params: Any) -> Features:
   return features
 
 
-def of_vgg(path: str | os.PathLike) -> Features:
+def of_vgg(path: str | os.PathLike) -> Network:
   """VGG-16 of a file of weights, at five depths.
 
   Args:
     path: .safetensors with torchvision's names, `features.0.weight`
-      [out, in, 3, 3], `features.0.bias`, and so on.
+      [out, in, 3, 3], `features.0.bias`, and so on. If LPIPS's own weights are
+      in it, too, by their names (`lin0.model.1.weight` [1, C, 1, 1] to `lin4`),
+      distances are LPIPS (arXiv:1801.03924, version 0.1).
 
   Raises:
     types.BadInput: it is no such file.
@@ -65,7 +100,23 @@ def of_vgg(path: str | os.PathLike) -> Features:
           safetensors.SafetensorError) as error:
     raise types.BadInput(
         f'{path}: no .safetensors file ({error}).') from error
-  return _vgg(_convolutions(path, tensors))
+  return Network(_vgg(_convolutions(path, tensors)), _channels(path, tensors))
+
+
+def _channels(path, tensors: Mapping[str, np.ndarray]):
+  """LPIPS's weights of the layers that are looked at, or None."""
+  names = [f'lin{i}.model.1.weight' for i in range(len(_LOOKED_AT))]
+  if not any(name in tensors for name in names):
+    return None
+  sizes = [n for n in _VGG if n != 'M']
+  for name, number in zip(names, _LOOKED_AT, strict=True):
+    shape = (1, sizes[number - 1], 1, 1)
+    if name not in tensors or tensors[name].shape != shape:
+      raise types.BadInput(
+          f'{path}: {name} is not that of LPIPS on a VGG-16, of shape '
+          f'{shape}; give all five of them, or none.')
+  return [jnp.asarray(tensors[name].reshape(-1), jnp.float32)
+          for name in names]
 
 
 def _convolutions(path, tensors: Mapping[str, np.ndarray]):

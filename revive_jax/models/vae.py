@@ -7,6 +7,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from revive_jax import types
 from revive_jax.models import layers
 from revive_jax.ops import resize
 
@@ -125,7 +126,15 @@ class ClipVae(nn.Module):
   def encode(
       self, x: jax.Array, memory: Memory | None = None
   ) -> tuple[Gaussian, Memory]:
-    """q(z | x), and what the next piece of the clip needs."""
+    """q(z | x), and what the next piece of the clip needs.
+
+    Raises:
+      types.BadInput: the latents, of 1/8 of the resolution, do not fit.
+    """
+    if x.shape[2] % BLOCK or x.shape[3] % BLOCK:
+      raise types.BadInput(
+          f'Clips of shape {x.shape} do not fit the latents, which are of '
+          f'1/{BLOCK} of the resolution; pad height and width to a multiple.')
     x, memory = self.encoder(2 * x.astype(self.dtype) - 1, memory)
     return Gaussian.of(self.to_latent(x)), memory
 

@@ -176,7 +176,7 @@ def discriminator_loss(
 def generator_loss(
     params: Any, others: Any, batch: batch_lib.Batch, rise: jax.Array,
     rng: jax.Array, *, model: nn.Module, judges: Mapping[str, nn.Module],
-    rules: Rules, features: perceptual.Features | None,
+    rules: Rules, features: tuple[perceptual.Features, Any] | None,
     weights: Mapping[str, float], damage_weight: float, epsilon: float,
 ) -> tuple[jax.Array, tuple[jax.Array, dict[str, jax.Array]]]:
   """What the restorer pays: (loss, (output, terms)).
@@ -190,7 +190,8 @@ def generator_loss(
     model: the restorer.
     judges: the discriminators, by side.
     rules: the weights of the adversarial terms, among others.
-    features: of rules.perceptual; None: there is no such term.
+    features: and weights of channels, of rules.perceptual; None: there is no
+      such term.
     weights: of supervised.losses, as damage_weight and epsilon.
     damage_weight: as there.
     epsilon: as there.
@@ -213,30 +214,39 @@ def generator_loss(
     extra['perceptual'] = perceptual_distance(fake, batch, features)
   if rules.warping:
     prices['warping'] = rules.warping
-    extra['warping'] = warping_error(restored, batch)
+    extra['warping'] = warping_error(fake, restored.flow, batch)
   loss += rise * sum(prices[k] * v for k, v in extra.items())
   return loss, (restored.output, terms | extra)
 
 
 def perceptual_distance(
-    fake: jax.Array, batch: batch_lib.Batch, features: perceptual.Features
+    fake: jax.Array, batch: batch_lib.Batch,
+    network: tuple[perceptual.Features, Any],
 ) -> jax.Array:
-  """Distance to the clean clip in fixed features: mean over the damage."""
+  """Distance to the clean clip in fixed features: mean over the damage.
+
+  network: the features, and weights of their channels or None.
+  """
+  features, channels = network
   flat = lambda x: x.reshape(-1, *x.shape[2:])
   maps = perceptual.differences(
-      flat(fake), flat(batch.target), features=features)
+      flat(fake), flat(batch.target), features=features, channels=channels)
   tall = lambda x: x.reshape(1, -1, *x.shape[2:])  # As one picture.
   damage = tall(flat(batch.damage))
   return sum(perceptual.mean_over(tall(m), damage)[0] for m in maps) / len(maps)
 
 
-def warping_error(restored: Any, batch: batch_lib.Batch) -> jax.Array:
-  """Of the restored clip, from each frame to the one before; mean."""
-  flow = 2 * resize.double(_from_second(restored.flow[:, :, 0]))
-  output, target = restored.output, batch.target
+def warping_error(
+    fake: jax.Array, flow: jax.Array, batch: batch_lib.Batch
+) -> jax.Array:
+  """Of the filled clip, from each frame to the one before; mean.
+
+  flow: restorer.Restored.flow.
+  """
+  flow = 2 * resize.double(_from_second(flow[:, :, 0]))
   return temporal.warping(
-      _from_second(output), _to_last(output), _from_second(target),
-      _to_last(target), flow,
+      _from_second(fake), _to_last(fake), _from_second(batch.target),
+      _to_last(batch.target), flow,
       (~batch.cuts[:, 1:]).astype(jnp.float32).reshape(-1)).mean()
 
 

@@ -10,11 +10,13 @@ import pytest
 
 from configs import fills, gan, vae
 from revive_jax import train, types
+from revive_jax.algorithms import fills as fills_algorithm
 from revive_jax.models import inference, weights
+from revive_jax.training import batch as batch_lib
 from revive_jax.training import fills as fills_training
 from revive_jax.training import gan as gan_training
 from tests import compiling
-from tests.training import problem
+from tests.training import latent_test, problem
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
@@ -89,6 +91,8 @@ class ClipsTest(parameterized.TestCase):
         settings=problem.make_config().model.settings.to_dict())
     run = folder / 'run'
     self.enter_context(_compiled_once(fills_training))
+    self.enter_context(  # Cheaper to compile than real damage.
+        mock.patch.object(batch_lib, 'damage', latent_test.damage))
     state = train.train(
         _config('fills', num_steps=2, restorer=str(still)), run)
     self.assertEqual(int(state.step), 2)
@@ -101,6 +105,8 @@ class ClipsTest(parameterized.TestCase):
     picture = cv2.imread(str(run / 'pictures/fills_0000002.png'))
     self.assertEqual(picture.shape, (4 * 34, 7 * 34, 3))
     # What was stopped after a step goes on to the same end.
+    self.enter_context(mock.patch.object(
+        fills_algorithm, '_pictures', lambda *_: None))  # Once is enough.
     folder = self._folder()
     train.train(_config('fills', num_steps=1, restorer=str(still)), folder)
     chex.assert_trees_all_equal(train.train(
@@ -118,6 +124,7 @@ class ClipsTest(parameterized.TestCase):
       ('fills', {'model.settings.latent': 0}, 'latent is at least 1'),
       ('fills', {'ema_decay': 1.0}, 'ema_decay=1'),
       ('gan', {'gan.lecam': -0.1}, 'lecam=-0.1 is negative'),
+      ('gan', {'gan.perceptual': 0.1}, 'features_of: name the weights'),
       ('gan', {'gan.start': 4}, 'start=4 is not before the last step'),
       ('gan', {'gan.features': 0}, 'features=0'),
       ('gan', {'gan.loss': 'cross'}, 'gan.loss.*relativistic'),

@@ -6,29 +6,38 @@ import numpy as np
 from revive_jax import types
 from revive_jax.comparison import perception
 from revive_jax.metrics import frechet
+from revive_jax.models import perceptual
 
 
 def _frames(seed, shape=(4, 16, 16, 3)):
   return np.random.default_rng(seed).uniform(0.1, 1, shape).astype(np.float32)
 
 
-_JUDGE = perception.of_features(lambda x: [x, x])
+_JUDGE = perception.measures(perceptual.Network(lambda x: [x, x]))
 
 
 class PerceptionTest(absltest.TestCase):
 
   def test_damage_counts_by_its_pixels(self):
     # At a right angle in all of frame 0, equal in frame 1.
-    target = np.zeros((2, 8, 8, 3), np.float32)
+    target = np.zeros((2, 8, 24, 3), np.float32)  # No multiple of 16.
     target[..., 0] = 0.5
     restored = target.copy()
     restored[0] = [0, 0.5, 0]
-    damage = np.zeros((2, 8, 8), bool)
+    damage = np.zeros((2, 8, 24), bool)
     damage[0, 0, :2] = True
     damage[1, 0, :6] = True
     sums = perception.distance_sums(_JUDGE, restored, target, damage)
     self.assertAlmostEqual(sums['perceptual'][0], 1, places=5)
     self.assertAlmostEqual(sums['perceptual_damage'][0], 2 * 2 / 8, places=5)
+    # What is beside the damage does not count, at the far edge least of all.
+    restored[0, 0, :2] = target[0, 0, :2]
+    sums = perception.distance_sums(_JUDGE, restored, target, damage)
+    self.assertAlmostEqual(sums['perceptual_damage'][0], 0, places=5)
+    damage[:] = False
+    damage[0, 7, 23] = True
+    sums = perception.distance_sums(_JUDGE, restored, target, damage)
+    self.assertAlmostEqual(sums['perceptual_damage'][0], 2, places=5)
     none = perception.distance_sums(_JUDGE, restored, target, damage & False)
     self.assertNotIn('perceptual_damage', none)
 

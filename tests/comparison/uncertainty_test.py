@@ -31,8 +31,9 @@ class UncertaintyTest(absltest.TestCase):
     self.assertLess(values['oracle_area'], values['risk_area'])
     self.assertLess(values['risk_area'], values['random_area'])
 
-  def test_one_clip_has_none(self):
-    found = uncertainty.judge({'a': _clip(0)['in damage']})
+  def test_one_film_has_none(self):
+    found = uncertainty.judge({'a@0': _clip(0)['in damage'],
+                               'a@9': _clip(1)['in damage']})
     self.assertIsNone(found.temperature)
     self.assertNotIn('temperature', uncertainty.figures(found))
 

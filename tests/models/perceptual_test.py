@@ -46,7 +46,9 @@ class VggTest(absltest.TestCase):
   def test_shapes_and_the_first_layers_against_scipy(self):
     tensors = _tensors()
     picture = np.random.default_rng(1).random((1, 16, 16, 3), np.float32)
-    found = perceptual.of_vgg(self._file(tensors))(jnp.asarray(picture))
+    network = perceptual.of_vgg(self._file(tensors))
+    self.assertIsNone(network.channels)
+    found = network.features(jnp.asarray(picture))
     self.assertEqual([x.shape[1:] for x in found], [
         (16, 16, 64), (8, 8, 128), (4, 4, 256), (2, 2, 512), (1, 1, 512)])
     x = (picture[0] - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
@@ -57,6 +59,34 @@ class VggTest(absltest.TestCase):
           for i in range(x.shape[-1])) + tensors[f'features.{number}.bias'][o])
                     for o in range(64)], -1)
     np.testing.assert_allclose(found[0][0], x, atol=1e-3)
+
+  def test_lpips_by_its_formula(self):
+    rng, tensors = np.random.default_rng(2), _tensors()
+    sizes = (64, 128, 256, 512, 512)
+    for i, size in enumerate(sizes):
+      tensors[f'lin{i}.model.1.weight'] = rng.random(
+          (1, size, 1, 1), np.float32)
+    features, channels = perceptual.load(self._file(tensors))
+    a, b = rng.random((2, 1, 16, 16, 3), np.float32)
+    expected = 0.0
+    for i, (x, y) in enumerate(zip(features(a), features(b), strict=True)):
+      unit = lambda v: np.asarray(v) / np.linalg.norm(
+          v, axis=-1, keepdims=True)
+      weight = tensors[f'lin{i}.model.1.weight'].reshape(-1)
+      expected += ((unit(x) - unit(y)) ** 2 @ weight).mean()
+    np.testing.assert_allclose(
+        distance_lib.distance(a, b, features=features, channels=channels),
+        [expected], rtol=1e-4)
+    del tensors['lin3.model.1.weight']
+    with self.assertRaisesRegex(types.BadInput, 'lin3.model.1.weight'):
+      perceptual.of_vgg(self._file(tensors))
+
+  def test_load(self):
+    network = perceptual.load('restorer')
+    shapes = [x.shape for x in network.features(jnp.zeros((1, 32, 48, 3)))]
+    self.assertEqual([s[:3] for s in shapes], [(1, 16, 24), (1, 4, 6)])
+    with self.assertRaisesRegex(types.BadInput, 'no measure'):
+      perceptual.load('niqe')
 
   def test_refuses_other_files(self):
     tensors = _tensors()

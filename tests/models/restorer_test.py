@@ -10,7 +10,7 @@ import numpy as np
 
 from configs import restorer as config
 from revive_jax.algorithms import restorer as restorer_algorithm
-from revive_jax.models import restorer
+from revive_jax.models import estimate, heads, restorer
 from tests import compiling
 from tests.models.params import draw
 from tests.pipeline import clips
@@ -297,29 +297,39 @@ class SpaceTest(absltest.TestCase):
 
 class NoiseTest(absltest.TestCase):
 
-  def test_texture_is_in_the_damage_alone_and_drawn(self):
+  def test_texture_is_in_the_damage_alone(self):
+    model = heads.Heads(8, dtype=jnp.float32)
+    rng = np.random.default_rng(0)
+    array = lambda *shape: rng.random((1, *shape), np.float32)
+    guess = estimate.Estimate(array(32, 48, 3), array(32, 48, 1))
+    mask = np.zeros((1, 32, 48, 1), np.float32)
+    mask[:, 4:12, 8:20] = 1
+    inputs = (*(array(16, 24, 8) for _ in range(3)), array(32, 48, 3), mask,
+              guess, guess)
+    noises = rng.normal(size=(2, 1, 16, 24, 2)).astype(np.float32)
+    params = draw(model, *inputs, noises[0])
+    apply = jax.jit(lambda *x: model.apply({'params': params}, *x)[:2])
+    (one, damage), (two, _) = (apply(*inputs, n) for n in noises)
+    hole = np.broadcast_to(np.asarray(damage) > 0.5, one.shape)
+    self.assertTrue(hole[:, 4:12, 8:20].all())
+    self.assertFalse(hole.all())
+    np.testing.assert_array_equal(one[~hole], two[~hole])
+    self.assertGreater(np.abs(one - two)[hole].mean(), 1e-3)
+
+  def test_noise_is_of_the_clip_and_drawn(self):
     model = _MODEL.clone(noise=2)
-    params = draw(model, jnp.zeros((1, 2, 32, 32, 3)))
-    frames = _frames(1, 3)
-    mask = np.zeros((1, 3, 32, 48, 1), np.float32)
-    mask[:, :, 4:12, 8:20] = 1
-
-    @jax.jit
-    def run(params, key):
-      return model.apply({'params': params}, frames, mask=mask,
-                         rngs={'noise': key})[0]
-
-    one, two = (run(params, jax.random.key(i)) for i in range(2))
-    hole = np.broadcast_to(np.asarray(one.damage) > 0.5, frames.shape)
-    self.assertTrue(hole[:, :, 4:12, 8:20].all())
-    a, b = np.asarray(one.output), np.asarray(two.output)
-    np.testing.assert_array_equal(a[~hole], b[~hole])
-    self.assertGreater(np.abs(a - b)[hole].mean(), 1e-3)
-    np.testing.assert_array_equal(a, run(params, jax.random.key(0)).output)
-    # Without an rng it is a fixed draw; untrained, nothing.
-    fixed = model.apply({'params': params}, frames, mask=mask)[0].output
-    again = model.apply({'params': params}, frames, mask=mask)[0].output
-    np.testing.assert_array_equal(fixed, again)
+    hidden = jnp.zeros((2, 3, 8, 8, 4))
+    noise = lambda **rngs: np.asarray(
+        model.apply({}, hidden, method='_noise', **rngs))
+    fixed = noise()
+    self.assertEqual(fixed.shape, (2, 3, 8, 8, 2))
+    np.testing.assert_array_equal(fixed, noise())
+    np.testing.assert_array_equal(fixed[:, 0], fixed[:, 2])
+    self.assertTrue((fixed[0] != fixed[1]).any())
+    drawn = [noise(rngs={'noise': jax.random.key(i)}) for i in (1, 2, 1)]
+    self.assertTrue((drawn[0] != drawn[1]).any())
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    self.assertIsNone(_MODEL.apply({}, hidden, method='_noise'))
 
 
 if __name__ == '__main__':
