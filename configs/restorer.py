@@ -49,7 +49,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
 
   c.losses = dict(
       charbonnier=1.0, estimate=0.25, cross_entropy=0.2, dice=0.05,
-      photometric=0.3, roughness=0.003, likelihood=0.02)
+      photometric=0.3, roughness=0.003, likelihood=0.02,
+      # Instead of charbonnier, or beside it; losses/reconstruction.py.
+      l1=0.0, laplacian_pyramid=0.0, focal_frequency=0.0)
   c.damage_weight = 4.0
   c.charbonnier_epsilon = 1e-2
 

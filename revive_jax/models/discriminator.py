@@ -62,6 +62,12 @@ class SpectralConv(nn.Module):
     return layers.leaky(x) * 1.4 if self.active else x
 
 
+def _seen(frame, damage):
+  """What a discriminator sees of frames [N, H, W, 3], at half resolution."""
+  return jnp.concatenate(
+      [*layers.bands(frame), resize.space_to_depth(damage)], -1)
+
+
 class FrameDiscriminator(nn.Module):
   """A U-Net with a verdict for each pixel: [N, H, W, 1].
 
@@ -75,8 +81,7 @@ class FrameDiscriminator(nn.Module):
   def __call__(self, frame: jax.Array, damage: jax.Array) -> Verdict:
     """frame [N, H, W, 3] in [0, 1], damage [N, H, W, 1]."""
     conv = lambda n, **kw: SpectralConv(n, dtype=self.dtype, **kw)
-    x = resize.space_to_depth(jnp.concatenate([2 * frame - 1, damage], -1))
-    half = conv(self.features)(x)
+    half = conv(self.features)(_seen(frame, damage))
     quarter = conv(2 * self.features)(resize.space_to_depth(half))
     eighth = conv(4 * self.features)(resize.space_to_depth(quarter))
     up = resize.depth_to_space(conv(8 * self.features)(eighth))
@@ -102,12 +107,14 @@ class ClipDiscriminator(nn.Module):
     """frames [B, T, H, W, 3] in [0, 1], damage [B, T, H, W, 1]; T >= 3."""
     batch, time = frames.shape[:2]
     conv = lambda n, **kw: SpectralConv(n, dtype=self.dtype, **kw)
-    x = jnp.concatenate([2 * frames - 1, damage], -1)
-    x = jnp.concatenate([x[:, i:time - 2 + i] for i in range(3)], -1)
-    x = x.reshape(-1, *x.shape[2:])
+    flat = lambda x: x.reshape(-1, *x.shape[2:])
+    x = _seen(flat(frames), flat(damage))
+    x = x.reshape(batch, time, *x.shape[1:])
+    x = flat(jnp.concatenate([x[:, i:time - 2 + i] for i in range(3)], -1))
     features = []
     for times in (1, 2, 4):
-      x = conv(times * self.features)(resize.space_to_depth(x))
+      x = x if times == 1 else resize.space_to_depth(x)
+      x = conv(times * self.features)(x)
       features.append(x)
     logits = conv(1, active=False)(x).astype(jnp.float32)
     apart = lambda x: x.reshape(batch, time - 2, *x.shape[1:])

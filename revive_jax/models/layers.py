@@ -93,3 +93,20 @@ class Up(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     return resize.depth_to_space(
         nn.Dense(4 * self.features, dtype=self.dtype)(x))
+
+
+def bands(frame: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """frame [B, H, W, 3] in [0, 1] as bands of like strength, [B, H/2, W/2, ...].
+
+  The detail within 2 x 2 px (12 channels), that of their means within 3 x 3,
+  and the means (3 each). As they are, pixels are nearly all brightness: what
+  tells grain, dust and fills apart from the picture is some percent of them,
+  and is learned late.
+  """
+  mean = resize.mean_pool(frame)
+  detail = resize.space_to_depth(frame) - jnp.tile(mean, 4)
+  height, width = mean.shape[1:3]
+  padded = jnp.pad(mean, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+  around = sum(padded[:, i:i + height, j:j + width]
+               for i in range(3) for j in range(3)) / 9
+  return 6 * detail, 4 * (mean - around), 2 * (mean - 0.5)

@@ -71,7 +71,8 @@ class Encoder(nn.Module):
   @nn.compact
   def __call__(self, frame, mask):
     x = jnp.concatenate(
-        [*_bands(frame), resize.space_to_depth(mask)], -1).astype(self.dtype)
+        [*layers.bands(frame), resize.space_to_depth(mask)], -1)
+    x = x.astype(self.dtype)
     conv = lambda: layers.Conv(self.features, dtype=self.dtype)
     x = layers.leaky(conv()(x))
     x = layers.leaky(conv()(x))
@@ -228,22 +229,6 @@ class Restorer(nn.Module):
         in_axes=1, out_axes=1, reverse=reverse)
     state, outputs = scan(self, state, inputs)
     return (state, outputs) if carry else outputs
-
-
-def _bands(frame):
-  """frame [B, H, W, 3] as bands of like strength, at half resolution.
-
-  The detail within 2 x 2 px, that of their means within 3 x 3, and the means.
-  As they are, pixels are nearly all brightness: what tells grain and dust
-  apart from the picture is some percent of them, and is learned late.
-  """
-  mean = resize.mean_pool(frame)
-  detail = resize.space_to_depth(frame) - jnp.tile(mean, 4)
-  height, width = mean.shape[1:3]
-  padded = jnp.pad(mean, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
-  around = sum(padded[:, i:i + height, j:j + width]
-               for i in range(3) for j in range(3)) / 9
-  return 6 * detail, 4 * (mean - around), 2 * (mean - 0.5)
 
 
 def _bounded(x, limit=4.0):

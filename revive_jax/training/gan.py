@@ -201,7 +201,7 @@ def generator_loss(
       use_future=batch.use_future, rngs={'noise': rng})
   terms = supervised.losses(
       restored, directions, batch, damage_weight=damage_weight,
-      epsilon=epsilon)
+      epsilon=epsilon, weights=weights)
   loss = sum(weights[k] * v for k, v in terms.items())
   judged = lambda clip: judge(judges, others, clip, batch.damage)
   fake = filled(restored.output, batch)

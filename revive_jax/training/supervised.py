@@ -27,9 +27,17 @@ def init_state(
       ema=jax.tree.map(jnp.copy, params))
 
 
+# Further distances of the output to the target; none is computed in vain.
+FURTHER = {
+    'l1': reconstruction.l1,
+    'laplacian_pyramid': reconstruction.laplacian_pyramid,
+    'focal_frequency': reconstruction.focal_frequency,
+}
+
+
 def losses(
     restored: Any, directions: Sequence[Any | None], batch: batch_lib.Batch, *,
-    damage_weight: float, epsilon: float,
+    damage_weight: float, epsilon: float, weights: Mapping[str, float],
 ) -> dict[str, jax.Array]:
   """The terms of the loss, means over the batch.
 
@@ -39,15 +47,16 @@ def losses(
     batch: what was damaged, and what is wanted.
     damage_weight: how much more than others replaced pixels count.
     epsilon: of the Charbonnier distance: errors above it count as they are.
+    weights: of the terms; those of FURTHER that have none are left out.
   """
   weight = 1 + damage_weight * batch.damage
-  distance = lambda x: reconstruction.charbonnier(
+  near = lambda x: reconstruction.charbonnier(
       x, batch.target, weight=weight, epsilon=epsilon).mean()
   still = jax.lax.stop_gradient(restored.output)
   directions = [d for d in directions if d is not None]
   return {
-      'charbonnier': distance(restored.output),
-      'estimate': sum(distance(d.estimate.picture) for d in directions)
+      'charbonnier': near(restored.output),
+      'estimate': sum(near(d.estimate.picture) for d in directions)
                   / len(directions),
       'cross_entropy': detection.cross_entropy(
           restored.damage, batch.damage).mean(),
@@ -55,6 +64,8 @@ def losses(
       'likelihood': reconstruction.gaussian_nll(
           still, batch.target, restored.log_variance, beta=0.5).mean(),
       **matching([d.flows for d in directions], batch),
+      **{name: distance(restored.output, batch.target).mean()
+         for name, distance in FURTHER.items() if weights.get(name)},
   }
 
 
@@ -110,7 +121,7 @@ def train_step(
         {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
         use_future=batch.use_future)
     terms = losses(restored, directions, batch, damage_weight=damage_weight,
-                   epsilon=epsilon)
+                   epsilon=epsilon, weights=weights)
     return sum(weights[k] * v for k, v in terms.items()), (restored, terms)
 
   (loss, (restored, metrics)), grads = jax.value_and_grad(

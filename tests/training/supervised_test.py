@@ -91,7 +91,7 @@ class LossesTest(absltest.TestCase):
         for picture, flows in ((batch.target + error, _flows(-32, 16)),
                                (batch.target, _flows(32, -16)))]
     terms = jax.jit(functools.partial(
-        supervised.losses, damage_weight=4.0, epsilon=1e-3))(
+        supervised.losses, damage_weight=4.0, epsilon=1e-3, weights={}))(
         restored, directions, batch)
     smooth = lambda d: np.sqrt(d**2 + 1e-6) - 1e-3
     # Replaced pixels count five times, the others once.
@@ -102,8 +102,11 @@ class LossesTest(absltest.TestCase):
     np.testing.assert_allclose(
         terms['estimate'], terms['charbonnier'] / 2, rtol=1e-4)
     causal = jax.jit(functools.partial(
-        supervised.losses, damage_weight=4.0, epsilon=1e-3))(
+        supervised.losses, damage_weight=4.0, epsilon=1e-3,
+        weights={'l1': 0.1, 'laplacian_pyramid': 0.0}))(
         restored, (directions[0], None), batch)
+    np.testing.assert_allclose(causal['l1'], (0.3 + 3 * 0.1) / 4, rtol=1e-4)
+    self.assertNotIn('laplacian_pyramid', causal)
     np.testing.assert_allclose(
         causal['estimate'], terms['charbonnier'], rtol=1e-4)
     np.testing.assert_allclose(terms['cross_entropy'], np.log(2), rtol=1e-5)
@@ -113,7 +116,8 @@ class LossesTest(absltest.TestCase):
     # Of variance 1 everywhere: half the mean square.
     np.testing.assert_allclose(
         terms['likelihood'], (0.09 + 3 * 0.01) / 8, rtol=1e-4)
-    self.assertEqual(set(terms), set(problem.make_config().losses))
+    self.assertEqual({*terms, *supervised.FURTHER},
+                     set(problem.make_config().losses))
 
 
 def _means(state):
@@ -171,7 +175,8 @@ class StepTest(absltest.TestCase):
     weights = problem.make_config().losses
     for m in metrics:
       np.testing.assert_allclose(
-          m['loss'], sum(weights[k] * m[k] for k in weights), rtol=1e-5)
+          m['loss'], sum(w * m[k] for k, w in weights.items() if w),
+          rtol=1e-5)
       self.assertGreater(m['psnr_damaged'], 5)
     norms = {k: v for k, v in metrics[0].items() if k.startswith('grad_norm/')}
     self.assertEqual(set(norms), {f'grad_norm/{k}' for k in first})
