@@ -20,7 +20,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.causal = False  # Let the networks see no future frames.
   c.num_samples = 4  # Of weights that make fills (configs/fills.py).
   # Perceptual and Fréchet distances are in the features of these weights: of a
-  # restorer, or a .safetensors of torchvision's vgg16; '' leaves them out.
+  # restorer, or a .safetensors of torchvision's vgg16; 'random': of a VGG of
+  # random weights, kin to none; '' leaves them out.
   c.features = '' if tiny else 'restorer'
   c.niqe = '' if tiny else 'niqe'  # Its model of natural pictures.
   # The second classical row; the first chooses its stages.

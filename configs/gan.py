@@ -18,13 +18,14 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
 
   c.gan = dict(
       loss='hinge',  # Or another of losses/adversarial.py.
-      frame=0.05,  # Weight of the verdict on pixels of the damage...
-      clip=0.05,  # ...and of that on patches of three frames.
-      feature_matching=0.1,
+      frame=0.01,  # Weight of the verdict on pixels of the damage...
+      clip=0.01,  # ...and of that on patches of three frames.
+      feature_matching=0.05,
       # Distance in fixed features, and whose: of the weights of a restorer, or
-      # of a VGG-16. What is trained on a measure is not to be judged by it.
-      perceptual=0.0,
-      features_of='',
+      # of a VGG-16. What was trained on a measure does well by it; judge it by
+      # another as well (docs/evaluation.md).
+      perceptual=0.0 if tiny else 0.1,
+      features_of='' if tiny else 'restorer',
       warping=0.05,  # Along the matcher's flow.
       lecam=0.1,
       start=0 if tiny else 200,  # The step at which these weights begin to

@@ -31,6 +31,7 @@ _VGG = (64, 64, 'M', 128, 128, 'M', 256, 256, 256, 'M', 512, 512, 512, 'M', 512,
         512, 512)
 # The ReLUs that LPIPS looks at (arXiv:1801.03924), by number of convolution.
 _LOOKED_AT = (2, 4, 7, 10, 13)
+RANDOM = 'random'  # In the place of weights: of_random_vgg.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -47,12 +48,14 @@ def load(where: str | os.PathLike) -> Network:
 
   Args:
     where: as weights.read_weights; or a .safetensors without a config.json
-      beside it: of torchvision's vgg16, see of_vgg.
+      beside it: of torchvision's vgg16, see of_vgg; or 'random'.
 
   Raises:
     types.BadInput: it is neither.
   """
   path = pathlib.Path(where)
+  if where == RANDOM:
+    return of_random_vgg()
   if path.suffix == '.safetensors' and not (
       path.parent / 'config.json').exists():
     return of_vgg(path)
@@ -80,6 +83,19 @@ def of_restorer(model: restorer_lib.Restorer, params: Any) -> Features:
         method=lambda m, x, mask: m.encoder(x, mask)))
 
   return features
+
+
+def of_random_vgg() -> Network:
+  """VGG-16 of a quarter of the channels, with random weights, always the same.
+
+  Crude, but no network was trained on it or is its kin.
+  """
+  rng, result, before = np.random.default_rng(0), [], 3
+  for after in (n // 4 for n in _VGG if n != 'M'):
+    kernel = rng.normal(0, (2 / (9 * before)) ** 0.5, (3, 3, before, after))
+    result.append((jnp.asarray(kernel, jnp.float32), jnp.zeros(after)))
+    before = after
+  return Network(_vgg(result))
 
 
 def of_vgg(path: str | os.PathLike) -> Network:

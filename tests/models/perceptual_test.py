@@ -81,6 +81,16 @@ class VggTest(absltest.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'lin3.model.1.weight'):
       perceptual.of_vgg(self._file(tensors))
 
+  def test_random_features_are_fixed_and_tell_blur_from_nothing(self):
+    one, two = (perceptual.load('random') for _ in range(2))
+    x = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    soft = (x + np.roll(x, 1, 1) + np.roll(x, 1, 2)) / 3
+    distance = lambda n, a: float(distance_lib.distance(
+        jnp.asarray(a), jnp.asarray(x), features=n.features)[0])
+    self.assertEqual(distance(one, soft), distance(two, soft))
+    self.assertEqual(distance(one, x), 0)
+    self.assertGreater(distance(one, soft), distance(one, 0.9 * x + 0.1 * soft))
+
   def test_load(self):
     network = perceptual.load('restorer')
     shapes = [x.shape for x in network.features(jnp.zeros((1, 32, 48, 3)))]
