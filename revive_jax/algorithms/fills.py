@@ -71,21 +71,21 @@ def _pictures(c, model, still, fixed):
   def pictures(state):
     middle = clean.shape[1] // 2
     at = lambda x: x.reshape(*clean.shape[:2], *x.shape[1:])[:, middle]
-    drawn = draw(state.ema, jax.random.key(c.seed), seen)
-    frames = {'damaged': batch.damaged[:, middle]}
-    frames |= {name: at(x) for name, x in drawn.items()}
-    return {'fills': shown.rows(frames | {'clean': batch.target[:, middle]})}
+    drawn, spread = draw(state.ema, jax.random.key(c.seed), seen)
+    return {'fills': shown.rows({
+        'damaged': batch.damaged[:, middle], 'restored': at(seen[0]),
+        **{f'fill {i}': at(x) for i, x in enumerate(drawn)},
+        'five times the deviation': at(spread),
+        'clean': batch.target[:, middle]})}
 
   return pictures
 
 
 def _drawn(params, rng, seen, *, model):
-  """What was restored, three fills, and how they differ, [N, H, W, 3]."""
+  """Three fills [3, N, H, W, 3], and five times their deviation, [N, ...]."""
   shape = fills_lib.noise_shape((1, *seen[0].shape[1:]), model.latent)
   noise = jax.random.normal(rng, (_FILLS, *shape))
   drawn = model.apply({'params': params}, *seen, noise, method='draw')
   spread = jnp.broadcast_to(
       5 * drawn.std(0).mean(-1, keepdims=True), seen[0].shape)
-  return {'restored': seen[0],
-          **{f'fill {i}': x for i, x in enumerate(drawn)},
-          'five times the deviation': spread}
+  return drawn, spread

@@ -1,9 +1,9 @@
-"""Tests of metrics/scores.py and metrics/table.py."""
+"""Tests of metrics/scores.py."""
 
 from absl.testing import absltest
 import numpy as np
 
-from revive_jax.metrics import scores, table
+from revive_jax.metrics import scores
 
 
 def _still(shape):
@@ -59,15 +59,6 @@ class ScoresTest(absltest.TestCase):
     left = scores.merge([scores.merge([a, b]), a])
     right = scores.merge([a, scores.merge([b, a])])
     self.assertEqual(left, right)
-
-
-class TableTest(absltest.TestCase):
-
-  def test_summary_keeps_clips_and_adds_their_mean(self):
-    found = table.summary({'ours': {'a': {'psnr': (30.0, 1.0)},
-                                    'b': {'psnr': (20.0, 1.0)}}})
-    self.assertEqual(found, {'ours': {
-        'a': {'psnr': 30.0}, 'b': {'psnr': 20.0}, 'mean': {'psnr': 25.0}}})
 
 
 if __name__ == '__main__':
