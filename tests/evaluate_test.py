@@ -15,8 +15,11 @@ from configs import evaluate as config
 from revive_jax import evaluate, types
 from revive_jax.comparison import cases
 from revive_jax.models import restorer, weights
+from tests import compiling
 from tests.data import clips
 from tests.models import params
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _SETTINGS = dict(features=8, deep_features=8, num_blocks=1)
 

@@ -83,6 +83,7 @@ class ClipsTest(parameterized.TestCase):
     self.assertEqual(found.config['model'], 'restorer')
     self.assertIn('heads', found.params)
 
+  @pytest.mark.slow
   def test_fills_train_on_a_restorer(self):
     folder = self._folder()
     still = folder / 'restorer'

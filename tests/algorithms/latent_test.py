@@ -8,6 +8,7 @@ import chex
 import cv2
 import numpy as np
 import optax
+import pytest
 
 from configs import vae_restorer
 from revive_jax import train, types
@@ -41,6 +42,7 @@ class LatentTest(parameterized.TestCase):
   def _folder(self):
     return pathlib.Path(self.create_tempdir().full_path)
 
+  @pytest.mark.slow
   def test_trains_and_resumes_exactly(self):
     real, made = training.compile_step, []
 

@@ -10,6 +10,9 @@ import numpy as np
 
 from revive_jax.degradations import chain, film
 from revive_jax.ops import color
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _FILM = 552.0
 
