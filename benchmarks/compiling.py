@@ -38,13 +38,10 @@ def make_settings(name, folder):
 
 def seconds(c, devices):
   """Tracing, and compiling, of one step of c, s; and its parameters."""
-  mesh = sharding.make_mesh(devices)
-  parts = ALGORITHMS[c.algorithm].assemble(c, mesh)
-  batch = sharding.put_batch(next(iter(parts.data)), mesh)
-  same = sharding.replicated(mesh)
-  state = jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=same),
-      jax.eval_shape(parts.init, jax.random.key(0)))
+  layout = sharding.make_layout(devices)
+  parts = ALGORITHMS[c.algorithm].assemble(c, layout)
+  batch = sharding.put_batch(next(iter(parts.data(start=0))), layout)
+  state = sharding.abstract(parts.init, layout, jax.random.key(0))
   start = time.monotonic()
   lowered = jax.jit(parts.step).lower(state, batch)
   traced = time.monotonic()

@@ -40,5 +40,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # b1: with Adam's usual 0.9 all samples become one (docs/generative.md).
   c.optimizer = dict(generator=4e-4, discriminator=1e-4, b1=0.5, b2=0.999)
   c.ema_decay = 0.99  # The averaged generator is what is drawn and kept.
-  c.devices = 0  # 0: all of them.
+
+  # Devices along each axis (0: all that there are): clips of a batch, and rows
+  # of a frame. fsdp: parameters and what goes with them are shared out, too.
+  c.mesh = dict(data=0, model=1, fsdp=False)
+  c.accumulate = 1  # Parts of a batch, one after the other.
+  c.max_skipped = 0  # Steps that may be left out as not finite.
   return c

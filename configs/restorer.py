@@ -22,7 +22,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.init_from = ''  # Weights to go on from: a name, a folder, a file.
 
   # dtype '': float32 on CPUs, bfloat16 on accelerators.
-  c.model = dict(name='restorer', dtype='')
+  # remat: what is kept for the gradient ('': all, 'products', 'nothing').
+  c.model = dict(name='restorer', dtype='', remat='')
   features, deep_features, num_blocks = {
       'base': (48, 64, 2), 'live': (32, 48, 1), 'tiny': (8, 8, 1)}[size]
   c.model.settings = dict(
@@ -61,5 +62,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       final_decay=0.4, momentum=0.95, others=0.1, b1=0.9, b2=0.99,
       weight_decay=1e-3, clip_norm=0.5)
   c.ema_decay = 0.999
-  c.devices = 0  # 0: all of them.
+
+  # Devices along each axis (0: all that there are): clips of a batch, and rows
+  # of a frame. fsdp: parameters and what goes with them are shared out, too.
+  c.mesh = dict(data=0, model=1, fsdp=False)
+  c.accumulate = 1  # Parts of a batch, one after the other.
+  c.max_skipped = 0  # Steps that may be left out as not finite.
   return c

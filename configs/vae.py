@@ -37,5 +37,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       peak=1e-3, warmup=1 if tiny else 100, shape='cosine', final_decay=0.4,
       b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=1e5)
   c.ema_decay = 0.999
-  c.devices = 0  # 0: all of them.
+
+  # Devices along each axis (0: all that there are): clips of a batch, and rows
+  # of a frame. fsdp: parameters and what goes with them are shared out, too.
+  c.mesh = dict(data=0, model=1, fsdp=False)
+  c.accumulate = 1  # Parts of a batch, one after the other.
+  c.max_skipped = 0  # Steps that may be left out as not finite.
   return c

@@ -37,7 +37,15 @@ _OUTPUT = flags.DEFINE_string(
     'output', None, 'Where the film goes: .mp4 (H.264), .mkv (FFV1, lossless), '
     'a folder (PNG), or a picture if the input is one. Default: in the '
     'workdir.')
-_OWN = ('config', 'workdir', 'mode', 'input', 'output')
+_DISTRIBUTED = flags.DEFINE_string(
+    'distributed', '', 'For training by several processes, all started with '
+    'the same command: HOST:PORT,COUNT,INDEX, or auto on SLURM, Kubernetes '
+    '(launch/kubernetes.yaml), Open MPI and TPUs. See docs/performance.md.')
+_PROFILE = flags.DEFINE_bool(
+    'profile', False, 'Record some training steps in the workdir, for '
+    'TensorBoard or Perfetto.')
+_OWN = ('config', 'workdir', 'mode', 'input', 'output', 'distributed',
+        'profile')
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # In a wheel the configs lie in the package, in a checkout beside it.
 _CONFIG_FOLDERS = (_PACKAGE / 'configs', _PACKAGE.parent / 'configs')
@@ -72,7 +80,7 @@ def _train(c, workdir):
         'Training takes no --input and no --output; name its data with '
         '--config.data.root.')
   try:
-    train.train(c, workdir)
+    train.train(c, workdir, _PROFILE.value)
   except FloatingPointError as error:
     sys.stderr.write(f'revive_jax: {error}\n')
     sys.exit(1)
@@ -97,6 +105,13 @@ def _use_compilation_cache() -> None:
     return
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+
+def _start_processes() -> None:
+  if _DISTRIBUTED.value:
+    from revive_jax import cluster
+
+    cluster.start(_DISTRIBUTED.value)
 
 
 MODES = {'demo': _demo, 'evaluate': _evaluate, 'restore': _restore,
@@ -198,6 +213,10 @@ def main(argv: Sequence[str]) -> None:
     if mode not in MODES:
       raise types.BadInput(
           f'There is no mode {mode!r}; choose one of {", ".join(MODES)}.')
+    if (_DISTRIBUTED.value or _PROFILE.value) and mode != 'train':
+      raise types.BadInput(
+          '--distributed and --profile are for training; leave them out.')
+    _start_processes()
     _use_compilation_cache()
     MODES[mode](c.lock(), workdir)
   except types.BadInput as error:

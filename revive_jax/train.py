@@ -1,51 +1,59 @@
 """Train: a config and a workdir in, weights out; one loop for all of them."""
 
+from collections.abc import Callable
 import contextlib
 import dataclasses
 import json
 import math
 import pathlib
-import signal
-import threading
 
 from absl import logging
 import jax
 import ml_collections
 import numpy as np
 
-from revive_jax import types
+from revive_jax import cluster, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.algorithms import ALGORITHMS, assembled
 from revive_jax.models import weights as weights_lib
 from revive_jax.training import checkpoint, log, sharding
+from revive_jax.training import profile as profile_lib
 from revive_jax.training import state as state_lib
 from revive_jax.video import sheet
 
 # What a run may go on with changed, without a word.
-_FREE = ('num_steps', 'log_every', 'checkpoint_every', 'devices',
-         'data.workers')
+_FREE = ('num_steps', 'log_every', 'checkpoint_every', 'mesh.data',
+         'mesh.model', 'mesh.fsdp', 'accumulate', 'max_skipped',
+         'model.remat', 'data.workers')
 
 
-def train(c: ml_collections.ConfigDict, workdir: str) -> state_lib.TrainState:
+def train(
+    c: ml_collections.ConfigDict, workdir: str, profile: bool = False
+) -> state_lib.TrainState:
   """Trains what c says, goes on from workdir's last checkpoint if it has one.
 
   Writes config.json, metrics.jsonl, plots/, tensorboard/, checkpoints/,
   weights/ (the averaged network) and, where there is something to see,
-  pictures/ into workdir. SIGTERM saves and returns.
+  pictures/ into workdir. SIGTERM saves and returns. Of several processes
+  (revive_jax/cluster.py) each calls this; the first writes.
 
   Args:
     c: configs/restorer.py, or another config of mode train.
-    workdir: the folder of the run.
+    workdir: the folder of the run, the same for all processes.
+    profile: whether to record what some steps do, in workdir/profile.
 
   Raises:
     types.BadInput: anything the user can set right.
-    FloatingPointError: the loss is not finite; says at which step, and where.
+    FloatingPointError: more steps than c.max_skipped had something that was not
+      finite; says at which step, and where.
   """
   check_settings(c)
+  if not cluster.is_first():
+    return _train(c, pathlib.Path(workdir), profile)
   with workdir_lib.opened(workdir) as folder:
     _compare(c, folder / 'config.json')
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    return _train(c, folder)
+    return _train(c, folder, profile)
 
 
 def _compare(c, path) -> None:
@@ -83,22 +91,44 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   if not 0 <= c.ema_decay < 1:
     raise types.BadInput(
         f'--config.ema_decay={c.ema_decay} is not in [0, 1).')
-  devices = c.devices or jax.device_count()
-  if devices > jax.device_count():
-    raise types.BadInput(
-        f'--config.devices={devices}, but there are {jax.device_count()}.')
-  if c.batch_size % devices:
-    raise types.BadInput(
-        f'--config.batch_size={c.batch_size} is not a multiple of the '
-        f'{devices} devices; change it, or --config.devices.')
+  if c.max_skipped < 0:
+    raise types.BadInput(f'--config.max_skipped={c.max_skipped} is negative.')
+  _check_mesh(c)
   ALGORITHMS[c.algorithm].check(c)
 
 
-def _first_state(c, parts, same):
+def _check_mesh(c) -> None:
+  """Refuses devices that there are not, and batches that do not fit them."""
+  count, hosts, m = jax.device_count(), jax.process_count(), c.mesh
+  if m.model < 1 or m.data < 0 or m.model > count or m.data * m.model > count:
+    raise types.BadInput(
+        f'--config.mesh.data={m.data} times --config.mesh.model={m.model} does '
+        f'not fit the {count} devices that there are.')
+  data = m.data or count // m.model
+  if hosts > 1 and (data * m.model != count or data % hosts):
+    raise types.BadInput(
+        f'--config.mesh: {data} x {m.model} does not use all {count} devices '
+        f'of {hosts} processes alike; leave data=0, and make model a divisor '
+        f'of the {count // hosts} devices of one process.')
+  if c.accumulate < 1 or c.batch_size % (data * c.accumulate):
+    raise types.BadInput(
+        f'--config.batch_size={c.batch_size} is not a multiple of {data} '
+        f'devices along data times --config.accumulate={c.accumulate}; change '
+        'one of them.')
+  if m.model == 1:
+    return
+  rows = c.data.get('size', 28)  # Digits are of 28 rows.
+  if rows % m.model or 'size' in c.data and rows < 64:
+    raise types.BadInput(
+        f'--config.mesh.model={m.model} cannot share out frames of {rows} '
+        'rows; let --config.data.size be a multiple of it, and 64 at least.')
+
+
+def _first_state(c, parts, layout):
   """The state before the first step, and the steps behind its weights."""
   rng = jax.random.key(c.seed)
   if not c.init_from:
-    return jax.jit(parts.init, out_shardings=same)(rng), 0
+    return sharding.make_state(parts.init, layout, rng), 0
   found = weights_lib.read_weights(c.init_from)
   if found.config['model'] != parts.name:
     raise types.BadInput(
@@ -106,35 +136,33 @@ def _first_state(c, parts, same):
         f'trains a {parts.name}.')
   params = parts.complete(rng, found.params)
   weights_lib.check_shapes(params, jax.eval_shape(parts.init, rng).ema)
-  state = jax.jit(lambda p: parts.init(rng, params=p), out_shardings=same)(
-      params)
+  state = sharding.make_state(
+      lambda p: parts.init(rng, params=p), layout, params)
   return state, int(found.config.get('steps', 0))
 
 
-def _train(c, folder) -> state_lib.TrainState:
-  mesh = sharding.make_mesh(c.devices or None)
-  same = sharding.replicated(mesh)
-  parts = ALGORITHMS[c.algorithm].assemble(c, mesh)
-  data = iter(parts.data)
+def _train(c, folder, profile) -> state_lib.TrainState:
+  layout = sharding.make_layout(**c.mesh)
+  parts = ALGORITHMS[c.algorithm].assemble(c, layout)
   with contextlib.ExitStack() as stack:
     saved = stack.enter_context(checkpoint.opened(
         folder / 'checkpoints', every=c.checkpoint_every))
-    like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=same),
-        jax.eval_shape(parts.init, jax.random.key(c.seed)))
-    if (found := saved.restore_latest(like, data)) is not None:
-      state, data, notes = found
-      before = notes['before']
+    like = sharding.abstract(parts.init, layout, jax.random.key(c.seed))
+    if (found := saved.restore_latest(like)) is not None:
+      state, notes = found
     else:
-      state, before = _first_state(c, parts, same)
-    start = int(state.step)
+      state, before = _first_state(c, parts, layout)
+      notes = {'before': before, 'skipped': 0}
     writer = None
-    if jax.process_index() == 0:
+    if cluster.is_first():
       writer = stack.enter_context(log.opened(
-          folder, total_steps=c.num_steps, start_step=start))
-    stop = stack.enter_context(_stopped_by_sigterm())
-    loop = _Loop(c, folder, mesh, parts, saved, writer, stop, before)
-    return loop.run(state, data, start)
+          folder, total_steps=c.num_steps, start_step=int(state.step)))
+    preempted = stack.enter_context(cluster.preemption())
+    profiled = stack.enter_context(profile_lib.profiling(
+        folder / 'profile' if profile and cluster.is_first() else None))
+    loop = _Loop(c, folder, layout, parts, saved, writer, preempted, profiled,
+                 notes['before'])
+    return loop.run(state, notes['skipped'])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,30 +171,32 @@ class _Loop:
 
   c: ml_collections.ConfigDict
   folder: pathlib.Path
-  mesh: jax.sharding.Mesh
+  layout: sharding.Layout
   parts: assembled.Assembled
   saved: checkpoint.Checkpoints
   writer: log.Log | None
-  stop: threading.Event
+  preempted: Callable[[int], bool]  # Whether to stop after a step.
+  profiled: Callable[[int], None]  # Told of each step that begins.
   before: int  # Steps behind the weights it began with.
 
-  def run(self, state, data, start) -> state_lib.TrainState:
+  def run(self, state, skipped) -> state_lib.TrainState:
     """Steps until the last one, or until told to stop."""
-    metrics, step = None, start
+    metrics, start = None, int(state.step)
+    data = iter(self.parts.data(start=start))
     for step in range(start + 1, self.c.num_steps + 1):
-      batch = sharding.put_batch(next(data), self.mesh)
+      self.profiled(step - start)
+      batch = sharding.put_batch(next(data), self.layout)
       state, new = self.parts.step(state, batch)
-      # The step before is looked at while this one runs.
-      self.look(step - 1, metrics)
-      metrics = new
-      stopping = self.stop.is_set()
-      due = step % self.c.checkpoint_every == 0 or step == self.c.num_steps
-      if due or stopping:
-        self.look(step, metrics)  # What is not finite is never saved.
+      # While this step runs, the one before is looked at. Nobody hears of a
+      # step before the checkpoint that was due ahead of it is on the disk.
+      self.saved.wait()
+      skipped += self.look(step - 1, metrics, skipped)
+      metrics, stopping = new, self.preempted(step)
+      if (stopping or step % self.c.checkpoint_every == 0
+          or step == self.c.num_steps):
+        skipped += self.look(step, metrics, skipped)
         metrics = None
-        self.saved.save(step, state, data, {'before': self.before}, force=True)
-        self.write_pictures(state, step)
-        self.write_weights(state, step)
+        self.save(state, step, skipped)
       if stopping:
         logging.warning('Stopped by SIGTERM; step %d is saved.', step)
         break
@@ -174,29 +204,46 @@ class _Loop:
     self.complete_weights(state)
     return state
 
-  def look(self, step, metrics) -> None:
-    """Logs metrics, and stops where they are not finite."""
+  def save(self, state, step, skipped) -> None:
+    """Checkpoint, pictures and weights of a step."""
+    self.saved.save(
+        step, state, {'before': self.before, 'skipped': skipped}, force=True)
+    ema = sharding.gather(state.ema, self.layout)
+    self.write_pictures(state, ema, step)
+    self.write_weights(ema, step)
+
+  def look(self, step, metrics, skipped) -> int:
+    """Logs metrics; 1 if the step was left out as not finite, else 0."""
     if metrics is None:
-      return
+      return 0
     values = {k: float(v) for k, v in metrics.items()}
     culprits = [k for k, v in values.items() if not math.isfinite(v)]
     if culprits:
-      raise FloatingPointError(
-          f'Step {step}: {", ".join(culprits)} not finite; the last good '
-          f'checkpoint is in {self.folder / "checkpoints"}. Lower the learning '
-          'rate (--config.optimizer) or look at the data.')
+      self.skip(step, culprits, skipped + 1)
     if self.writer is not None and (
         step % self.c.log_every == 0 or step == self.c.num_steps):
       self.writer.write(step, values)
       if text := self.parts.warn(values):
         logging.log_every_n_seconds(logging.WARNING, text, 300)
+    return bool(culprits)
 
-  def write_pictures(self, state, step) -> None:
+  def skip(self, step, culprits, skipped) -> None:
+    """Says that a step was left out; stops if that is one too many."""
+    what = f'Step {step}: {", ".join(culprits)} not finite'
+    if skipped > self.c.max_skipped:
+      raise FloatingPointError(
+          f'{what}; the last good checkpoint is in '
+          f'{self.folder / "checkpoints"}. Lower the learning rate '
+          '(--config.optimizer), look at the data, or let some steps be left '
+          'out (--config.max_skipped).')
+    logging.warning('%s; it was left out, number %d of %d that may be.',
+                    what, skipped, self.c.max_skipped)
+
+  def write_pictures(self, state, ema, step) -> None:
     """What the networks make at this step: pictures/<name>_<step>.png."""
-    if self.parts.pictures is None or jax.process_index():
+    if self.parts.pictures is None or not cluster.is_first():
       return
-    state = state.replace(ema=jax.device_get(state.ema))
-    for name, picture in self.parts.pictures(state).items():
+    for name, picture in self.parts.pictures(state.replace(ema=ema)).items():
       sheet.write_png(
           self.folder / 'pictures' / f'{name}_{step:07d}.png', picture)
 
@@ -204,33 +251,20 @@ class _Loop:
     """Writes what a run that was killed after its last step did not."""
     path, step = self.folder / 'weights' / 'config.json', int(state.step)
     written = json.loads(path.read_text())['steps'] if path.exists() else None
-    if written != self.before + step:
-      self.write_pictures(state, step)
-      self.write_weights(state, step)
+    if cluster.agreed(written != self.before + step):
+      ema = sharding.gather(state.ema, self.layout)
+      self.write_pictures(state, ema, step)
+      self.write_weights(ema, step)
 
-  def write_weights(self, state, step) -> None:
+  def write_weights(self, ema, step) -> None:
     """The averaged network as a weights folder, for restore and evaluate."""
-    if jax.process_index():
+    if not cluster.is_first():
       return
     c, name, settings = self.c, self.parts.name, self.parts.settings
     weights_lib.save_weights(
-        self.folder / 'weights', jax.tree.map(np.asarray, state.ema),
+        self.folder / 'weights', jax.tree.map(np.asarray, ema),
         model=name, settings=settings, steps=self.before + step,
         **self.parts.notes,
         card=f'# {name}\n\n{self.before + step} steps, {settings}, '
         f'trained by `{c.algorithm}` from {c.init_from or "random numbers"}.\n'
         'Settings of the run: config.json of its workdir.\n')
-
-
-@contextlib.contextmanager
-def _stopped_by_sigterm():
-  """Yields an event that SIGTERM sets; elsewhere than in main, nothing does."""
-  event = threading.Event()
-  if threading.current_thread() is not threading.main_thread():
-    yield event
-    return
-  old = signal.signal(signal.SIGTERM, lambda *_: event.set())
-  try:
-    yield event
-  finally:
-    signal.signal(signal.SIGTERM, old)

@@ -129,7 +129,7 @@ class TrainTest(parameterized.TestCase):
     first = []
     four = self._train(
         folder, lambda s: first.append(jax.device_get(s.params)) or s,
-        devices=4)
+        mesh={'data': 4})
     self.assertLen(jax.tree.leaves(four.params)[0].sharding.device_set, 4)
     # The same numbers in another order: Adam divides by their size, so a few
     # weights whose gradients are all rounding go elsewhere.
@@ -196,7 +196,7 @@ class TrainTest(parameterized.TestCase):
       train.train(c, f'{folder}/run')
     self.assertEqual(seen, [((8, 3, 32, 32, 3), (2, 96, 96))])
     c.data.root = ''  # Photographs alone will do.
-    batch = next(iter(restorer.make_data(c)))['clean']
+    batch = next(iter(restorer.make_data(c)(start=0)))['clean']
     self.assertEqual((batch.shape, batch.dtype), ((8, 3, 32, 32, 3), np.uint8))
 
   def test_weights_of_another_architecture_are_refused(self):
@@ -217,9 +217,17 @@ class TrainTest(parameterized.TestCase):
 
   @parameterized.parameters(
       (dict(algorithm='alchemy'), 'algorithm.*supervised'),
-      (dict(batch_size=3, devices=2), 'multiple'),
+      ({'batch_size': 3, 'mesh.data': 2}, 'multiple'),
       (dict(num_steps=0), 'num_steps'),
-      (dict(devices=99), 'devices=99, but there are 8'),
+      ({'mesh.data': 99}, 'mesh.data=99 .* 8 devices'),
+      ({'mesh.data': 4, 'mesh.model': 3}, 'mesh.model=3 does not fit'),
+      ({'mesh.data': 0, 'mesh.model': 0}, 'mesh.model=0'),
+      ({'mesh.data': 1, 'mesh.model': 5, 'data.size': 64},
+       'cannot share out frames of 64 rows'),
+      ({'mesh.data': 1, 'mesh.model': 2}, 'frames of 32 rows.*64 at least'),
+      ({'accumulate': 3}, 'not a multiple .*accumulate=3'),
+      ({'max_skipped': -1}, 'max_skipped'),
+      ({'model.remat': 'all'}, 'remat.*nothing'),
       (dict(init_from='nowhere'), 'nowhere'),
       ({'data.root': ''}, 'data.root'),
       ({'data.root': '/nowhere'}, '/nowhere'),

@@ -9,12 +9,15 @@ import numpy as np
 from revive_jax.training import state as state_lib
 
 Metrics = dict[str, Any]
+# Batches of this host's share, of grain, from the one after `start` steps on:
+# data(start=0). They depend on seed and step alone, not on how many hosts.
+Data = Callable[..., Iterable[dict[str, np.ndarray]]]
 
 
 class Assembled(NamedTuple):
   """An algorithm with its data and networks, ready to run."""
 
-  data: Iterable[dict[str, np.ndarray]]  # Of grain; this host's share.
+  data: Data
   # (rng, params=None) to the first state; params: of what ships, to go on from.
   init: Callable[..., state_lib.TrainState]
   # Jitted; its batch lies on the mesh.

@@ -36,10 +36,10 @@ def check(c: ml_collections.ConfigDict) -> None:
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, networks and step of c."""
-  data, same = restorer.make_data(c), sharding.replicated(mesh)
+  data, same = restorer.make_data(c), sharding.replicated(layout)
   found = weights.read_weights(c.restorer)
   still, params = inference.build(found)
   fixed = {'restorer': jax.device_put(params, same),
@@ -49,8 +49,9 @@ def assemble(
   tx = optimizer.scheduled_adamw(
       num_steps=c.num_steps, **c.optimizer.to_dict())
   step = fills.compile_step(
-      mesh, restorer=still, model=model, tx=tx, seed=c.seed,
-      draw=restorer.make_draw(c), ema_decay=c.ema_decay, **c.losses.to_dict())
+      layout, parts=c.accumulate, restorer=still, model=model, tx=tx,
+      seed=c.seed, draw=restorer.make_draw(c), ema_decay=c.ema_decay,
+      **c.losses.to_dict())
   return assembled.Assembled(
       data=data,
       init=functools.partial(fills.init_state, model=model, tx=tx),
@@ -62,7 +63,7 @@ def assemble(
 
 def _pictures(c, model, still, fixed):
   """Clips of the run as fills see them, by state."""
-  clean = shown.clips(c)
+  clean, fixed = shown.clips(c), jax.device_get(fixed)
   batch = shown.damaged(c, clean, fixed['textures'])
   seen = jax.jit(functools.partial(fills.restored_holes, still))(
       fixed['restorer'], batch)

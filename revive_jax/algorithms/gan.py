@@ -38,11 +38,11 @@ def check(c: ml_collections.ConfigDict) -> None:
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, networks and step of c."""
   data = restorer.make_data(c)
-  textures = restorer.make_textures(c, sharding.replicated(mesh))
+  textures = restorer.make_textures(c, sharding.replicated(layout))
   model = restorer.make_model(c)
   static = dict(
       model=model, judges=_judges(c, model.dtype),
@@ -50,7 +50,8 @@ def assemble(
           'discriminators': _optimizer(c)})
   g = c.gan
   step = gan.compile_step(
-      mesh, **static, seed=c.seed, draw=restorer.make_draw(c),
+      layout, parts=c.accumulate,
+      **static, seed=c.seed, draw=restorer.make_draw(c),
       rules=gan.Rules(
           game=adversarial.GAMES[g.loss],
           adversarial={'frame': g.frame, 'clip': g.clip},

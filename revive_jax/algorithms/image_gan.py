@@ -11,7 +11,7 @@ from revive_jax import models, types
 from revive_jax.algorithms import assembled, images
 from revive_jax.losses import adversarial
 from revive_jax.models import dense
-from revive_jax.training import image_gan
+from revive_jax.training import image_gan, sharding
 from revive_jax.video import sheet
 
 _COUNT = 100  # Samples in a picture.
@@ -28,7 +28,7 @@ def check(c: ml_collections.ConfigDict) -> None:
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, both networks and the step of c."""
   data = images.make_data(c)
@@ -40,7 +40,8 @@ def assemble(
   tx = {side: optax.adam(rate, b1=b1, b2=b2) for side, rate in rates.items()}
   static = dict(generator=generator, discriminator=discriminator, tx=tx)
   step = image_gan.compile_step(
-      mesh, **static, game=adversarial.GAMES[c.loss], seed=c.seed,
+      layout, parts=c.accumulate,
+      **static, game=adversarial.GAMES[c.loss], seed=c.seed,
       gamma=c.gradient_penalty, ema_decay=c.ema_decay)
 
   def pictures(state):

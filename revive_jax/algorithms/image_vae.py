@@ -8,7 +8,7 @@ import numpy as np
 
 from revive_jax import models, types
 from revive_jax.algorithms import assembled, images
-from revive_jax.training import optimizer, vae
+from revive_jax.training import optimizer, sharding, vae
 from revive_jax.video import sheet
 
 
@@ -38,7 +38,7 @@ def check_losses(c: ml_collections.ConfigDict) -> None:
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, network and step of c."""
   data, held_out = images.make_data(c), images.pictures(c, 'test')
@@ -47,7 +47,8 @@ def assemble(
   tx = optimizer.scheduled_adamw(
       num_steps=c.num_steps, **c.optimizer.to_dict())
   step = vae.compile_step(
-      mesh, model=model, tx=tx, seed=c.seed, likelihood=c.likelihood,
+      layout, parts=c.accumulate,
+      model=model, tx=tx, seed=c.seed, likelihood=c.likelihood,
       ema_decay=c.ema_decay, **c.losses.to_dict())
   seen = np.stack([held_out[i % len(held_out)]['image'] for i in range(50)])
   seen = seen.astype(np.float32) / 255

@@ -1,9 +1,12 @@
 """What algorithms on small pictures share: their data."""
 
+import functools
+
 import jax
 import ml_collections
 
 from revive_jax import types
+from revive_jax.algorithms import assembled
 from revive_jax.data import digits, pipeline
 
 
@@ -27,8 +30,9 @@ def pictures(c: ml_collections.ConfigDict, split: str):
   return digits.mnist(split, root=c.data.root, prepared=c.data.prepared)
 
 
-def make_data(c: ml_collections.ConfigDict):
+def make_data(c: ml_collections.ConfigDict) -> assembled.Data:
   """Batches of pictures of c.data, this host's share."""
-  return pipeline.make_pictures(
-      pictures(c, 'train'), seed=c.seed, batch_size=c.batch_size,
+  return functools.partial(
+      pipeline.make_pictures, pictures(c, 'train'), seed=c.seed,
+      batch_size=c.batch_size,
       host_index=jax.process_index(), host_count=jax.process_count())

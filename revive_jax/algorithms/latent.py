@@ -51,7 +51,7 @@ def check(c: ml_collections.ConfigDict) -> None:
       raise types.BadInput(f'--config.losses.{key}=0 must be above 0.')
 
 
-def make_data(c: ml_collections.ConfigDict):
+def make_data(c: ml_collections.ConfigDict) -> assembled.Data:
   """Batches of clean clips and, if c.data.old is given, of real film."""
   clean, d = restorer.make_data(c), c.data
   if not d.old:
@@ -60,26 +60,29 @@ def make_data(c: ml_collections.ConfigDict):
       root=d.old, tfds='', tfds_dir='', tfds_split='', photos=(),
       photo_share=0.0, look_alike_share=0.0, held_out=d.held_out,
       num_frames=d.num_frames, size=d.size, seed=c.seed)
-  old = pipeline.make_dataset(
-      found, shares, seed=c.seed + _FILM_SEED, batch_size=c.batch_size,
+  old = functools.partial(
+      pipeline.make_dataset, found, shares, seed=c.seed + _FILM_SEED,
+      batch_size=c.batch_size,
       num_frames=d.num_frames, size=d.size, workers=d.workers,
       host_index=jax.process_index(), host_count=jax.process_count())
-  return pipeline.side_by_side({'clean': clean, 'old': old})
+  return lambda start: pipeline.side_by_side(
+      {'clean': clean(start=start), 'old': old(start=start)})
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, networks and step of c."""
   data = make_data(c)
-  textures = restorer.make_textures(c, sharding.replicated(mesh))
+  textures = restorer.make_textures(c, sharding.replicated(layout))
   model = restorer.make_model(c)
   static = dict(
       model=model,
       judge=latent_lib.LatentDiscriminator(c.gan.features, model.dtype),
       tx=_optimizers(c))
   step = latent.compile_step(
-      mesh, **static, seed=c.seed, draw=restorer.make_draw(c),
+      layout, parts=c.accumulate,
+      **static, seed=c.seed, draw=restorer.make_draw(c),
       rules=latent.Rules(
           game=adversarial.GAMES[c.gan.loss], adversarial=c.gan.weight,
           adversarial_warmup=c.gan.warmup, **c.losses.to_dict()),
@@ -144,5 +147,5 @@ def _film(c):
     return None
   alone = c.copy_and_resolve_references()
   alone.data.workers = 0
-  batch = next(iter(make_data(alone)))
+  batch = next(iter(make_data(alone)(start=0)))
   return batch['old'][:4].astype(np.float32) / 255

@@ -11,6 +11,7 @@ from revive_jax.algorithms import assembled
 from revive_jax.data import mixture, pipeline
 from revive_jax.degradations import chain
 from revive_jax.degradations import textures as textures_lib
+from revive_jax.models import layers
 from revive_jax.training import batch as batch_lib
 from revive_jax.training import optimizer, sharding, supervised
 
@@ -20,6 +21,7 @@ def check(c: ml_collections.ConfigDict) -> None:
   one_of = types.check_choice
   one_of('model.name', c.model.name, models.RESTORERS)
   one_of('model.dtype', c.model.dtype, ('', 'float32', 'bfloat16'))
+  one_of('model.remat', c.model.remat, tuple(layers.REMAT))
   one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
   one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
   check_damage(c)
@@ -48,12 +50,12 @@ def check_data(c: ml_collections.ConfigDict) -> None:
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, network and step of c."""
   # What the user may have to set right comes before what takes long.
-  data, textures = make_data(c), make_textures(c, sharding.replicated(mesh))
-  init, step = make_trainer(c, mesh, make_model(c))
+  data, textures = make_data(c), make_textures(c, sharding.replicated(layout))
+  init, step = make_trainer(c, layout, make_model(c))
   return assembled.Assembled(
       data=data, init=init,
       step=lambda state, batch: step(state, batch['clean'], textures),
@@ -63,11 +65,12 @@ def assemble(
 def make_model(c: ml_collections.ConfigDict):
   """The network of c.model; its activations are bfloat16 on accelerators."""
   default = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
+  more = {'remat': c.model.remat} if 'remat' in c.model else {}
   return models.build(c.model.name, c.model.settings.to_dict(),
-                      dtype=jnp.dtype(c.model.dtype or default))
+                      dtype=jnp.dtype(c.model.dtype or default), **more)
 
 
-def make_data(c: ml_collections.ConfigDict):
+def make_data(c: ml_collections.ConfigDict) -> assembled.Data:
   """Batches of clean clips of c.data, this host's share."""
   d = c.data
   found, shares = mixture.mixture(
@@ -75,18 +78,20 @@ def make_data(c: ml_collections.ConfigDict):
       photos=[f for f in d.photos.split(',') if f], photo_share=d.photo_share,
       look_alike_share=d.look_alike_share, held_out=d.held_out,
       num_frames=d.num_frames, size=d.size, seed=c.seed)
-  return pipeline.make_dataset(
-      found, shares, seed=c.seed, batch_size=c.batch_size,
+  return functools.partial(
+      pipeline.make_dataset, found, shares, seed=c.seed,
+      batch_size=c.batch_size,
       num_frames=d.num_frames, size=d.size, overlay_share=d.overlay_share,
       workers=d.workers, host_index=jax.process_index(),
       host_count=jax.process_count())
 
 
-def make_trainer(c: ml_collections.ConfigDict, mesh, model):
+def make_trainer(c: ml_collections.ConfigDict, layout, model):
   """(init, step): the first state, and the compiled step."""
   tx = make_optimizer(c)
   step = supervised.compile_step(
-      mesh, model=model, tx=tx, seed=c.seed, draw=make_draw(c),
+      layout, parts=c.accumulate,
+      model=model, tx=tx, seed=c.seed, draw=make_draw(c),
       weights=c.losses.to_dict(), damage_weight=c.damage_weight,
       epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
   init = functools.partial(supervised.init_state, model=model, tx=tx)

@@ -18,16 +18,17 @@ def clips(c: ml_collections.ConfigDict) -> np.ndarray:
   """The first clips of c.data, [4 at most, T, H, W, 3] uint8."""
   alone = c.copy_and_resolve_references()
   alone.data.workers = 0  # No processes for one batch.
-  return next(iter(restorer.make_data(alone)))['clean'][:_CLIPS]
+  return next(iter(restorer.make_data(alone)(start=0)))['clean'][:_CLIPS]
 
 
 def damaged(
     c: ml_collections.ConfigDict, clean: np.ndarray, textures
 ) -> batch_lib.Batch:
   """Those clips, damaged as c says, the same every time."""
+  # Of several processes the first draws alone, of what it has itself.
   return jax.jit(batch_lib.damage, static_argnames='draw')(
       jax.random.key(_SEED), clean, draw=restorer.make_draw(c),
-      textures=textures)
+      textures=jax.device_get(textures))
 
 
 def rows(frames: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from revive_jax import models, types
 from revive_jax.algorithms import assembled, image_vae, restorer, shown
 from revive_jax.models import vae as vae_lib
-from revive_jax.training import optimizer, vae
+from revive_jax.training import optimizer, sharding, vae
 from revive_jax.video import sheet
 
 
@@ -33,7 +33,7 @@ def check(c: ml_collections.ConfigDict) -> None:
 
 
 def assemble(
-    c: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+    c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, network and step of c."""
   data = restorer.make_data(c)
@@ -44,7 +44,8 @@ def assemble(
   tx = optimizer.scheduled_adamw(
       num_steps=c.num_steps, **c.optimizer.to_dict())
   step = vae.compile_step(
-      mesh, model=model, tx=tx, seed=c.seed, likelihood='gaussian',
+      layout, parts=c.accumulate,
+      model=model, tx=tx, seed=c.seed, likelihood='gaussian',
       ema_decay=c.ema_decay, **c.losses.to_dict())
   shape = (c.data.num_frames, c.data.size, c.data.size, 3)
   clean = shown.clips(c).astype(np.float32) / 255

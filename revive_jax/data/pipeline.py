@@ -58,6 +58,12 @@ def _check(sources, weights, batch_size, num_frames, size, index, count):
     raise types.BadInput(f'Data: host {index} of {count} does not exist.')
 
 
+def _share(dataset, batch_size, start, index, count):
+  """This host's stretch of each batch, from batch number start on."""
+  stretches = dataset.batch(batch_size // count, drop_remainder=True)
+  return stretches[start * count + index::count]
+
+
 def make_dataset(
     sources: Sequence[Any],
     weights: Sequence[float],
@@ -69,6 +75,7 @@ def make_dataset(
     overlay_share: float = 0.0,
     host_index: int = 0,
     host_count: int = 1,
+    start: int = 0,
     workers: int = 0,
     threads: int = 2,
     prefetch: int = 4,
@@ -76,11 +83,11 @@ def make_dataset(
   """Returns this host's batches, without end; the same for the same seed.
 
   Each batch is {'clean': uint8 [batch_size / host_count, num_frames, size,
-  size, 3]}. `iter` of it can be saved and restored by grain.checkpoint, and has
-  get_state and set_state. Every source is shuffled anew each time it was gone
-  through. The hosts' batches of one step are those of a single host, dealt out
-  one clip after the other. absl's flags must have been parsed
-  (`app.run`, or `flags.FLAGS.mark_as_parsed()`).
+  size, 3]}. What is in it depends on the seed and the number of the batch
+  alone: a run goes on by `start`, on any number of hosts, whose batches of one
+  step are those of a single host, a stretch each. Every source is shuffled anew
+  each time it was gone through. absl's flags must have been parsed (`app.run`,
+  or `flags.FLAGS.mark_as_parsed()`).
 
   Args:
     sources: of data/sources.py, data/motion.py, or the like.
@@ -92,6 +99,7 @@ def make_dataset(
     overlay_share: of clips with look-alikes of damage laid over them.
     host_index: which host this is.
     host_count: of how many.
+    start: the number of the first batch.
     workers: processes that read; 0: threads of this one.
     threads: that read ahead, in each process.
     prefetch: batches that are read ahead, in each process.
@@ -110,8 +118,7 @@ def make_dataset(
   # Drawn before the hosts take their share: a clip is the same on any number.
   dataset = grain.MapDataset.mix(parts, weights).random_map(
       augment.Augment(num_frames, size, overlay_share), seed=seed)
-  dataset = dataset[host_index::host_count].batch(
-      batch_size // host_count, drop_remainder=True)
+  dataset = _share(dataset, batch_size, start, host_index, host_count)
   batches = dataset.to_iter_dataset(grain.ReadOptions(
       num_threads=threads, prefetch_buffer_size=prefetch))
   if workers:
@@ -124,8 +131,7 @@ def make_dataset(
 def side_by_side(parts: Mapping[str, grain.IterDataset]) -> grain.IterDataset:
   """Batches of several make_dataset, each under its own name.
 
-  {name: uint8 [batch, num_frames, size, size, 3]}. Its iterator saves and
-  restores the positions of all of them together.
+  {name: uint8 [batch, num_frames, size, size, 3]}.
   """
   names = tuple(parts)
   zipped = grain.experimental.ZipIterDataset(list(parts.values()))
@@ -136,11 +142,11 @@ def side_by_side(parts: Mapping[str, grain.IterDataset]) -> grain.IterDataset:
 
 def make_pictures(
     source: Sequence[Any], *, seed: int, batch_size: int, host_index: int = 0,
-    host_count: int = 1,
+    host_count: int = 1, start: int = 0,
 ) -> grain.IterDataset:
   """Batches of the records of a source, without end, shuffled anew each time.
 
-  Saved, restored and shared out among hosts as make_dataset's.
+  Begun and shared out among hosts as make_dataset's.
 
   Args:
     source: records by index, dicts of arrays of one shape.
@@ -148,6 +154,7 @@ def make_pictures(
     batch_size: over all hosts.
     host_index: which host this is.
     host_count: of how many.
+    start: the number of the first batch.
 
   Raises:
     types.BadInput: there is nothing, or the batch cannot be shared out.
@@ -156,6 +163,6 @@ def make_pictures(
   if not len(source):
     raise types.BadInput('Data: there is nothing in the source.')
   dataset = grain.MapDataset.source(source).shuffle(seed=seed).repeat()
-  return dataset[host_index::host_count].batch(
-      batch_size // host_count, drop_remainder=True).to_iter_dataset(
-          grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
+  dataset = _share(dataset, batch_size, start, host_index, host_count)
+  return dataset.to_iter_dataset(
+      grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))

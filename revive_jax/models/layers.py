@@ -1,10 +1,30 @@
 """Layers that several networks share. Arrays are [N, H, W, C]."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from revive_jax.ops import convolution, resize
+
+
+# What is kept for the gradient; all else is computed again when it is taken
+# (Chen et al. 2016, arXiv:1604.06174). '': all is kept.
+REMAT = {
+    '': None,
+    'nothing': jax.checkpoint_policies.nothing_saveable,
+    'products': jax.checkpoint_policies.dots_saveable,
+}
+
+
+def remat(step: Callable[..., Any], name: str) -> Callable[..., Any]:
+  """step(module, ...) of a scan, with what REMAT says kept of it."""
+  if not name:
+    return step
+  # Within a scan nothing can be taken for a common subexpression.
+  return nn.remat(step, policy=REMAT[name], prevent_cse=False)
 
 
 def leaky(x: jax.Array) -> jax.Array:

@@ -11,6 +11,7 @@ All is done frame by frame, inside scans over time: what one frame needs stays
 in the processor's cache, which on CPUs is worth a third of the time.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax
@@ -102,7 +103,8 @@ class Restorer(nn.Module):
   """Damaged frames [B, T, H, W, 3] in [0, 1] to Restored, State, Directions.
 
   H and W are multiples of 16. features: channels at half resolution;
-  deep_features: at a quarter, inside the recurrence.
+  deep_features: at a quarter, inside the recurrence. remat: what is kept of each
+  frame for the gradient, and what is computed again: see layers.REMAT.
   """
 
   features: int = 48
@@ -110,6 +112,7 @@ class Restorer(nn.Module):
   num_blocks: int = 2
   noise: int = 0
   dtype: jnp.dtype = jnp.float32
+  remat: str = ''
 
   def setup(self):
     self.encoder = Encoder(self.features, dtype=self.dtype)
@@ -131,6 +134,7 @@ class Restorer(nn.Module):
       causal: bool = False,
       use_future: jax.Array | None = None,
       carry_after: jax.Array | int | None = None,
+      noise: jax.Array | None = None,
   ) -> tuple[Restored, State, tuple[Direction, Direction | None]]:
     """Restores clips.
 
@@ -142,6 +146,8 @@ class Restorer(nn.Module):
       causal: leave the backward direction out altogether.
       use_future: [B] in {0, 1}, which clips see their future (training).
       carry_after: how many frames the returned state has seen; None: all.
+      noise: standard normal, of noise_shape, if the network has any; None:
+        always the same.
 
     Returns:
       What was restored, the state, and what each direction saw.
@@ -168,7 +174,7 @@ class Restorer(nn.Module):
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
         (encoded, past.hidden, backward, frames, mask, past.neighbour, next_,
-         self._noise(past.hidden)))
+         self._noise(past.hidden, noise)))
     restored = Restored(
         output, damage, log_variance, _flow(past, future, cuts))
     return restored, state, (past, future)
@@ -182,15 +188,21 @@ class Restorer(nn.Module):
         (*seen, _keep(_ends(cuts))), carry=True, reverse=True)
     return found
 
-  def _noise(self, hidden):
+  def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the noise for clips [B, T, H, W, 3]; of all their frames."""
+    batch, _, height, width, _ = shape
+    return batch, height // 2, width // 2, self.noise
+
+  def _noise(self, hidden, noise):
     """Noise [B, T, H/2, W/2, noise] for hidden states [B, T, H/2, W/2, F]."""
     if not self.noise:
       return None
-    key = (self.make_rng('noise') if self.has_rng('noise')
-           else jax.random.key(0))
     batch, time, height, width, _ = hidden.shape
-    still = jax.random.normal(key, (batch, 1, height, width, self.noise))
-    return jnp.broadcast_to(still, (batch, time, *still.shape[2:]))
+    if noise is None:
+      noise = jax.random.normal(
+          jax.random.key(0), (batch, height, width, self.noise))
+    return jnp.broadcast_to(
+        noise[:, None], (batch, time, *noise.shape[1:]))
 
   def initial_state(self, batch: int, height: int, width: int) -> State:
     """The state before the first frame of a shot."""
@@ -225,7 +237,7 @@ class Restorer(nn.Module):
   def _over_time(self, step, state, inputs, *, carry=False, reverse=False):
     """Scans step(module, state, inputs of one frame) over axis 1."""
     scan = nn.scan(
-        step, variable_broadcast='params', split_rngs={'params': False},
+        layers.remat(step, self.remat), variable_broadcast='params', split_rngs={'params': False},
         in_axes=1, out_axes=1, reverse=reverse)
     state, outputs = scan(self, state, inputs)
     return (state, outputs) if carry else outputs

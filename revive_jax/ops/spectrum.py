@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
 
 def phase_correlation(this: jax.Array, other: jax.Array) -> jax.Array:
@@ -13,6 +14,7 @@ def phase_correlation(this: jax.Array, other: jax.Array) -> jax.Array:
   count, and a shift of more than half of a plane is not found.
   """
   number, height, width = this.shape
+  this, other = _whole(this), _whole(other)
   window = (jnp.hanning(height)[:, None] * jnp.hanning(width)[None])[None]
   spectrum = lambda x: jnp.fft.rfft2(
       (x - x.mean((1, 2), keepdims=True)) * window)
@@ -23,3 +25,11 @@ def phase_correlation(this: jax.Array, other: jax.Array) -> jax.Array:
   signed = lambda i, size: jnp.where(i > size // 2, i - size, i)
   return jnp.stack([signed(best % width, width), signed(best // width, height)],
                    -1).astype(jnp.float32)
+
+
+def _whole(planes):
+  """Planes [N, H, W], each whole on one device: XLA transforms no parts."""
+  if jax.sharding.get_abstract_mesh().empty:
+    return planes
+  return jax.lax.with_sharding_constraint(
+      planes, PartitionSpec(PartitionSpec.UNCONSTRAINED, None, None))

@@ -1,6 +1,6 @@
-"""Checkpoints: the state, the data's position and notes, saved together.
+"""Checkpoints: the state and notes; the step is the position in the data.
 
-`directory/<step>/` holds all three, and manifest.json with the SHA-256 of its
+`directory/<step>/` holds both, and manifest.json with the SHA-256 of its
 files, which orbax does not keep: a flipped byte would be restored silently.
 """
 
@@ -15,7 +15,6 @@ import pathlib
 import shutil
 from typing import Any
 
-import grain
 import jax
 from jax.experimental import multihost_utils
 import orbax.checkpoint as ocp
@@ -46,7 +45,6 @@ class Checkpoints:
       self,
       step: int,
       state: Any,
-      data_iterator: Any,
       meta: dict[str, Any],
       *,
       force: bool = False,
@@ -59,7 +57,6 @@ class Checkpoints:
     Args:
       step: steps done so far.
       state: any pytree of jax arrays, on any number of devices.
-      data_iterator: of grain; None: there is no position to save.
       meta: what else to keep, in JSON's types.
       force: save at this step in any case (the last one; being stopped).
 
@@ -80,8 +77,6 @@ class Checkpoints:
       items = dict(
           state=ocp.args.StandardSave(state),
           meta=ocp.args.JsonSave({'tree': _tree(state), 'meta': meta}))
-      if data_iterator is not None:
-        items['data'] = grain.checkpoint.CheckpointSave(data_iterator)
       self._manager.save(step, args=ocp.args.Composite(**items), force=True)
       self._unsealed.append(step)
       return True
@@ -101,9 +96,9 @@ class Checkpoints:
       self._unsealed = []
 
   def restore_latest(
-      self, abstract_state: Any, data_iterator: Any
-  ) -> tuple[Any, Any, dict[str, Any]] | None:
-    """The newest checkpoint that is whole: (state, data_iterator, meta).
+      self, abstract_state: Any
+  ) -> tuple[Any, dict[str, Any]] | None:
+    """The newest checkpoint that is whole: (state, meta).
 
     A newer one that is damaged is named in the log and set aside as
     `<step>.damaged`; one that was never finished is not looked at.
@@ -111,15 +106,13 @@ class Checkpoints:
     Args:
       abstract_state: arrays or ShapeDtypeStructs with shardings; where the
         arrays were when they were saved does not matter.
-      data_iterator: like the one that was saved; it is moved to its position.
-        None: the position is not read.
 
     Returns:
       None if there is no checkpoint.
 
     Raises:
-      types.BadInput: it is of another model or other data, or there are
-        checkpoints but none is whole.
+      types.BadInput: it is of another model, or there are checkpoints but none
+        is whole.
     """
     self.wait()
     abstract_state = jax.tree.map(
@@ -128,7 +121,7 @@ class Checkpoints:
     damaged = []
     for step in reversed(self.steps):
       try:
-        found = self._restore(step, abstract_state, data_iterator)
+        found = self._restore(step, abstract_state)
       except _DamagedError as error:
         _log.warning(
             'The checkpoint of step %d in %s is damaged (%s); the one before '
@@ -144,7 +137,7 @@ class Checkpoints:
           'folder away to start from the beginning.')
     return None
 
-  def _restore(self, step, abstract_state, data_iterator):
+  def _restore(self, step, abstract_state):
     """One checkpoint; raises _DamagedError, or BadInput if it does not fit."""
     folder = _folder(self._manager, step)
     sealed = _check_manifest(folder)
@@ -156,8 +149,6 @@ class Checkpoints:
       raise _DamagedError(_first_line(error)) from error
     _check_tree(folder, saved, _tree(abstract_state))
     items = dict(state=ocp.args.StandardRestore(abstract_state))
-    if data_iterator is not None:
-      items['data'] = grain.checkpoint.CheckpointRestore(data_iterator)
     try:
       found = self._manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:
@@ -165,9 +156,8 @@ class Checkpoints:
         raise _DamagedError(_first_line(error)) from error
       raise types.BadInput(
           f'{folder} is whole but does not fit this run '
-          f'({_first_line(error)}); resume with the same data, workers and '
-          'number of processes, or choose another workdir.') from error
-    return found.state, found.get('data', data_iterator), meta
+          f'({_first_line(error)}); choose another workdir.') from error
+    return found.state, meta
 
   def _set_aside(self, steps):
     """Renames damaged checkpoints, so that their steps can be saved again."""
@@ -205,7 +195,7 @@ def opened(
     try:
       directory.mkdir(parents=True, exist_ok=True)
       manager = ocp.CheckpointManager(
-          directory, options=options, item_names=('state', 'data', 'meta'))
+          directory, options=options, item_names=('state', 'meta'))
     except OSError as error:
       raise types.BadInput(
           f'{directory}: no checkpoints can be kept there ({error.strerror}); '
@@ -297,14 +287,13 @@ def _refusing_full_disk(directory) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-  """Drops what orbax and grain log below a warning, and nothing else."""
+  """Drops what orbax logs below a warning, and nothing else."""
   logger = logging.getLogger('absl')
-  packages = tuple(
-      os.path.dirname(module.__file__) + os.sep for module in (ocp, grain))
+  package = os.path.dirname(ocp.__file__) + os.sep
 
   def wanted(record):
     return (record.levelno >= logging.WARNING
-            or not record.pathname.startswith(packages))
+            or not record.pathname.startswith(package))
 
   logger.addFilter(wanted)
   try:

@@ -10,8 +10,8 @@ import optax
 
 from revive_jax.losses import latent
 from revive_jax.models import fills as fills_lib
+from revive_jax.training import accumulation, sharding
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import sharding
 from revive_jax.training import state as state_lib
 
 
@@ -69,13 +69,14 @@ def train_step(
     state: state_lib.TrainState, clean: jax.Array, fixed: Mapping[str, Any], *,
     restorer: nn.Module, model: nn.Module, tx: optax.GradientTransformation,
     seed: int, draw: batch_lib.Draw, sigma: float, beta: float,
-    beta_warmup: int, ema_decay: float,
+    beta_warmup: int, ema_decay: float, parts: int = 1,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step: damages clean [B, T, H, W, 3], restores it, learns the holes.
 
   fixed: 'restorer': the params of what is held still; 'textures': [N, S, S] or
   None. sigma: of the likelihood; beta: weight of the KL, after beta_warmup
-  steps. The rest as supervised.train_step's.
+  steps. The rest as supervised.train_step's; the restorer sees all parts at
+  once, since nothing of it is kept for a gradient.
   """
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
   damage_rng, noise_rng = jax.random.split(rng)
@@ -85,16 +86,20 @@ def train_step(
   target = batch.target.reshape(-1, *batch.target.shape[2:])
   shape = fills_lib.noise_shape(target.shape, model.latent)
   noise = jax.random.normal(noise_rng, shape)
+  pixels = seen[1].sum()
   weight = latent.beta_schedule(state.step, beta=beta, warmup=beta_warmup)
 
-  def loss_of(params):
+  def loss_of(params, pictures):
+    seen, target, noise = pictures
     fill, posterior, prior = model.apply(
         {'params': params}, *seen, target, noise)
     terms = bound(fill, target, seen[1], posterior, prior, sigma=sigma)
+    here = accumulation.portion(seen[1].sum(), pixels, parts)
+    terms = {k: here * v for k, v in terms.items()}
     return terms['likelihood'] + weight * terms['kl'], (fill, terms)
 
-  (loss, (fill, metrics)), grads = jax.value_and_grad(
-      loss_of, has_aux=True)(state.params)
+  (loss, (fill, metrics)), grads = accumulation.value_and_grad(
+      loss_of, state.params, (seen, target, noise), parts=parts)
   updates, opt_state = tx.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
   ema = state_lib.averaged(
@@ -114,6 +119,6 @@ def psnr_hole(
   return -10 * jnp.log10(square + 1e-10)
 
 
-def compile_step(mesh: jax.sharding.Mesh, **static: Any):
-  """Jits train_step: clips shared out along `data`, all else on each device."""
-  return sharding.compile_step(train_step, mesh, constants=1, **static)
+def compile_step(layout: sharding.Layout, **static: Any):
+  """Jits train_step for devices as the layout says."""
+  return sharding.compile_step(train_step, layout, **static)

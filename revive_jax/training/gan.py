@@ -15,8 +15,8 @@ import optax
 
 from revive_jax.losses import adversarial, perceptual, temporal
 from revive_jax.ops import resize
+from revive_jax.training import accumulation, sharding, supervised
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import sharding, supervised
 from revive_jax.training import state as state_lib
 
 SIDES = ('frame', 'clip')
@@ -100,7 +100,16 @@ class Weights(NamedTuple):
   features: tuple[jax.Array, ...]
 
 
-def where_it_counts(damage: jax.Array) -> dict[str, Weights]:
+Where = dict[str, Weights]  # By side.
+
+
+def portions(here: Where, whole: Where, parts: int) -> Where:
+  """What to multiply the means over a part of a batch by; scalars."""
+  return jax.tree.map(
+      lambda a, b: accumulation.portion(a.sum(), b, parts), here, whole)
+
+
+def where_it_counts(damage: jax.Array) -> Where:
   """On damage [B, T, H, W, 1], and where a patch or a feature sees it."""
   flat = damage.reshape(-1, *damage.shape[2:])
   time = damage.shape[1]
@@ -135,58 +144,80 @@ def share(step: jax.Array, rules: Rules) -> jax.Array:
 
 
 def generator_terms(
-    real: Mapping[str, Any], fake: Mapping[str, Any],
-    weight: Mapping[str, Weights], rules: Rules,
+    real: Mapping[str, Any], fake: Mapping[str, Any], weight: Where,
+    portion: Where, rules: Rules,
 ) -> dict[str, jax.Array]:
-  """What the restorer pays for verdicts: means over the damage of the batch."""
+  """What the restorer pays for verdicts: means over the damage of the batch.
+
+  portion: of a part of a batch, of portions().
+  """
   terms, matching = {}, jnp.zeros(())
   for side in SIDES:
     r, f = (jax.tree.map(_as_one, x[side]) for x in (real, fake))
-    terms[f'adversarial/{side}'] = rules.game.generator(
+    terms[f'adversarial/{side}'] = portion[side].logits * rules.game.generator(
         r.logits, f.logits, weight[side].logits)[0]
-    matching += adversarial.feature_matching(
-        r.features, f.features, weight[side].features)[0]
+    layers = zip(r.features, f.features, weight[side].features,
+                 portion[side].features, strict=True)
+    matching += sum(
+        share * adversarial.feature_matching([a], [b], [w])[0]
+        for a, b, w, share in layers) / len(r.features)
   return terms | {'feature_matching': matching / len(SIDES)}
 
 
 def discriminator_loss(
-    real: Mapping[str, Any], fake: Mapping[str, Any],
-    weight: Mapping[str, Weights], usual: Any, rules: Rules,
+    real: Mapping[str, Any], fake: Mapping[str, Any], weight: Where,
+    portion: Where, usual: Any, rules: Rules,
 ) -> tuple[jax.Array, dict[str, Any]]:
-  """What the discriminators pay, and the new running means of each side."""
-  total, new = jnp.zeros(()), {}
+  """What the discriminators pay, and the mean verdicts of each side.
+
+  portion: of a part of a batch, of portions().
+  """
+  total, now = jnp.zeros(()), {}
   for side in SIDES:
     r, f = (_as_one(x[side].logits) for x in (real, fake))
-    where = weight[side].logits
-    total += rules.game.discriminator(r, f, where)[0]
+    where, share = weight[side].logits, portion[side].logits
+    paid = rules.game.discriminator(r, f, where)[0]
     if rules.lecam:
-      total += rules.lecam * adversarial.lecam(
+      paid += rules.lecam * adversarial.lecam(
           r, f, usual[side]['real'], usual[side]['fake'], where)[0]
+    total += share * paid
     mean = lambda x, w=where: (x * w).sum() / jnp.maximum(w.sum(), 1)
-    now = dict(real=mean(r), fake=mean(f),
-               accuracy=adversarial.accuracy(r, f, rules.game, where)[0])
-    # Where nothing was damaged there is no verdict to remember.
-    share = jnp.where(where.sum() > 0, 1 - _USUAL, 0.0)
+    now[side] = jax.tree.map(lambda x, s=share: s * jax.lax.stop_gradient(x), {
+        'real': mean(r), 'fake': mean(f),
+        'accuracy': adversarial.accuracy(r, f, rules.game, where)[0]})
+  return total, now
+
+
+def remembered(usual: Any, now: Any, whole: Where) -> dict[str, Any]:
+  """The running means of each side after a batch.
+
+  whole: sums of where_it_counts of the batch; without damage there is no
+  verdict to remember.
+  """
+  new = {}
+  for side in SIDES:
+    share = jnp.where(whole[side].logits > 0, 1 - _USUAL, 0.0)
     new[side] = jax.tree.map(
-        lambda old, x, s=share: old + s * (jax.lax.stop_gradient(x) - old),
-        usual[side], now)
-  return total, new
+        lambda old, x, s=share: old + s * (x - old), usual[side], now[side])
+  return new
 
 
 def generator_loss(
-    params: Any, others: Any, batch: batch_lib.Batch, rise: jax.Array,
-    rng: jax.Array, *, model: nn.Module, judges: Mapping[str, nn.Module],
-    rules: Rules, features: tuple[perceptual.Features, Any] | None,
+    params: Any, part: tuple[batch_lib.Batch, jax.Array], others: Any,
+    rise: jax.Array, damage: jax.Array, *, model: nn.Module,
+    judges: Mapping[str, nn.Module], rules: Rules,
+    features: tuple[perceptual.Features, Any] | None,
     weights: Mapping[str, float], damage_weight: float, epsilon: float,
+    parts: int,
 ) -> tuple[jax.Array, tuple[jax.Array, dict[str, jax.Array]]]:
   """What the restorer pays: (loss, (output, terms)).
 
   Args:
     params: of the restorer.
+    part: of a batch: what was damaged and what is wanted; the restorer's noise.
     others: of the discriminators.
-    batch: what was damaged, and what is wanted.
     rise: of share().
-    rng: of the restorer's noise.
+    damage: of the whole batch.
     model: the restorer.
     judges: the discriminators, by side.
     rules: the weights of the adversarial terms, among others.
@@ -195,45 +226,65 @@ def generator_loss(
     weights: of supervised.losses, as damage_weight and epsilon.
     damage_weight: as there.
     epsilon: as there.
+    parts: of how many of the batch this is one.
   """
+  batch, noise = part
   restored, _, directions = model.apply(
       {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
-      use_future=batch.use_future, rngs={'noise': rng})
+      use_future=batch.use_future, noise=noise)
   terms = supervised.losses(
       restored, directions, batch, damage_weight=damage_weight,
       epsilon=epsilon, weights=weights)
   loss = sum(weights[k] * v for k, v in terms.items())
   judged = lambda clip: judge(judges, others, clip, batch.damage)
   fake = filled(restored.output, batch)
-  extra = generator_terms(
-      judged(batch.target), judged(fake), where_it_counts(batch.damage), rules)
+  where, whole = where_it_counts(batch.damage), sums(damage)
+  extra = generator_terms(judged(batch.target), judged(fake), where,
+                          portions(where, whole, parts), rules)
   prices = {f'adversarial/{s}': rules.adversarial[s] for s in SIDES}
   prices['feature_matching'] = rules.feature_matching
   if features is not None:
     prices['perceptual'] = rules.perceptual
-    extra['perceptual'] = perceptual_distance(fake, batch, features)
+    extra['perceptual'] = perceptual_distance(
+        fake, batch, damage, features, parts)
   if rules.warping:
     prices['warping'] = rules.warping
     extra['warping'] = warping_error(fake, restored.flow, batch)
   loss += rise * sum(prices[k] * v for k, v in extra.items())
-  return loss, (restored.output, terms | extra)
+  error = supervised.error(restored.output, batch.target)
+  return loss, (fake, terms | extra | {'error': error})
+
+
+def sums(damage: jax.Array) -> Where:
+  """Of where_it_counts on damage [B, T, H, W, 1]; scalars."""
+  return jax.tree.map(jnp.sum, where_it_counts(damage))
 
 
 def perceptual_distance(
-    fake: jax.Array, batch: batch_lib.Batch,
-    network: tuple[perceptual.Features, Any],
+    fake: jax.Array, batch: batch_lib.Batch, damage: jax.Array,
+    network: tuple[perceptual.Features, Any], parts: int,
 ) -> jax.Array:
   """Distance to the clean clip in fixed features: mean over the damage.
 
-  network: the features, and weights of their channels or None.
+  Args:
+    fake: the filled clip.
+    batch: of which it was made.
+    damage: of the whole batch, of which batch is one of so many parts.
+    network: the features, and weights of their channels or None.
+    parts: how many.
   """
   features, channels = network
   flat = lambda x: x.reshape(-1, *x.shape[2:])
   maps = perceptual.differences(
       flat(fake), flat(batch.target), features=features, channels=channels)
-  tall = lambda x: x.reshape(1, -1, *x.shape[2:])  # As one picture.
-  damage = tall(flat(batch.damage))
-  return sum(perceptual.mean_over(tall(m), damage)[0] for m in maps) / len(maps)
+  total = jnp.zeros(())
+  for values in maps:
+    at = lambda x, size=values.shape[1:]: jax.image.resize(
+        flat(x)[..., 0], (x.shape[0] * x.shape[1], *size), 'linear')
+    here = at(batch.damage)
+    mean = (values * here).sum() / jnp.maximum(here.sum(), 1e-6)
+    total += mean * accumulation.portion(here.sum(), at(damage).sum(), parts)
+  return total / len(maps)
 
 
 def warping_error(
@@ -264,7 +315,8 @@ def train_step(
     state: state_lib.TrainState, clean: jax.Array, textures: jax.Array | None,
     *, judges: Mapping[str, nn.Module],
     tx: Mapping[str, optax.GradientTransformation], seed: int,
-    draw: batch_lib.Draw, rules: Rules, ema_decay: float, **costs: Any,
+    draw: batch_lib.Draw, rules: Rules, ema_decay: float, model: nn.Module,
+    parts: int = 1, **costs: Any,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step of both sides, each against the other as it was before.
 
@@ -276,29 +328,39 @@ def train_step(
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
   noise_rng = jax.random.fold_in(rng, 1)
   batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
+  noise = jax.random.normal(noise_rng, model.noise_shape(clean.shape))
   others, rise = state.params['discriminators'], share(state.step, rules)
-  (loss, (output, metrics)), grads_g = jax.value_and_grad(
-      generator_loss, has_aux=True)(
-          state.params['generator'], others, batch, rise, noise_rng,
-          judges=judges, rules=rules, **costs)
-  fake = jax.lax.stop_gradient(filled(output, batch))
+  whole, usual = sums(batch.damage), state.opt_state['usual']
 
-  def others_loss(params):
-    judged = lambda clip: judge(judges, params, clip, batch.damage)
-    return discriminator_loss(
-        judged(batch.target), judged(fake), where_it_counts(batch.damage),
-        state.opt_state['usual'], rules)
+  def loss_of(params, part):
+    return generator_loss(
+        params, part, others, rise, batch.damage, model=model, judges=judges,
+        rules=rules, parts=parts, **costs)
 
-  (loss_d, usual), grads_d = jax.value_and_grad(
-      others_loss, has_aux=True)(others)
+  def others_loss(params, part):
+    real, fake, damage = part
+    judged = lambda clip: judge(judges, params, clip, damage)
+    where = where_it_counts(damage)
+    loss, now = discriminator_loss(
+        judged(real), judged(fake), where, portions(where, whole, parts), usual,
+        rules)
+    return loss, ((), now)
+
+  (loss, (fake, metrics)), grads_g = accumulation.value_and_grad(
+      loss_of, state.params['generator'], (batch, noise), parts=parts)
+  (loss_d, (_, now)), grads_d = accumulation.value_and_grad(
+      others_loss, others,
+      (batch.target, jax.lax.stop_gradient(fake), batch.damage), parts=parts)
   grads = {'generator': grads_g, 'discriminators': grads_d}
   params, opt_state = _updated(state, grads, tx)
+  usual = remembered(usual, now, whole)
   ema = state_lib.averaged(
       state.ema, params['generator'], state.step, decay=ema_decay)
   metrics |= {
       'loss': loss, 'discriminator': loss_d, 'adversarial_share': rise,
-      'psnr_damaged': supervised.psnr(batch.damaged, batch.target),
-      'psnr': supervised.psnr(output, batch.target),
+      'psnr_damaged': supervised.psnr(
+          supervised.error(batch.damaged, batch.target)),
+      'psnr': supervised.psnr(metrics.pop('error')),
       **{f'accuracy/{side}': usual[side]['accuracy'] for side in SIDES},
       **{f'grad_norm/{k}': optax.tree.norm(g) for k, g in grads.items()}}
   opt_state['usual'] = usual
@@ -334,6 +396,6 @@ def won(metrics: Mapping[str, float]) -> str:
   return ' '.join(sentences)
 
 
-def compile_step(mesh: jax.sharding.Mesh, **static: Any):
-  """Jits train_step: clips shared out along `data`, all else on each device."""
-  return sharding.compile_step(train_step, mesh, constants=1, **static)
+def compile_step(layout: sharding.Layout, **static: Any):
+  """Jits train_step for devices as the layout says."""
+  return sharding.compile_step(train_step, layout, **static)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from revive_jax.losses import adversarial
-from revive_jax.training import sharding
+from revive_jax.training import accumulation, sharding
 from revive_jax.training import state as state_lib
 
 Optimizers = dict[str, optax.GradientTransformation]  # By side.
@@ -40,7 +40,7 @@ def init_state(
 def train_step(
     state: state_lib.TrainState, images: jax.Array, *, generator: nn.Module,
     discriminator: nn.Module, tx: Optimizers, game: adversarial.Game,
-    seed: int, gamma: float, ema_decay: float,
+    seed: int, gamma: float, ema_decay: float, parts: int = 1,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step of the discriminator, then one of the generator against it.
 
@@ -54,6 +54,7 @@ def train_step(
     seed: of the noise.
     gamma: weight of the gradient penalty at real pictures (R1).
     ema_decay: of the generator.
+    parts: of the batch, one after the other.
 
   Returns:
     The state, and the metrics.
@@ -66,23 +67,27 @@ def train_step(
   make = lambda p, z: generator.apply({'params': p}, z)
   fake = make(state.params['generator'], noises[0])
 
-  def discriminator_loss(p):
+  def discriminator_loss(p, batch):
+    real, fake = batch
     verdicts = judge(p, real), judge(p, fake)
     loss = game.discriminator(*verdicts).mean()
     if gamma:
       loss += gamma * adversarial.gradient_penalty(
           functools.partial(judge, p), real).mean()
-    return loss, adversarial.accuracy(*verdicts, game).mean()
+    return loss, ((), adversarial.accuracy(*verdicts, game).mean())
 
-  def generator_loss(p, others):
-    return game.generator(
-        judge(others, real), judge(others, make(p, noises[1]))).mean()
+  def generator_loss(p, batch):
+    real, noise = batch
+    others = state.params['discriminator']
+    loss = game.generator(judge(others, real), judge(others, make(p, noise)))
+    return loss.mean(), ((), ())
 
-  (loss_d, accuracy), grads_d = jax.value_and_grad(
-      discriminator_loss, has_aux=True)(state.params['discriminator'])
+  (loss_d, (_, accuracy)), grads_d = accumulation.value_and_grad(
+      discriminator_loss, state.params['discriminator'], (real, fake),
+      parts=parts)
   state = _descend(state, 'discriminator', grads_d, tx)
-  loss_g, grads_g = jax.value_and_grad(generator_loss)(
-      state.params['generator'], state.params['discriminator'])
+  (loss_g, _), grads_g = accumulation.value_and_grad(
+      generator_loss, state.params['generator'], (real, noises[1]), parts=parts)
   state = _descend(state, 'generator', grads_g, tx)
   ema = state_lib.averaged(
       state.ema, state.params['generator'], state.step, decay=ema_decay)
@@ -102,9 +107,9 @@ def _descend(state, side, grads, tx):
                        opt_state=state.opt_state | {side: opt_state})
 
 
-def compile_step(mesh: jax.sharding.Mesh, **static: Any):
-  """Jits train_step: images shared out along `data`, the rest everywhere."""
-  return sharding.compile_step(train_step, mesh, **static)
+def compile_step(layout: sharding.Layout, **static: Any):
+  """Jits train_step for devices as the layout says."""
+  return sharding.compile_step(train_step, layout, **static)
 
 
 @functools.partial(jax.jit, static_argnames=('generator', 'count'))

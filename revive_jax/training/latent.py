@@ -8,6 +8,7 @@ still, and sees through a decoder that is held still.
 """
 
 from collections.abc import Mapping
+import functools
 from typing import Any, NamedTuple
 
 from flax import linen as nn
@@ -17,8 +18,8 @@ import optax
 
 from revive_jax.losses import adversarial, reconstruction
 from revive_jax.losses import latent as latent_lib
+from revive_jax.training import accumulation, fills, sharding, supervised
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import fills, sharding, supervised
 from revive_jax.training import state as state_lib
 
 SIDES = ('networks', 'discriminator')
@@ -104,32 +105,41 @@ class Seen(NamedTuple):
 
   restored: jax.Array  # [B, T, H, W, 3]
   rebuilt: jax.Array  # Clean clips there and back.
-  latent: jax.Array  # Means: [B, T, H/8, W/8, Z], with film [2 B, ...].
+  # Means [B, T, H/8, W/8, Z] of the damaged clips and, if there is any, film.
+  latents: tuple[jax.Array, ...]
+
+
+class Drawn(NamedTuple):
+  """What a step begins with."""
+
+  batch: batch_lib.Batch  # Clean clips and what was made of them.
+  old: jax.Array | None  # Real film [B, T, H, W, 3] in [0, 1].
+  # For the clean clips, the damaged ones, and those of film, of noise_shape.
+  noises: tuple[jax.Array, ...]
 
 
 def networks_loss(
-    params: Any, judged: Any, batch: batch_lib.Batch, old: jax.Array | None,
-    noises: tuple[jax.Array, jax.Array], step: jax.Array, *, model: nn.Module,
-    judge: nn.Module, rules: Rules,
+    params: Any, drawn: Drawn, judged: Any, step: jax.Array, *,
+    model: nn.Module, judge: nn.Module, rules: Rules,
 ) -> tuple[jax.Array, tuple[Seen, dict[str, jax.Array]]]:
   """What the networks pay: (loss, (Seen, terms)).
 
   Args:
     params: of the model.
+    drawn: what it begins with, or a part of it.
     judged: of the discriminator.
-    batch: clean clips and what was made of them.
-    old: real film [B, T, H, W, 3] in [0, 1], or None.
-    noises: for the clean clips; for the damaged ones and those of film in turn.
     step: [] steps done.
     model: a models.latent.LatentRestorer.
     judge: the discriminator.
     rules: what each term costs.
   """
   hold = jax.lax.stop_gradient
+  batch, old, noises = drawn
   apply = lambda method, *x: model.apply({'params': params}, *x, method=method)
   clean = apply('code_clean', batch.target, noises[0])
   damaged = batch.damaged if old is None else beside(batch.damaged, old)
-  coded = apply('code_damaged', damaged, noises[1])
+  coded = apply('code_damaged', damaged,
+                noises[1] if old is None else beside(*noises[1:]))
   terms = {f'{name}/{part}': value for part, code, x in (
       ('clean', clean, batch.target), ('damaged', coded, damaged))
            for name, value in bound(code, x, sigma=rules.sigma).items()}
@@ -154,24 +164,29 @@ def networks_loss(
       restored, batch.target, weight=1 + rules.damage_weight * batch.mask,
       epsilon=rules.epsilon).mean()
   loss += rules.latent * terms['latent'] + rules.picture * terms['picture']
-  return loss, (hold(Seen(restored, clean.output, coded.latent.mean)), terms)
+  latents = (synthetic,) if old is None else apart(coded.latent.mean)
+  return loss, (hold(Seen(restored, clean.output, latents)), terms)
 
 
 def discriminator_loss(
-    params: Any, seen: Seen, *, judge: nn.Module, rules: Rules
-) -> tuple[jax.Array, jax.Array]:
-  """What the discriminator pays, and the share of its verdicts that is right.
+    params: Any, latents: tuple[jax.Array, jax.Array], *, judge: nn.Module,
+    rules: Rules,
+) -> tuple[jax.Array, tuple[Any, jax.Array]]:
+  """What the discriminator pays; and the share of its verdicts that is right.
+
+  latents: of Seen. Returns (loss, ((), share)).
   """
-  synthetic, real = verdicts(judge, params, seen.latent)
+  synthetic, real = verdicts(judge, params, beside(*latents))
   loss = rules.game.discriminator(synthetic, real).mean()
-  return loss, adversarial.accuracy(synthetic, real, rules.game).mean()
+  right = adversarial.accuracy(synthetic, real, rules.game).mean()
+  return loss, ((), right)
 
 
 def train_step(
     state: state_lib.TrainState, data: Mapping[str, jax.Array],
     textures: jax.Array | None, *, model: nn.Module, judge: nn.Module,
     tx: Mapping[str, optax.GradientTransformation], seed: int,
-    draw: batch_lib.Draw, rules: Rules, ema_decay: float,
+    draw: batch_lib.Draw, rules: Rules, ema_decay: float, parts: int = 1,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step of all parts, each against the others as they were before.
 
@@ -187,25 +202,25 @@ def train_step(
     draw: how clips are damaged; batch.mask is what the mapping is told.
     rules: what each term costs.
     ema_decay: of the average of the networks.
+    parts: of the batch, one after the other.
 
   Returns:
     The state, and the metrics.
   """
-  batch, old, noises = _drawn(
-      state.step, data, textures, model=model, seed=seed, draw=draw)
+  drawn = _drawn(state.step, data, textures, model=model, seed=seed, draw=draw)
   nets, others = (state.params[side] for side in SIDES)
-  grads = {}
-  (loss, (seen, metrics)), grads['networks'] = jax.value_and_grad(
-      networks_loss, has_aux=True)(
-          nets, others, batch, old, noises, state.step, model=model,
-          judge=judge, rules=rules)
-  metrics |= {'loss': loss, **_measured(seen, batch)}
+  grads, taken = {}, functools.partial(accumulation.value_and_grad, parts=parts)
+  (loss, (seen, metrics)), grads['networks'] = taken(
+      lambda params, part: networks_loss(
+          params, part, others, state.step, model=model, judge=judge,
+          rules=rules), nets, drawn)
+  metrics |= {'loss': loss, **_measured(seen, drawn.batch)}
   metrics |= {f'grad_norm/{part}': optax.tree.norm(g)
               for part, g in grads['networks'].items()}
-  if old is not None:
-    (loss, right), grads['discriminator'] = jax.value_and_grad(
-        discriminator_loss, has_aux=True)(
-            others, seen, judge=judge, rules=rules)
+  if drawn.old is not None:
+    (loss, (_, right)), grads['discriminator'] = taken(
+        functools.partial(discriminator_loss, judge=judge, rules=rules),
+        others, seen.latents)
     metrics |= {
         'discriminator': loss, 'accuracy': right,
         'grad_norm/discriminator': optax.tree.norm(grads['discriminator'])}
@@ -220,31 +235,34 @@ def train_step(
 
 
 def _drawn(step, data, textures, *, model, seed, draw):
-  """The damaged batch, the film in [0, 1] or None, and both noises."""
+  """What a step begins with."""
   keys = jax.random.split(
       jax.random.fold_in(jax.random.key(seed), step), 3)
   batch = batch_lib.damage(
       keys[0], data['clean'], draw=draw, textures=textures)
   old = data['old'].astype(jnp.float32) / 255 if 'old' in data else None
-  count, *rest = model.noise_shape(batch.target.shape)
-  each = 1 if old is None else 2
-  return batch, old, (jax.random.normal(keys[1], (count, *rest)),
-                      jax.random.normal(keys[2], (each * count, *rest)))
+  shape = model.noise_shape(batch.target.shape)
+  noise = lambda key: jax.random.normal(key, shape)
+  noises = (noise(keys[1]), noise(keys[2]))
+  if old is not None:
+    noises += (noise(jax.random.fold_in(keys[2], 1)),)
+  return Drawn(batch, old, noises)
 
 
 def _measured(seen, batch):
   """PSNR, dB: of all, of what is masked, and of the clean autoencoder alone."""
+  whole = lambda x: supervised.psnr(supervised.error(x, batch.target))
   masked = lambda x: fills.psnr_hole(
       jnp.clip(x, 0, 1), batch.target, batch.mask)
   return {
-      'psnr': supervised.psnr(seen.restored, batch.target),
-      'psnr_damaged': supervised.psnr(batch.damaged, batch.target),
-      'psnr_clean': supervised.psnr(seen.rebuilt, batch.target),
+      'psnr': whole(seen.restored),
+      'psnr_damaged': whole(batch.damaged),
+      'psnr_clean': whole(seen.rebuilt),
       'psnr_masked': masked(seen.restored),
       'psnr_masked_damaged': masked(batch.damaged)}
 
 
-def compile_step(mesh: jax.sharding.Mesh, **static: Any):
-  """Jits train_step: clips shared out along `data`, all else on each device."""
-  return sharding.compile_step(train_step, mesh, constants=1, **static)
+def compile_step(layout: sharding.Layout, **static: Any):
+  """Jits train_step for devices as the layout says."""
+  return sharding.compile_step(train_step, layout, **static)
 

@@ -10,8 +10,8 @@ import optax
 
 from revive_jax.losses import detection, reconstruction, temporal
 from revive_jax.ops import resize
+from revive_jax.training import accumulation, sharding
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import sharding
 from revive_jax.training import state as state_lib
 
 
@@ -106,43 +106,51 @@ def train_step(
     damage_weight: float,
     epsilon: float,
     ema_decay: float,
+    parts: int = 1,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step: damages clean [B, T, H, W, 3], restores it, learns from it.
 
-  weights: of the terms of losses(). Returns the new state and the metrics:
-  the terms, 'loss', 'psnr_damaged', 'psnr' (dB), and the gradients' norms per
-  part of the network.
+  weights: of the terms of losses(). parts: of the batch, one after the other.
+  Returns the new state and the metrics: the terms, 'loss', 'psnr_damaged',
+  'psnr' (dB), and the gradients' norms per part of the network.
   """
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
   batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
 
-  def loss_of(params):
+  def loss_of(params, batch):
     restored, _, directions = model.apply(
         {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
         use_future=batch.use_future)
     terms = losses(restored, directions, batch, damage_weight=damage_weight,
                    epsilon=epsilon, weights=weights)
-    return sum(weights[k] * v for k, v in terms.items()), (restored, terms)
+    loss = sum(weights[k] * v for k, v in terms.items())
+    return loss, ((), terms | {'error': error(restored.output, batch.target)})
 
-  (loss, (restored, metrics)), grads = jax.value_and_grad(
-      loss_of, has_aux=True)(state.params)
+  (loss, (_, metrics)), grads = accumulation.value_and_grad(
+      loss_of, state.params, batch, parts=parts)
   updates, opt_state = tx.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
   ema = state_lib.averaged(
       state.ema, params, state.step, decay=ema_decay)
   metrics |= {
       'loss': loss,
-      'psnr_damaged': psnr(batch.damaged, batch.target),
-      'psnr': psnr(restored.output, batch.target),
+      'psnr_damaged': psnr(error(batch.damaged, batch.target)),
+      'psnr': psnr(metrics.pop('error')),
       **{f'grad_norm/{k}': optax.tree.norm(v) for k, v in grads.items()}}
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
 
 
-def psnr(x: jax.Array, target: jax.Array) -> jax.Array:
-  """Of the whole batch, dB, so that undamaged clips do not outweigh others."""
-  return -10 * jnp.log10(jnp.mean((jnp.clip(x, 0, 1) - target) ** 2) + 1e-10)
+def error(x: jax.Array, target: jax.Array) -> jax.Array:
+  """Mean square of the whole batch, of x as a picture in [0, 1]."""
+  return jnp.mean((jnp.clip(x, 0, 1) - target) ** 2)
 
 
-def compile_step(mesh: jax.sharding.Mesh, **static: Any):
-  """Jits train_step: clips shared out along `data`, all else on each device."""
-  return sharding.compile_step(train_step, mesh, constants=1, **static)
+def psnr(error: jax.Array) -> jax.Array:
+  """dB, of a mean square over clips: so undamaged ones do not outweigh others.
+  """
+  return -10 * jnp.log10(error + 1e-10)
+
+
+def compile_step(layout: sharding.Layout, **static: Any):
+  """Jits train_step for devices as the layout says."""
+  return sharding.compile_step(train_step, layout, **static)

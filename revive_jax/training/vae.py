@@ -10,7 +10,7 @@ import optax
 
 from revive_jax.losses import latent as latent_lib
 from revive_jax.losses import reconstruction
-from revive_jax.training import sharding
+from revive_jax.training import accumulation, sharding
 from revive_jax.training import state as state_lib
 
 LIKELIHOODS = ('bernoulli', 'gaussian')
@@ -41,7 +41,7 @@ def train_step(
     state: state_lib.TrainState, images: jax.Array, *, model: nn.Module,
     tx: optax.GradientTransformation, seed: int, likelihood: str, sigma: float,
     beta: float, beta_warmup: int, beta_period: int, free_bits: float,
-    ema_decay: float,
+    ema_decay: float, parts: int = 1,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step on images [B, ...] uint8, seen as [0, 1].
 
@@ -63,6 +63,7 @@ def train_step(
     beta_period: steps; 0: once.
     free_bits: nats per channel of the latent that cost nothing.
     ema_decay: of the params.
+    parts: of the batch, one after the other.
   """
   x = images.astype(jnp.float32) / 255
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
@@ -70,14 +71,16 @@ def train_step(
   weight = latent_lib.beta_schedule(
       state.step, beta=beta, warmup=beta_warmup, period=beta_period)
 
-  def loss_of(params):
+  def loss_of(params, batch):
+    x, noise = batch
     coded = model.apply({'params': params}, x, noise)
     terms = {
         'likelihood': _nll(coded.output, x, likelihood, sigma).mean(),
         'kl': latent_lib.kl(*coded.latent, free_bits=free_bits).mean()}
-    return terms['likelihood'] + weight * terms['kl'], terms
+    return terms['likelihood'] + weight * terms['kl'], ((), terms)
 
-  (loss, terms), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+  (loss, (_, terms)), grads = accumulation.value_and_grad(
+      loss_of, state.params, (x, noise), parts=parts)
   updates, opt_state = tx.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
   ema = state_lib.averaged(
@@ -94,9 +97,9 @@ def _nll(output, x, likelihood, sigma):
   return reconstruction.normal_nll(output, x, sigma=sigma)
 
 
-def compile_step(mesh: jax.sharding.Mesh, **static: Any):
-  """Jits train_step: images shared out along `data`, the rest everywhere."""
-  return sharding.compile_step(train_step, mesh, **static)
+def compile_step(layout: sharding.Layout, **static: Any):
+  """Jits train_step for devices as the layout says."""
+  return sharding.compile_step(train_step, layout, **static)
 
 
 def pixels(output: jax.Array, *, likelihood: str) -> jax.Array:

@@ -25,7 +25,7 @@ _CONFIGS = {'fills': fills, 'gan': gan, 'vae': vae}
 
 def _config(name, **values):
   c = _CONFIGS[name].get_config('tiny')
-  c.data.root, c.devices, c.checkpoint_every = problem.videos(), 1, 1
+  c.data.root, c.mesh.data, c.checkpoint_every = problem.videos(), 1, 1
   if name != 'vae':
     c.damage.mix = 'short'
   # A schedule that does not depend on the number of steps.
@@ -131,7 +131,7 @@ class ClipsTest(parameterized.TestCase):
       ('gan', {'gan.features': 0}, 'features=0'),
       ('gan', {'gan.loss': 'cross'}, 'gan.loss.*relativistic'),
       ('gan', {'data.num_frames': 2}, 'num_frames=2.*3 frames at once'),
-      ('gan', {'batch_size': 3, 'devices': 2}, 'not a multiple'))
+      ('gan', {'batch_size': 3, 'mesh.data': 2}, 'not a multiple'))
   def test_refuses(self, name, values, words):
     with self.assertRaisesRegex(types.BadInput, words):
       train.train(_config(name, **values), self._folder())

@@ -23,7 +23,7 @@ _PICTURES = {'gan': {'samples'}, 'vae': {'samples', 'reconstructions', 'walk'}}
 
 def _config(name, **values):
   c = _CONFIGS[name].get_config('tiny')
-  c.batch_size, c.devices = 16, 1
+  c.batch_size, c.mesh.data = 16, 1
   c.update_from_flattened_dict(values)
   return c
 

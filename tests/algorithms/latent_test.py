@@ -26,7 +26,7 @@ setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 def _config(**values):
   c = vae_restorer.get_config('tiny')
   c.data.root = c.data.old = problem.videos()
-  c.damage.mix, c.devices, c.checkpoint_every = 'short', 1, 1
+  c.damage.mix, c.mesh.data, c.checkpoint_every = 'short', 1, 1
   # A schedule that does not depend on the number of steps.
   c.optimizer.update(shape='constant', warmup=1000, peak=1.0)
   c.update_from_flattened_dict(values)
@@ -108,7 +108,7 @@ class LatentTest(parameterized.TestCase):
       ({'damage.mix': 'acid'}, 'mix.*film'),
       ({'optimizer.shape': 'zigzag'}, 'shape'),
       ({'init_from': 'restorer'}, 'weights of a restorer'),
-      ({'batch_size': 3, 'devices': 2}, 'not a multiple'))
+      ({'batch_size': 3, 'mesh.data': 2}, 'not a multiple'))
   def test_refuses(self, values, words):
     # What is refused comes before what takes long.
     self.enter_context(mock.patch.object(

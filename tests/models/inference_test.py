@@ -70,8 +70,8 @@ class RestoreFramesTest(absltest.TestCase):
 
   def test_shared_out_along_the_batch(self):
     frames = _frames(4, 2, 16, 16)
-    mesh = sharding.make_mesh(4)
-    shared, _ = _restore(sharding.put_batch({'x': frames}, mesh)['x'])
+    layout = sharding.make_layout(4)
+    shared, _ = _restore(sharding.put_batch({'x': frames}, layout)['x'])
     alone, _ = _restore(frames)
     self.assertLen(shared.output.sharding.device_set, 4)
     self.assertFalse(shared.output.sharding.is_fully_replicated)

@@ -319,17 +319,18 @@ class NoiseTest(absltest.TestCase):
   def test_noise_is_of_the_clip_and_drawn(self):
     model = _MODEL.clone(noise=2)
     hidden = jnp.zeros((2, 3, 8, 8, 4))
-    noise = lambda **rngs: np.asarray(
-        model.apply({}, hidden, method='_noise', **rngs))
+    noise = lambda given=None: np.asarray(
+        model.apply({}, hidden, given, method='_noise'))
     fixed = noise()
     self.assertEqual(fixed.shape, (2, 3, 8, 8, 2))
     np.testing.assert_array_equal(fixed, noise())
     np.testing.assert_array_equal(fixed[:, 0], fixed[:, 2])
     self.assertTrue((fixed[0] != fixed[1]).any())
-    drawn = [noise(rngs={'noise': jax.random.key(i)}) for i in (1, 2, 1)]
-    self.assertTrue((drawn[0] != drawn[1]).any())
-    np.testing.assert_array_equal(drawn[0], drawn[2])
-    self.assertIsNone(_MODEL.apply({}, hidden, method='_noise'))
+    shape = model.noise_shape((2, 3, 16, 16, 3))
+    given = jax.random.normal(jax.random.key(1), shape)
+    np.testing.assert_array_equal(
+        noise(given), np.repeat(np.asarray(given)[:, None], 3, 1))
+    self.assertIsNone(_MODEL.apply({}, hidden, None, method='_noise'))
 
 
 if __name__ == '__main__':

@@ -4,12 +4,13 @@ import functools
 from types import SimpleNamespace
 from unittest import mock
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from scipy import stats
 
 from revive_jax.models import fills as fills_lib
@@ -17,6 +18,7 @@ from revive_jax.models import vae
 from revive_jax.training import batch as batch_lib
 from revive_jax.training import fills, sharding
 from tests import compiling
+from tests.training import layouts
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
@@ -46,11 +48,31 @@ def _damage(rng, clean, *, draw, textures):
       cuts=jnp.zeros(clean.shape[:2], bool), use_future=jnp.ones(len(clean)))
 
 
-@functools.cache
-def _step(devices=1):
+def _uneven(rng, clean, *, draw, textures):
+  """Of one frame of one clip, more is black."""
+  batch = _damage(rng, clean, draw=draw, textures=textures)
+  damage = batch.damage.at[0, 1, 16:28, 4:28].set(1)
+  return batch.replace(
+      damage=damage, mask=damage, damaged=batch.target * (1 - damage))
+
+
+def _compile(layout, parts=1):
   return fills.compile_step(
-      sharding.make_mesh(devices), restorer=_Grey(), model=_MODEL, tx=_TX,
-      seed=0, draw=None, sigma=0.1, beta=1.0, beta_warmup=20, ema_decay=0.99)
+      layout, restorer=_Grey(), model=_MODEL, tx=_TX, seed=0, draw=None,
+      sigma=0.1, beta=1.0, beta_warmup=20, ema_decay=0.99, parts=parts)
+
+
+@functools.cache
+def _step():
+  return _compile(sharding.make_layout(1))
+
+
+@functools.cache
+def _after(**layout):
+  return layouts.steps(
+      _compile, fills.init_state(jax.random.key(0), model=_MODEL, tx=_TX),
+      [_clean(i) for i in range(2)],
+      constants=({'restorer': {}, 'textures': None},), **layout)
 
 
 def _clean(seed):
@@ -61,7 +83,7 @@ def _clean(seed):
   return clean
 
 
-class FillsTest(absltest.TestCase):
+class FillsTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()
@@ -104,18 +126,18 @@ class FillsTest(absltest.TestCase):
     self.assertLess(means.min(), 0.35)
     self.assertGreater(means.max(), 0.65)
 
-  def test_one_device_equals_four(self):
-    one, four = self._state(), self._state()
-    for i in range(2):
-      one, a = _step(1)(one, _clean(i), self.fixed)
-      four, b = _step(4)(four, _clean(i), self.fixed)
-    for name, value in a.items():
-      np.testing.assert_allclose(
-          value, b[name], rtol=1e-3, atol=1e-5, err_msg=name)
-    apart = np.concatenate([np.abs(x - y).ravel() for x, y in zip(
-        *(jax.tree.leaves(jax.device_get(s.params)) for s in (one, four)),
-        strict=True)])
-    self.assertLess(np.quantile(apart, 0.95), 1e-4)
+  def test_the_most_mixed_layout_does_the_same(self):
+    self._same('all of it')
+
+  @parameterized.parameters(*list(layouts.LAYOUTS)[:-1])
+  @pytest.mark.slow
+  def test_every_layout_does_the_same(self, name):
+    self._same(name)
+
+  def _same(self, name):
+    with mock.patch.object(batch_lib, 'damage', _uneven):
+      layouts.assert_same(self, name, _after(**layouts.PLAIN),
+                          _after(**layouts.LAYOUTS[name]))
 
 
 if __name__ == '__main__':

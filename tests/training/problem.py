@@ -55,7 +55,7 @@ def make_config(**values):
   c = config.get_config('tiny')
   c.data.root = videos()
   c.damage.mix = 'short'
-  c.devices = 1
+  c.mesh.data = 1
   c.optimizer.peak = 0.02
   c.update(values)
   return c
@@ -64,11 +64,16 @@ def make_config(**values):
 _make_trainer = restorer.make_trainer
 
 
+def make_trainer(c, layout):
+  """(init, step) of a config, whatever tests have put in its place."""
+  return _make_trainer(c, layout, restorer.make_model(c))
+
+
 @functools.cache
 def trainer(devices=1):
   """(init, step) of the config on so many devices."""
-  c = make_config(num_steps=100, devices=devices)
-  return _make_trainer(c, sharding.make_mesh(devices), restorer.make_model(c))
+  c = make_config(num_steps=100)
+  return make_trainer(c, sharding.make_layout(devices))
 
 
 @functools.cache
@@ -78,21 +83,21 @@ def first_params():
 
 
 @functools.cache
-def clean() -> np.ndarray:
-  """A batch of clean clips [8, 3, 32, 32, 3], uint8."""
+def clean(size=32) -> np.ndarray:
+  """A batch of clean clips [8, 3, size, size, 3], uint8."""
   return np.stack([
-      np.round(255 * clips.panning(3, 32, 32, speed=1.5, seed=seed))
+      np.round(255 * clips.panning(3, size, size, speed=1.5, seed=seed))
       for seed in range(8)]).astype(np.uint8)
 
 
 @contextlib.contextmanager
 def shared_step(before_step: Callable = lambda state: state):
   """Lets train.train use the shared step; each state goes through a hook."""
-  def make_trainer(c, mesh, model):
+  def make_trainer(c, layout, model):
     del model
     for key in _SHARED:
       assert c[key] == make_config()[key], f'The shared step has another {key}.'
-    init, step = trainer(mesh.size)
+    init, step = trainer(layout.mesh.size)
     return init, lambda state, *inputs: step(before_step(state), *inputs)
 
   with mock.patch.object(restorer, 'make_trainer', make_trainer):

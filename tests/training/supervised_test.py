@@ -2,17 +2,18 @@
 
 import functools
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from revive_jax.models import estimate, restorer
 from revive_jax.training import batch as batch_lib
 from revive_jax.training import sharding, supervised
 from tests import compiling
-from tests.training import problem
+from tests.training import layouts, problem
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
@@ -126,24 +127,37 @@ def _means(state):
   return tuple(inner[k].inner_state[0].mu for k in ('muon', 'adam'))
 
 
-class StepTest(absltest.TestCase):
+def _compile(layout, parts):
+  c = problem.make_config(num_steps=100, accumulate=parts)
+  return problem.make_trainer(c, layout)[1]
+
+
+@functools.cache
+def _after(**layout):
+  init, _ = problem.trainer()
+  first = init(jax.random.key(0), params=problem.first_params())
+  return layouts.steps(
+      _compile, first, [problem.clean(64)] * 2, constants=(None,), **layout)
+
+
+class StepTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()
     self.enter_context(problem.mixes())
 
-  def _state(self, devices=1):
-    init, _ = problem.trainer(devices)
+  def _state(self):
+    init, _ = problem.trainer()
     # From outside, as weights are; each test's own, since a step takes it.
-    return jax.jit(lambda p: init(jax.random.key(0), params=p),
-                   out_shardings=sharding.replicated(
-                       sharding.make_mesh(devices)))(problem.first_params())
+    return sharding.make_state(
+        lambda p: init(jax.random.key(0), params=p), sharding.make_layout(1),
+        problem.first_params())
 
-  def _steps(self, count, devices=1):
-    _, step = problem.trainer(devices)
+  def _steps(self, count):
+    _, step = problem.trainer()
     clips = sharding.put_batch(
-        {'clean': problem.clean()}, sharding.make_mesh(devices))['clean']
-    state, all_metrics, states = self._state(devices), [], []
+        {'clean': problem.clean()}, sharding.make_layout(1))['clean']
+    state, all_metrics, states = self._state(), [], []
     for _ in range(count):
       state, metrics = step(state, clips, None)
       all_metrics.append(jax.device_get(metrics))
@@ -201,21 +215,28 @@ class StepTest(absltest.TestCase):
     for path, mean in flat:
       self.assertGreater(np.abs(mean).max(), 0, jax.tree_util.keystr(path))
 
-  def test_one_device_equals_four(self):
-    (one, one_later), metrics = self._steps(2)
-    (four, four_later), other = self._steps(2, devices=4)
-    for a, b in zip(metrics, other, strict=True):
-      chex.assert_trees_all_close(a, b, rtol=2e-3)
+  def test_the_most_mixed_layout_does_the_same(self):
+    self._same('all of it')
+
+  @parameterized.parameters(*list(layouts.LAYOUTS)[:-1])
+  @pytest.mark.slow
+  def test_every_layout_does_the_same(self, name):
+    self._same(name)
+
+  def _same(self, name):
+    plain, other = _after(**layouts.PLAIN), _after(**layouts.LAYOUTS[name])
+    for key, value in plain[1].items():
+      np.testing.assert_allclose(value, other[1][key], rtol=2e-3, err_msg=key)
     # The means are the gradients: rounding is not blown up there as in the
     # steps, which divide by their own size.
-    for a, b in ((one, four), (one_later, four_later)):
-      a, b = _means(a), _means(b)
-      largest = max(np.abs(x).max() for x in jax.tree.leaves(a))
-      chex.assert_trees_all_close(a, b, atol=1e-4 * largest)
+    a, b = _means(plain[0]), _means(other[0])
+    largest = max(np.abs(x).max() for x in jax.tree.leaves(a))
+    chex.assert_trees_all_close(a, b, atol=1e-4 * largest)
     rate = problem.make_config().optimizer.peak
     far = jax.tree.map(lambda a, b: np.mean(np.abs(a - b) > 0.05 * rate),
-                       one_later.params, four_later.params)
+                       plain[0].params, other[0].params)
     self.assertLess(max(jax.tree.leaves(far)), 0.05)
+    self.assertEqual(other[2] > 0, 'fsdp' in layouts.LAYOUTS[name])
 
   def test_loss_falls(self):
     _, metrics = self._steps(30)
@@ -224,9 +245,9 @@ class StepTest(absltest.TestCase):
     self.assertLess(loss[-10:].mean(), 0.75 * loss[:10].mean())
 
   def test_a_batch_that_cannot_be_shared_is_refused(self):
-    _, step = problem.trainer(4)
     with self.assertRaises(ValueError):
-      step(self._state(4), problem.clean()[:6], None)
+      sharding.put_batch(
+          {'clean': problem.clean()[:6]}, sharding.make_layout(4))
 
 
 if __name__ == '__main__':

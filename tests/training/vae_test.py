@@ -11,17 +11,31 @@ from scipy import stats
 
 from revive_jax.models import dense
 from revive_jax.training import sharding, vae
+from tests import compiling
+from tests.training import layouts
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _MODEL = dense.Vae(hidden=(8,), shape=(4, 4, 1), latent=3)
 _LOSSES = dict(sigma=0.3, beta=0.5, beta_warmup=0, beta_period=0,
                free_bits=0.0)
 
 
-@functools.cache
-def _step(devices=1, likelihood='bernoulli'):
+def _compile(layout, parts=1, likelihood='bernoulli'):
   return vae.compile_step(
-      sharding.make_mesh(devices), model=_MODEL, tx=optax.adam(1e-2), seed=0,
-      likelihood=likelihood, ema_decay=0.999, **_LOSSES)
+      layout, model=_MODEL, tx=optax.adam(1e-2), seed=0, likelihood=likelihood,
+      ema_decay=0.999, parts=parts, **_LOSSES)
+
+
+@functools.cache
+def _step(likelihood='bernoulli'):
+  return _compile(sharding.make_layout(1), likelihood=likelihood)
+
+
+@functools.cache
+def _after(**layout):
+  return layouts.steps(
+      _compile, _state(), [_images(i) for i in range(2)], **layout)
 
 
 def _state():
@@ -54,7 +68,7 @@ class VaeTest(parameterized.TestCase):
     gaussian = -stats.norm(output, 0.3).logpdf(x).sum((1, 2, 3))
     for likelihood, expected in (('bernoulli', bernoulli.mean()),
                                  ('gaussian', gaussian.mean())):
-      _, metrics = _step(1, likelihood)(at_one(), _images())
+      _, metrics = _step(likelihood)(at_one(), _images())
       np.testing.assert_allclose(metrics['likelihood'], expected, rtol=1e-4)
       np.testing.assert_allclose(metrics['kl'], kl, rtol=1e-3)
       np.testing.assert_allclose(
@@ -69,13 +83,10 @@ class VaeTest(parameterized.TestCase):
       losses.append(float(metrics['loss']))
     self.assertLess(losses[-1], 0.7 * losses[0])
 
-  def test_one_device_equals_four(self):
-    one, four = _state(), _state()
-    for i in range(2):
-      one, a = _step(1)(one, _images(i))
-      four, b = _step(4)(four, _images(i))
-    for name, value in a.items():
-      np.testing.assert_allclose(value, b[name], rtol=1e-4, err_msg=name)
+  @parameterized.parameters(*layouts.LAYOUTS)
+  def test_every_layout_does_the_same(self, name):
+    layouts.assert_same(self, name, _after(**layouts.PLAIN),
+                        _after(**layouts.LAYOUTS[name]))
 
   def test_show(self):
     model = dense.Vae(hidden=(8,), shape=(4, 4, 1), latent=3)

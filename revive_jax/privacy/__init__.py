@@ -1,0 +1,1 @@
+"""Privacy: what must not be learnt of the clips that a network has seen."""
