@@ -5,14 +5,21 @@ from revive_jax.configs import restorer
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
-  """Returns the settings of a training. size: 'base', or 'tiny', for tests."""
-  tiny = {'base': False, 'tiny': True}[size]
+  """Returns the settings of a training.
+
+  Args:
+    size: 'base'; 'large', for several GPUs: give the weights of a run of
+      restorer:large with --config.init_from, none ship; or 'tiny', for tests.
+  """
+  large, tiny = {'base': (False, False), 'large': (True, False),
+                 'tiny': (False, True)}[size]
   c = restorer.get_config(size)
   c.algorithm = 'gan'
   c.num_steps = 4 if tiny else 5000
-  c.init_from = '' if tiny else 'restorer'  # Supervised weights.
+  # Supervised weights; '': random numbers.
+  c.init_from = '' if tiny or large else 'restorer'
   # The restorer is nearly done: it is to move less than at first.
-  c.optimizer.peak = 0.003
+  c.optimizer.peak = 0.0015 if large else 0.003
 
   c.model.settings.noise = 2 if tiny else 8  # Texture is made of it.
 
@@ -30,7 +37,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       lecam=0.1,
       start=0 if tiny else 200,  # The step at which these weights begin to
       warmup=1 if tiny else 300,  # rise, and in how many steps.
-      features=8 if tiny else 24,  # Channels of the discriminators.
-      rate=2e-3,
+      features=8 if tiny else 64 if large else 24,  # Of the discriminators.
+      rate=1e-3 if large else 2e-3,
       clip_norm=1.0)
   return c

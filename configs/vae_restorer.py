@@ -5,29 +5,37 @@ from revive_jax.configs import restorer
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
-  """Returns the settings of a training. size: 'base', or 'tiny', for tests."""
-  tiny = {'base': False, 'tiny': True}[size]
+  """Returns the settings of a training.
+
+  Args:
+    size: 'base'; 'large', of 43 million parameters, for several GPUs; or
+      'tiny', for tests.
+  """
+  large, tiny = {'base': (False, False), 'large': (True, False),
+                 'tiny': (False, True)}[size]
   like = restorer.get_config(size)
   c = ml_collections.ConfigDict()
   c.mode = 'train'
   c.algorithm = 'latent'
   c.seed = 0
   c.num_steps = 4 if tiny else 50_000
-  c.batch_size = 8  # Over all devices.
+  c.batch_size = 32 if large else 8  # Over all devices.
   c.log_every = 1 if tiny else 20
   c.checkpoint_every = 2 if tiny else 500
   c.init_from = ''  # Weights to go on from.
 
   c.model = dict(name='latent_restorer', dtype='')
+  features, latent, mapping_features, num_blocks = {
+      'base': ((32, 64, 96), 16, 96, 6), 'large': ((64, 128, 256), 32, 384, 12),
+      'tiny': ((4, 4, 4), 2, 4, 1)}[size]
   c.model.settings = dict(
-      features=(4, 4, 4) if tiny else (32, 64, 96), latent=2 if tiny else 16,
-      temporal=False,  # Each frame alone.
-      mapping_features=4 if tiny else 96, num_blocks=1 if tiny else 6)
+      features=features, latent=latent, temporal=False,  # Each frame alone.
+      mapping_features=mapping_features, num_blocks=num_blocks)
 
   c.data = like.data
   # A place of the latents is 8 px: larger pictures than the restorer's, and
   # fewer frames, so that there is something to borrow from.
-  c.data.update(num_frames=2, size=32 if tiny else 128)
+  c.data.update(num_frames=2, size=32 if tiny else 256 if large else 128)
   # Folder of real film, videos or prepared records, never the clips of root.
   # '': the autoencoder of damaged clips sees synthetic damage alone, and there
   # is no discriminator: nothing brings the latents of real film near to those
@@ -47,18 +55,19 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       loss='least_squares',  # Or another of losses/adversarial.py.
       weight=0.05,  # What the encoder pays, in nats per pixel.
       warmup=1 if tiny else 2000,  # Steps in which that rises from 0.
-      features=4 if tiny else 32,  # Channels of the discriminator.
-      rate=2e-4,
+      features=4 if tiny else 64 if large else 32,  # Of the discriminator.
+      rate=1e-4 if large else 2e-4,
       clip_norm=1.0)
   # Each autoencoder and the mapping are clipped for themselves.
   c.optimizer = dict(
-      peak=1e-3, warmup=1 if tiny else 100, shape='cosine', final_decay=0.4,
+      peak=3e-4 if large else 1e-3, warmup=1 if tiny else 500 if large else 100,
+      shape='cosine', final_decay=0.4,
       b1=0.9, b2=0.99, weight_decay=1e-4, clip_norm=10.0)
   c.ema_decay = 0.999
 
   # Devices along each axis (0: all that there are): clips of a batch, and rows
   # of a frame. fsdp: parameters and what goes with them are shared out, too.
-  c.mesh = dict(data=0, model=1, fsdp=False)
+  c.mesh = dict(data=0, model=1, fsdp=large)
   c.accumulate = 1  # Parts of a batch, one after the other.
   c.max_skipped = 0  # Steps that may be left out as not finite.
   return c

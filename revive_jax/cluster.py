@@ -9,10 +9,10 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 
-from absl import logging
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
@@ -24,6 +24,7 @@ HEARTBEAT_SECONDS = 30
 # So long the processes wait for each other at the start.
 START_SECONDS = int(os.environ.get('REVIVE_JAX_START_SECONDS', '300'))
 _PORT = 8476
+_BROKEN = ('Gloo', 'NCCL', 'UNAVAILABLE', 'coordination service')
 _JOBSET = ('JOBSET_NAME', 'JOBSET_JOB', 'JOBSET_PROCESSES',
            'JOB_COMPLETION_INDEX')
 
@@ -51,6 +52,7 @@ def start(spec: str) -> None:
     jax.distributed.initialize(
         address, count, index, initialization_timeout=START_SECONDS,
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        shutdown_timeout_seconds=2 * HEARTBEAT_SECONDS,
         **_detection(address, os.environ))
   except (RuntimeError, ValueError) as error:
     raise types.BadInput(
@@ -132,6 +134,15 @@ def agreed(value: bool) -> bool:
   return bool(multihost_utils.broadcast_one_to_all(np.asarray(value)))
 
 
+def shared(number: int) -> int:
+  """The first process's number of 64 bits, for all of them."""
+  if jax.process_count() == 1:
+    return number
+  halves = np.array([number >> 32, number % 2**32], np.uint32)
+  high, low = multihost_utils.broadcast_one_to_all(halves)
+  return (int(high) << 32) + int(low)
+
+
 @contextlib.contextmanager
 def preemption() -> Iterator[Callable[[int], bool]]:
   """Yields a function of the step: whether to save and stop, after SIGTERM.
@@ -154,17 +165,24 @@ def preemption() -> Iterator[Callable[[int], bool]]:
 
 
 @contextlib.contextmanager
-def naming_the_dead() -> Iterator[None]:
-  """Says which process is gone when one dies, and ends this one.
+def watched() -> Iterator[None]:
+  """Ends this process in one sentence when another one is gone.
 
-  A collective fails as soon as its connection breaks, with words about
-  sockets; who is gone is known once no heartbeat came for HEARTBEAT_SECONDS.
+  A collective fails as soon as its connection breaks, in words about sockets.
+  Which process is gone the runtime says, once HEARTBEAT_SECONDS went by without
+  a sign of it ("Task 1 heartbeat timeout"), and ends what is still there.
   """
   try:
     yield
-  except Exception as error:
-    if jax.process_count() == 1 or isinstance(error, types.BadInput):
+  except (RuntimeError, ValueError) as error:
+    if jax.process_count() == 1 or not any(
+        word in str(error) for word in _BROKEN):
       raise
-    logging.error('Process %d: %s', jax.process_index(),
-                  ' '.join(str(error).split())[:300])
-    raise
+    sys.stderr.write(
+        f'revive_jax: process {jax.process_index()} of {jax.process_count()} '
+        f'cannot go on ({" ".join(str(error).split())[:200]}). If another one '
+        'died, a line "Task ... heartbeat timeout" names it, at most '
+        f'{HEARTBEAT_SECONDS} s from now. Start all of them again: the run '
+        'goes on from its last checkpoint.\n')
+    sys.exit(1)
+  agreed(True)  # None leaves while another one is still writing.

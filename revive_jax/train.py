@@ -48,11 +48,13 @@ def train(
       finite; says at which step, and where.
   """
   check_settings(c)
-  if not cluster.is_first():
-    return _train(c, pathlib.Path(workdir), profile)
-  with workdir_lib.opened(workdir) as folder:
-    _compare(c, folder / 'config.json')
-    workdir_lib.write_json(folder / 'config.json', c.to_dict())
+  with contextlib.ExitStack() as stack:
+    folder = pathlib.Path(workdir)
+    if cluster.is_first():
+      stack.enter_context(workdir_lib.opened(folder))
+      _compare(c, folder / 'config.json')
+      workdir_lib.write_json(folder / 'config.json', c.to_dict())
+    stack.enter_context(cluster.watched())
     return _train(c, folder, profile)
 
 
@@ -60,7 +62,7 @@ def _compare(c, path) -> None:
   """Says which settings a run goes on with that it did not begin with.
 
   Raises:
-    types.BadInput: the run is of another algorithm.
+    types.BadInput: the run is of another algorithm, or its privacy would be.
   """
   try:
     before = dict(json.loads(path.read_text()))
@@ -77,6 +79,12 @@ def _compare(c, path) -> None:
   now = flat(json.loads(json.dumps(c.to_dict())))
   changed = [k for k, v in flat(before).items()
              if k in now and now[k] != v and k not in _FREE]
+  if 'dp' in c and c.dp.clip_norm and (lost := [
+      k for k in changed if k.startswith(('dp.', 'data.', 'batch_size'))]):
+    raise types.BadInput(
+        f'{path.parent}: a private run goes on with what it began with, or its '
+        f'account would be wrong; changed are {", ".join(sorted(lost))}. Set '
+        'them back, or choose another --workdir.')
   if changed:
     logging.warning('This run began with other settings: %s.', ', '.join(
         f'{k}={now[k]!r}' for k in sorted(changed)))
@@ -182,8 +190,9 @@ class _Loop:
   def run(self, state, skipped) -> state_lib.TrainState:
     """Steps until the last one, or until told to stop."""
     metrics, start = None, int(state.step)
-    data = iter(self.parts.data(start=start))
-    for step in range(start + 1, self.c.num_steps + 1):
+    data = iter(self.parts.data(state))
+    last = self.last_step()
+    for step in range(start + 1, last + 1):
       self.profiled(step - start)
       batch = sharding.put_batch(next(data), self.layout)
       state, new = self.parts.step(state, batch)
@@ -192,8 +201,7 @@ class _Loop:
       self.saved.wait()
       skipped += self.look(step - 1, metrics, skipped)
       metrics, stopping = new, self.preempted(step)
-      if (stopping or step % self.c.checkpoint_every == 0
-          or step == self.c.num_steps):
+      if stopping or step == last or step % self.c.checkpoint_every == 0:
         skipped += self.look(step, metrics, skipped)
         metrics = None
         self.save(state, step, skipped)
@@ -204,10 +212,26 @@ class _Loop:
     self.complete_weights(state)
     return state
 
+  def last_step(self) -> int:
+    """The last one that is asked for, and that a private training may do."""
+    wanted = self.c.num_steps
+    if self.parts.account is None or self.parts.account.last_step >= wanted:
+      return wanted
+    last = self.parts.account.last_step
+    logging.warning(
+        'Privacy: %d of %d steps spend the budget (epsilon %.4g); the run ends '
+        'there.', last, wanted, self.c.dp.epsilon)
+    return last
+
+  def spent(self, step) -> dict[str, float]:
+    """Epsilon after so many steps, of private training."""
+    account = self.parts.account
+    return {'epsilon': account.epsilon(step)} if account else {}
+
   def save(self, state, step, skipped) -> None:
     """Checkpoint, pictures and weights of a step."""
-    self.saved.save(
-        step, state, {'before': self.before, 'skipped': skipped}, force=True)
+    notes = {'before': self.before, 'skipped': skipped} | self.spent(step)
+    self.saved.save(step, state, notes, force=True)
     ema = sharding.gather(state.ema, self.layout)
     self.write_pictures(state, ema, step)
     self.write_weights(ema, step)
@@ -222,7 +246,7 @@ class _Loop:
       self.skip(step, culprits, skipped + 1)
     if self.writer is not None and (
         step % self.c.log_every == 0 or step == self.c.num_steps):
-      self.writer.write(step, values)
+      self.writer.write(step, values | self.spent(step))
       if text := self.parts.warn(values):
         logging.log_every_n_seconds(logging.WARNING, text, 300)
     return bool(culprits)
@@ -261,10 +285,12 @@ class _Loop:
     if not cluster.is_first():
       return
     c, name, settings = self.c, self.parts.name, self.parts.settings
+    card = (f'# {name}\n\n{self.before + step} steps, {settings}, trained by '
+            f'`{c.algorithm}` from {c.init_from or "random numbers"}.\n'
+            'Settings of the run: config.json of its workdir.\n')
+    if account := self.parts.account:
+      card += f'\n{account.statement(step)}\n'
     weights_lib.save_weights(
         self.folder / 'weights', jax.tree.map(np.asarray, ema),
-        model=name, settings=settings, steps=self.before + step,
-        **self.parts.notes,
-        card=f'# {name}\n\n{self.before + step} steps, {settings}, '
-        f'trained by `{c.algorithm}` from {c.init_from or "random numbers"}.\n'
-        'Settings of the run: config.json of its workdir.\n')
+        model=name, settings=settings, steps=self.before + step, card=card,
+        **self.parts.notes, **self.spent(step))

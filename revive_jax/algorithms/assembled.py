@@ -12,12 +12,28 @@ Metrics = dict[str, Any]
 # Batches of this host's share, of grain, from the one after `start` steps on:
 # data(start=0). They depend on seed and step alone, not on how many hosts.
 Data = Callable[..., Iterable[dict[str, np.ndarray]]]
+# The batches that come after a state.
+Batches = Callable[
+    [state_lib.TrainState], Iterable[dict[str, np.ndarray]]]
+
+
+class Account(NamedTuple):
+  """What a private training has given away, by the steps done."""
+
+  epsilon: Callable[[int], float]
+  statement: Callable[[int], str]  # For the model card.
+  last_step: int  # The budget does not allow more.
+
+
+def after(data: Data) -> Batches:
+  """The batches that come after a state, whose step is the place in data."""
+  return lambda state: data(start=int(state.step))
 
 
 class Assembled(NamedTuple):
   """An algorithm with its data and networks, ready to run."""
 
-  data: Data
+  data: Batches
   # (rng, params=None) to the first state; params: of what ships, to go on from.
   init: Callable[..., state_lib.TrainState]
   # Jitted; its batch lies on the mesh.
@@ -32,3 +48,4 @@ class Assembled(NamedTuple):
   notes: Mapping[str, Any] = types.MappingProxyType({})  # For config.json.
   # What there is to say of metrics that are logged, a sentence or nothing.
   warn: Callable[[Metrics], str] = lambda metrics: ''
+  account: Account | None = None  # Of private training.

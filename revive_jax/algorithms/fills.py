@@ -53,7 +53,7 @@ def assemble(
       seed=c.seed, draw=restorer.make_draw(c), ema_decay=c.ema_decay,
       **c.losses.to_dict())
   return assembled.Assembled(
-      data=data,
+      data=assembled.after(data),
       init=functools.partial(fills.init_state, model=model, tx=tx),
       step=lambda state, batch: step(state, batch['clean'], fixed),
       name=c.model.name, settings=settings,

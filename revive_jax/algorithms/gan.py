@@ -6,10 +6,10 @@ import jax
 import ml_collections
 
 from revive_jax import types
-from revive_jax.algorithms import assembled, restorer, shown
+from revive_jax.algorithms import assembled, privately, restorer, shown
 from revive_jax.losses import adversarial
 from revive_jax.models import discriminator, perceptual
-from revive_jax.training import gan, optimizer, sharding
+from revive_jax.training import gan, optimizer, private, sharding
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -35,31 +35,47 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.data.num_frames={c.data.num_frames}: the discriminator of '
         'clips looks at 3 frames at once; give it as many.')
+  if privately.is_wanted(c) and g.lecam:
+    raise types.BadInput(
+        '--config.gan.lecam keeps verdicts on real clips in mind, which is not '
+        'private; set --config.gan.lecam=0.')
 
 
 def assemble(
     c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
   """Data, networks and step of c."""
-  data = restorer.make_data(c)
+  training = privately.prepare(c, layout) if privately.is_wanted(c) else None
+  data = None if training else restorer.make_data(c)
   textures = restorer.make_textures(c, sharding.replicated(layout))
   model = restorer.make_model(c)
   static = dict(
       model=model, judges=_judges(c, model.dtype),
       tx={'generator': restorer.make_optimizer(c),
           'discriminators': _optimizer(c)})
-  g = c.gan
-  step = gan.compile_step(
-      layout, parts=c.accumulate,
-      **static, seed=c.seed, draw=restorer.make_draw(c),
-      rules=gan.Rules(
-          game=adversarial.GAMES[g.loss],
-          adversarial={'frame': g.frame, 'clip': g.clip},
-          **{key: g[key] for key in ('feature_matching', 'perceptual',
-                                     'warping', 'lecam', 'start', 'warmup')}),
-      features=perceptual.load(g.features_of) if g.perceptual else None,
-      weights=c.losses.to_dict(), damage_weight=c.damage_weight,
-      epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
+  common = dict(
+      **static, seed=c.seed, draw=restorer.make_draw(c), rules=_rules(c),
+      features=perceptual.load(c.gan.features_of) if c.gan.perceptual else None,
+      ema_decay=c.ema_decay, **restorer.make_costs(c))
+  init = functools.partial(gan.init_state, **static)
+  if training:
+    compiled = private.compile_step(
+        layout, private.gan_step, noise=training.noise, **common)
+    init = private.with_secret(init, training.secret)
+    step = lambda state, batch: compiled(state, batch, textures)
+  else:
+    compiled = gan.compile_step(layout, parts=c.accumulate, **common)
+    step = lambda state, batch: compiled(state, batch['clean'], textures)
+  return assembled.Assembled(
+      data=training.data if training else assembled.after(data), init=init,
+      step=step, name=c.model.name, settings=c.model.settings.to_dict(),
+      complete=functools.partial(gan.completed, model=model),
+      pictures=None if training else _pictures(c, model, textures),
+      warn=gan.won, account=training.account if training else None)
+
+
+def _pictures(c, model, textures):
+  """What the restorer makes of clips of the run, by state."""
   clean = shown.clips(c)
   batch = shown.damaged(c, clean, textures)
   restore = jax.jit(lambda params: model.apply(
@@ -73,12 +89,16 @@ def assemble(
             ('damaged', batch.damaged), ('restored', restore(state.ema)),
             ('clean', batch.target))})}
 
-  return assembled.Assembled(
-      data=data, init=functools.partial(gan.init_state, **static),
-      step=lambda state, batch: step(state, batch['clean'], textures),
-      name=c.model.name, settings=c.model.settings.to_dict(),
-      complete=functools.partial(gan.completed, model=model),
-      pictures=pictures, warn=gan.won)
+  return pictures
+
+
+def _rules(c):
+  g = c.gan
+  return gan.Rules(
+      game=adversarial.GAMES[g.loss],
+      adversarial={'frame': g.frame, 'clip': g.clip},
+      **{key: g[key] for key in ('feature_matching', 'perceptual', 'warping',
+                                 'lecam', 'start', 'warmup')})
 
 
 def _judges(c, dtype):

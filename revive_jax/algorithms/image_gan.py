@@ -50,6 +50,7 @@ def assemble(
     return {'samples': sheet.grid(np.asarray(made), 10)}
 
   return assembled.Assembled(
-      data=data, init=functools.partial(image_gan.init_state, **static),
+      data=assembled.after(data),
+      init=functools.partial(image_gan.init_state, **static),
       step=lambda state, batch: step(state, batch['image']),
       name=c.model.name, settings=settings, pictures=pictures)

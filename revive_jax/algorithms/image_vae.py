@@ -56,7 +56,7 @@ def assemble(
       vae.show, x=seen, rng=jax.random.key(c.seed), model=model,
       likelihood=c.likelihood)
   return assembled.Assembled(
-      data=data,
+      data=assembled.after(data),
       init=functools.partial(
           vae.init_state, model=model, tx=tx, shape=seen.shape[1:]),
       step=lambda state, batch: step(state, batch['image']),

@@ -88,7 +88,8 @@ def assemble(
           adversarial_warmup=c.gan.warmup, **c.losses.to_dict()),
       ema_decay=c.ema_decay)
   return assembled.Assembled(
-      data=data, init=functools.partial(latent.init_state, **static),
+      data=assembled.after(data),
+      init=functools.partial(latent.init_state, **static),
       step=lambda state, batch: step(state, batch, textures),
       name=c.model.name, settings=c.model.settings.to_dict(),
       pictures=_pictures(c, model, textures))

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import ml_collections
 
 from revive_jax import models, types
-from revive_jax.algorithms import assembled
+from revive_jax.algorithms import assembled, privately
 from revive_jax.data import mixture, pipeline
 from revive_jax.degradations import chain
 from revive_jax.degradations import textures as textures_lib
 from revive_jax.models import layers
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import optimizer, sharding, supervised
+from revive_jax.training import optimizer, private, sharding, supervised
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -25,6 +25,7 @@ def check(c: ml_collections.ConfigDict) -> None:
   one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
   one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
   check_damage(c)
+  privately.check(c)
 
 
 def check_damage(c: ml_collections.ConfigDict) -> None:
@@ -54,12 +55,38 @@ def assemble(
 ) -> assembled.Assembled:
   """Data, network and step of c."""
   # What the user may have to set right comes before what takes long.
-  data, textures = make_data(c), make_textures(c, sharding.replicated(layout))
+  if privately.is_wanted(c):
+    return _assemble_privately(c, layout)
+  data = make_data(c)
+  textures = make_textures(c, sharding.replicated(layout))
   init, step = make_trainer(c, layout, make_model(c))
   return assembled.Assembled(
-      data=data, init=init,
+      data=assembled.after(data), init=init,
       step=lambda state, batch: step(state, batch['clean'], textures),
       name=c.model.name, settings=c.model.settings.to_dict())
+
+
+def _assemble_privately(c, layout):
+  training = privately.prepare(c, layout)
+  textures = make_textures(c, sharding.replicated(layout))
+  model, tx = make_model(c), make_optimizer(c)
+  step = private.compile_step(
+      layout, private.train_step, model=model, tx=tx, seed=c.seed,
+      draw=make_draw(c), noise=training.noise, ema_decay=c.ema_decay,
+      **make_costs(c))
+  return assembled.Assembled(
+      data=training.data,
+      init=private.with_secret(functools.partial(
+          supervised.init_state, model=model, tx=tx), training.secret),
+      step=lambda state, batch: step(state, batch, textures),
+      name=c.model.name, settings=c.model.settings.to_dict(),
+      account=training.account)
+
+
+def make_costs(c: ml_collections.ConfigDict):
+  """What the restorer's own losses cost."""
+  return dict(weights=c.losses.to_dict(), damage_weight=c.damage_weight,
+              epsilon=c.charbonnier_epsilon)
 
 
 def make_model(c: ml_collections.ConfigDict):
@@ -92,8 +119,7 @@ def make_trainer(c: ml_collections.ConfigDict, layout, model):
   step = supervised.compile_step(
       layout, parts=c.accumulate,
       model=model, tx=tx, seed=c.seed, draw=make_draw(c),
-      weights=c.losses.to_dict(), damage_weight=c.damage_weight,
-      epsilon=c.charbonnier_epsilon, ema_decay=c.ema_decay)
+      ema_decay=c.ema_decay, **make_costs(c))
   init = functools.partial(supervised.init_state, model=model, tx=tx)
   return init, step
 

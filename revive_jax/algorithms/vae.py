@@ -56,7 +56,7 @@ def assemble(
     return {'reconstructions': sheet.grid(rows, clean.shape[1])}
 
   return assembled.Assembled(
-      data=data,
+      data=assembled.after(data),
       init=functools.partial(
           vae.init_state, model=model, tx=tx, shape=shape),
       step=lambda state, batch: step(state, batch['clean']),

@@ -5,6 +5,7 @@ same, and can be pickled. A still is a clip of one frame.
 """
 
 from collections.abc import Iterable, Sequence
+import functools
 import json
 import os
 import pathlib
@@ -87,6 +88,11 @@ class VideoFolder:
     """The names of the videos, sorted."""
     return sorted({video.name for video in self._videos})
 
+  @property
+  def videos(self) -> list[int]:
+    """For each clip the number of its video."""
+    return [number for number, _ in self._clips]
+
   def __len__(self) -> int:
     return len(self._clips)
 
@@ -162,8 +168,17 @@ class ClipRecords:
           f'{", ".join(metadata.get("names", {})) or "none"}.')
     self.names = sorted(metadata['names'][split])
     splits.refuse_held_out(self.names, held_out, f'{found[0]} ({split})')
-    self._records = tfds.builder_from_directory(
-        found[0]).as_data_source(split=split)
+    self._open = functools.partial(
+        tfds.builder_from_directory(found[0]).as_data_source, split=split)
+    self._records = self._open()
+
+  @property
+  def videos(self) -> list[int]:
+    """For each piece the number of its video; reads all records for it."""
+    only_names = self._open(decoders={'clip': tfds.decode.SkipDecoding()})
+    names = [record['name'] for record in only_names]
+    number = {name: i for i, name in enumerate(sorted(set(names)))}
+    return [number[name] for name in names]
 
   def __len__(self) -> int:
     return len(self._records)

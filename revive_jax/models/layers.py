@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from revive_jax.ops import convolution, resize
 
-
 # What is kept for the gradient; all else is computed again when it is taken
 # (Chen et al. 2016, arXiv:1604.06174). '': all is kept.
 REMAT = {

@@ -103,8 +103,8 @@ class Restorer(nn.Module):
   """Damaged frames [B, T, H, W, 3] in [0, 1] to Restored, State, Directions.
 
   H and W are multiples of 16. features: channels at half resolution;
-  deep_features: at a quarter, inside the recurrence. remat: what is kept of each
-  frame for the gradient, and what is computed again: see layers.REMAT.
+  deep_features: at a quarter, inside the recurrence. remat: what is kept of
+  each frame for the gradient, and what is computed again: see layers.REMAT.
   """
 
   features: int = 48
@@ -237,8 +237,8 @@ class Restorer(nn.Module):
   def _over_time(self, step, state, inputs, *, carry=False, reverse=False):
     """Scans step(module, state, inputs of one frame) over axis 1."""
     scan = nn.scan(
-        layers.remat(step, self.remat), variable_broadcast='params', split_rngs={'params': False},
-        in_axes=1, out_axes=1, reverse=reverse)
+        layers.remat(step, self.remat), variable_broadcast='params',
+        split_rngs={'params': False}, in_axes=1, out_axes=1, reverse=reverse)
     state, outputs = scan(self, state, inputs)
     return (state, outputs) if carry else outputs
 

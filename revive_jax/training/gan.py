@@ -15,7 +15,7 @@ import optax
 
 from revive_jax.losses import adversarial, perceptual, temporal
 from revive_jax.ops import resize
-from revive_jax.training import accumulation, sharding, supervised
+from revive_jax.training import accumulation, holes, sharding, supervised
 from revive_jax.training import batch as batch_lib
 from revive_jax.training import state as state_lib
 
@@ -89,54 +89,6 @@ def judge(
           'clip': apply('clip', clip, damage)}
 
 
-class Weights(NamedTuple):
-  """Where the verdicts and the features of one side count, 1 or 0.
-
-  All examples lie in one, [1, ...]: so that each pixel of the damage counts the
-  same, however much of it a frame has.
-  """
-
-  logits: jax.Array
-  features: tuple[jax.Array, ...]
-
-
-Where = dict[str, Weights]  # By side.
-
-
-def portions(here: Where, whole: Where, parts: int) -> Where:
-  """What to multiply the means over a part of a batch by; scalars."""
-  return jax.tree.map(
-      lambda a, b: accumulation.portion(a.sum(), b, parts), here, whole)
-
-
-def where_it_counts(damage: jax.Array) -> Where:
-  """On damage [B, T, H, W, 1], and where a patch or a feature sees it."""
-  flat = damage.reshape(-1, *damage.shape[2:])
-  time = damage.shape[1]
-  seen = lambda x, block: (resize.mean_pool(x, block) > 0).astype(jnp.float32)
-
-  def three(block):
-    """Any of the three frames of a patch."""
-    at = seen(damage, block)
-    return jnp.stack([at[:, i:time - 2 + i] for i in range(3)]).max(0)
-
-  return {
-      'frame': Weights(_as_one(flat), tuple(
-          _as_one(seen(flat, block)) for block in (2, 4, 8, 2))),
-      'clip': Weights(_as_one(three(8)), tuple(
-          _as_one(three(block)) for block in (2, 4, 8)))}
-
-
-def _as_one(x):
-  """[B, ...] as one example [1, B, ...]."""
-  return x[None]
-
-
-def filled(output: jax.Array, batch: batch_lib.Batch) -> jax.Array:
-  """The clean clip, its damage filled by output."""
-  return jnp.where(batch.damage > 0, jnp.clip(output, 0, 1), batch.target)
-
-
 def share(step: jax.Array, rules: Rules) -> jax.Array:
   """Of the adversarial weights that counts at a step: from 0 up to 1."""
   done = (step - rules.start).astype(jnp.float32)
@@ -144,16 +96,16 @@ def share(step: jax.Array, rules: Rules) -> jax.Array:
 
 
 def generator_terms(
-    real: Mapping[str, Any], fake: Mapping[str, Any], weight: Where,
-    portion: Where, rules: Rules,
+    real: Mapping[str, Any], fake: Mapping[str, Any], weight: holes.Where,
+    portion: holes.Where, rules: Rules,
 ) -> dict[str, jax.Array]:
   """What the restorer pays for verdicts: means over the damage of the batch.
 
-  portion: of a part of a batch, of portions().
+  portion: of a part of a batch, of holes.portions().
   """
   terms, matching = {}, jnp.zeros(())
   for side in SIDES:
-    r, f = (jax.tree.map(_as_one, x[side]) for x in (real, fake))
+    r, f = (jax.tree.map(holes.as_one, x[side]) for x in (real, fake))
     terms[f'adversarial/{side}'] = portion[side].logits * rules.game.generator(
         r.logits, f.logits, weight[side].logits)[0]
     layers = zip(r.features, f.features, weight[side].features,
@@ -165,16 +117,16 @@ def generator_terms(
 
 
 def discriminator_loss(
-    real: Mapping[str, Any], fake: Mapping[str, Any], weight: Where,
-    portion: Where, usual: Any, rules: Rules,
+    real: Mapping[str, Any], fake: Mapping[str, Any], weight: holes.Where,
+    portion: holes.Where, usual: Any, rules: Rules,
 ) -> tuple[jax.Array, dict[str, Any]]:
   """What the discriminators pay, and the mean verdicts of each side.
 
-  portion: of a part of a batch, of portions().
+  portion: of a part of a batch, of holes.portions().
   """
   total, now = jnp.zeros(()), {}
   for side in SIDES:
-    r, f = (_as_one(x[side].logits) for x in (real, fake))
+    r, f = (holes.as_one(x[side].logits) for x in (real, fake))
     where, share = weight[side].logits, portion[side].logits
     paid = rules.game.discriminator(r, f, where)[0]
     if rules.lecam:
@@ -188,11 +140,24 @@ def discriminator_loss(
   return total, now
 
 
-def remembered(usual: Any, now: Any, whole: Where) -> dict[str, Any]:
+def judges_loss(
+    params: Any, real: jax.Array, fake: jax.Array, damage: jax.Array,
+    whole: holes.Where, usual: Any, *, judges: Mapping[str, nn.Module],
+    rules: Rules, parts: int,
+) -> tuple[jax.Array, dict[str, Any]]:
+  """discriminator_loss of params, for clips that they judge."""
+  judged = lambda clip: judge(judges, params, clip, damage)
+  where = holes.where_it_counts(damage)
+  return discriminator_loss(
+      judged(real), judged(fake), where, holes.portions(where, whole, parts),
+      usual, rules)
+
+
+def remembered(usual: Any, now: Any, whole: holes.Where) -> dict[str, Any]:
   """The running means of each side after a batch.
 
-  whole: sums of where_it_counts of the batch; without damage there is no
-  verdict to remember.
+  whole: holes.sums of the batch; without damage there is no verdict to
+  remember.
   """
   new = {}
   for side in SIDES:
@@ -237,10 +202,10 @@ def generator_loss(
       epsilon=epsilon, weights=weights)
   loss = sum(weights[k] * v for k, v in terms.items())
   judged = lambda clip: judge(judges, others, clip, batch.damage)
-  fake = filled(restored.output, batch)
-  where, whole = where_it_counts(batch.damage), sums(damage)
+  fake = holes.filled(restored.output, batch)
+  where, whole = holes.where_it_counts(batch.damage), holes.sums(damage)
   extra = generator_terms(judged(batch.target), judged(fake), where,
-                          portions(where, whole, parts), rules)
+                          holes.portions(where, whole, parts), rules)
   prices = {f'adversarial/{s}': rules.adversarial[s] for s in SIDES}
   prices['feature_matching'] = rules.feature_matching
   if features is not None:
@@ -253,11 +218,6 @@ def generator_loss(
   loss += rise * sum(prices[k] * v for k, v in extra.items())
   error = supervised.error(restored.output, batch.target)
   return loss, (fake, terms | extra | {'error': error})
-
-
-def sums(damage: jax.Array) -> Where:
-  """Of where_it_counts on damage [B, T, H, W, 1]; scalars."""
-  return jax.tree.map(jnp.sum, where_it_counts(damage))
 
 
 def perceptual_distance(
@@ -330,7 +290,7 @@ def train_step(
   batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
   noise = jax.random.normal(noise_rng, model.noise_shape(clean.shape))
   others, rise = state.params['discriminators'], share(state.step, rules)
-  whole, usual = sums(batch.damage), state.opt_state['usual']
+  whole, usual = holes.sums(batch.damage), state.opt_state['usual']
 
   def loss_of(params, part):
     return generator_loss(
@@ -338,12 +298,8 @@ def train_step(
         rules=rules, parts=parts, **costs)
 
   def others_loss(params, part):
-    real, fake, damage = part
-    judged = lambda clip: judge(judges, params, clip, damage)
-    where = where_it_counts(damage)
-    loss, now = discriminator_loss(
-        judged(real), judged(fake), where, portions(where, whole, parts), usual,
-        rules)
+    loss, now = judges_loss(
+        params, *part, whole, usual, judges=judges, rules=rules, parts=parts)
     return loss, ((), now)
 
   (loss, (fake, metrics)), grads_g = accumulation.value_and_grad(
@@ -352,7 +308,7 @@ def train_step(
       others_loss, others,
       (batch.target, jax.lax.stop_gradient(fake), batch.damage), parts=parts)
   grads = {'generator': grads_g, 'discriminators': grads_d}
-  params, opt_state = _updated(state, grads, tx)
+  params, opt_state = updated(state, grads, tx)
   usual = remembered(usual, now, whole)
   ema = state_lib.averaged(
       state.ema, params['generator'], state.step, decay=ema_decay)
@@ -367,7 +323,7 @@ def train_step(
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
 
 
-def _updated(state, grads, tx):
+def updated(state, grads, tx):
   """(params, opt_state) of both sides after a step down their gradients."""
   params, opt_state = {}, {}
   for side, gradient in grads.items():

@@ -15,6 +15,7 @@ class TrainState(flax.struct.PyTreeNode):
   params: Any  # Of the network(s).
   opt_state: Any
   ema: Any  # Averaged params: what is evaluated and shipped.
+  secret: Any = ()  # Key of private training's noise, [2] uint32: see private.
 
 
 def averaged(

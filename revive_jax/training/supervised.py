@@ -93,6 +93,20 @@ def matching(
   return {'photometric': photometric, 'roughness': roughness}
 
 
+def batch_loss(
+    params: Any, batch: batch_lib.Batch, *, model: nn.Module,
+    weights: Mapping[str, float], damage_weight: float, epsilon: float,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+  """The loss of damaged clips; its terms, and the 'error' of the output."""
+  restored, _, directions = model.apply(
+      {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
+      use_future=batch.use_future)
+  terms = losses(restored, directions, batch, damage_weight=damage_weight,
+                 epsilon=epsilon, weights=weights)
+  loss = sum(weights[k] * v for k, v in terms.items())
+  return loss, terms | {'error': error(restored.output, batch.target)}
+
+
 def train_step(
     state: state_lib.TrainState,
     clean: jax.Array,
@@ -118,13 +132,10 @@ def train_step(
   batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
 
   def loss_of(params, batch):
-    restored, _, directions = model.apply(
-        {'params': params}, batch.damaged, mask=batch.mask, cuts=batch.cuts,
-        use_future=batch.use_future)
-    terms = losses(restored, directions, batch, damage_weight=damage_weight,
-                   epsilon=epsilon, weights=weights)
-    loss = sum(weights[k] * v for k, v in terms.items())
-    return loss, ((), terms | {'error': error(restored.output, batch.target)})
+    loss, terms = batch_loss(
+        params, batch, model=model, weights=weights,
+        damage_weight=damage_weight, epsilon=epsilon)
+    return loss, ((), terms)
 
   (loss, (_, metrics)), grads = accumulation.value_and_grad(
       loss_of, state.params, batch, parts=parts)

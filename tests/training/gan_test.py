@@ -15,7 +15,7 @@ import pytest
 from revive_jax.losses import adversarial
 from revive_jax.models import discriminator, restorer
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import gan, sharding
+from revive_jax.training import gan, holes, sharding
 from tests import compiling
 from tests.models import params as params_lib
 from tests.training import layouts
@@ -67,8 +67,8 @@ def _losses(restored, directions, batch, **unused):
 
 def _where(damage):
   """Where it counts, and the portions of a batch of one part."""
-  return gan.where_it_counts(damage), gan.portions(
-      gan.where_it_counts(damage), gan.sums(damage), 1)
+  return holes.where_it_counts(damage), holes.portions(
+      holes.where_it_counts(damage), holes.sums(damage), 1)
 
 
 def _clean(seed=0):
@@ -135,7 +135,7 @@ class GanTest(parameterized.TestCase):
     distance = lambda x: gan.perceptual_distance(
         x, batch, batch.damage, pixels, 1)
     self.assertEqual(distance(batch.target), 0)
-    made = gan.filled(1 - batch.target, batch)
+    made = holes.filled(1 - batch.target, batch)
     unit = lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)
     square = ((unit(np.asarray(made) + 0.1)
                - unit(np.asarray(batch.target) + 0.1)) ** 2).sum(-1)
@@ -190,9 +190,9 @@ class GanTest(parameterized.TestCase):
     def price(output):
       judged = lambda clip: gan.judge(_JUDGES, others, clip, batch.damage)
       terms = gan.generator_terms(
-          judged(batch.target), judged(gan.filled(output, batch)),
+          judged(batch.target), judged(holes.filled(output, batch)),
           *_where(batch.damage), _RULES)
-      fake = gan.filled(output, batch)
+      fake = holes.filled(output, batch)
       extra = gan.perceptual_distance(
           fake, batch, batch.damage, (lambda x: [x + 1], None), 1)
       extra += gan.warping_error(fake, jnp.zeros((4, 3, 2, 16, 16, 2)), batch)
@@ -204,16 +204,16 @@ class GanTest(parameterized.TestCase):
 
   def test_discriminators_against_a_hand_made_sum(self):
     batch, state = self._batch(), self._state()
-    fake = gan.filled(batch.target * 0.5, batch)
+    fake = holes.filled(batch.target * 0.5, batch)
     others = state.params['discriminators']
     judged = lambda clip: gan.judge(_JUDGES, others, clip, batch.damage)
     real, made = judged(batch.target), judged(fake)
     usual = {s: dict(real=0.5, fake=-0.25, accuracy=0.5) for s in gan.SIDES}
     loss, now = gan.discriminator_loss(
         real, made, *_where(batch.damage), usual, _RULES)
-    new = gan.remembered(usual, now, gan.sums(batch.damage))
+    new = gan.remembered(usual, now, holes.sums(batch.damage))
     expected = 0
-    for side, weight in gan.where_it_counts(batch.damage).items():
+    for side, weight in holes.where_it_counts(batch.damage).items():
       chosen = np.asarray(weight.logits[0]) > 0
       r, f = (np.asarray(x[side].logits)[chosen] for x in (real, made))
       expected += np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean()
@@ -228,7 +228,7 @@ class GanTest(parameterized.TestCase):
   def test_where_it_counts_by_hand(self):
     damage = np.zeros((1, 5, 32, 32, 1), np.float32)
     damage[0, 3, 17, 9] = 1  # One pixel of one frame.
-    found = gan.where_it_counts(jnp.asarray(damage))
+    found = holes.where_it_counts(jnp.asarray(damage))
     np.testing.assert_array_equal(
         np.argwhere(found['frame'].logits[0])[:, :3], [[3, 17, 9]])
     for layer, block in enumerate((2, 4, 8, 2)):
@@ -251,7 +251,7 @@ class GanTest(parameterized.TestCase):
     usual = {s: dict(real=0.5, fake=-0.25, accuracy=0.75) for s in gan.SIDES}
     loss, now = gan.discriminator_loss(
         judged, judged, *_where(none), usual, _RULES)
-    new = gan.remembered(usual, now, gan.sums(none))
+    new = gan.remembered(usual, now, holes.sums(none))
     self.assertEqual(float(loss), 0)
     self.assertEqual(jax.tree.map(float, new), usual)
 

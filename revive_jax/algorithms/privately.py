@@ -1,0 +1,110 @@
+"""Private training of clips, as config.dp says: data, noise, and account."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import ml_collections
+
+from revive_jax import cluster, types
+from revive_jax.algorithms import assembled
+from revive_jax.data import mixture, poisson
+from revive_jax.privacy import private_sgd
+from revive_jax.training import private, sharding
+
+UNITS = ('clip', 'video')
+
+
+class Training(NamedTuple):
+  """What a private training has that others have not."""
+
+  data: assembled.Batches
+  noise: private.Noise
+  secret: int
+  account: assembled.Account
+
+
+def is_wanted(c: ml_collections.ConfigDict) -> bool:
+  """Whether c.dp asks for privacy."""
+  return bool(c.dp.clip_norm or c.dp.noise_multiplier)
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that cannot be, or that would not be private."""
+  if not is_wanted(c):
+    return
+  private_sgd.check(
+      clip_norm=c.dp.clip_norm, noise_multiplier=c.dp.noise_multiplier,
+      delta=c.dp.delta)
+  types.check_choice('dp.unit', c.dp.unit, UNITS)
+  if not c.dp.epsilon > 0:
+    raise types.BadInput(
+        f'--config.dp.epsilon={c.dp.epsilon} allows no step at all; choose a '
+        'budget above 0, or inf.')
+  if c.dp.micro_batch < 1:
+    raise types.BadInput(
+        f'--config.dp.micro_batch={c.dp.micro_batch} is less than 1.')
+  if c.accumulate > 1:
+    raise types.BadInput(
+        '--config.accumulate is not for private training, which takes '
+        '--config.dp.micro_batch clips at a time on each device.')
+  if c.data.photos or c.data.tfds or not c.data.root:
+    raise types.BadInput(
+        'Private training knows what a clip and a video are in '
+        '--config.data.root alone; leave out --config.data.photos and tfds.')
+
+
+def prepare(
+    c: ml_collections.ConfigDict, layout: sharding.Layout
+) -> Training:
+  """Data that are drawn as privacy asks for, and the account of it.
+
+  Raises:
+    types.BadInput: the budget is spent by the first step, or more is to be
+      drawn than there is.
+  """
+  d, dp = c.data, c.dp
+  (source,), _ = mixture.mixture(
+      root=d.root, tfds='', tfds_dir='', tfds_split='', photos=(),
+      photo_share=0.0, look_alike_share=0.0, held_out=d.held_out,
+      num_frames=d.num_frames, size=d.size, seed=c.seed)
+  unit_of = source.videos if dp.unit == 'video' else None
+  units = len(poisson.members(source, unit_of))
+  micro_batch = dp.micro_batch * layout.mesh.shape['data']
+  expected = float(c.batch_size)
+  if expected > units:
+    raise types.BadInput(
+        f'--config.batch_size={c.batch_size} is more than there are: {units} '
+        f'{dp.unit}s; lower it, or give more.')
+  slots = poisson.capacity(units, expected, multiple=micro_batch)
+  mechanism = private_sgd.Mechanism(
+      units, expected, dp.noise_multiplier, dp.delta, slots)
+  make = functools.partial(
+      poisson.make_private_dataset, source, unit_of=unit_of, expected=expected,
+      capacity=slots, num_frames=d.num_frames, size=d.size,
+      overlay_share=d.overlay_share, micro_batch=micro_batch,
+      host_index=jax.process_index(), host_count=jax.process_count())
+  return Training(
+      data=lambda state: make(
+          seed=private.secret_of(state), start=int(state.step)),
+      noise=private.Noise(dp.clip_norm, dp.noise_multiplier, expected,
+                          micro_batch, layout.mesh),
+      secret=cluster.shared(private_sgd.draw_secret()),
+      account=_account(c, mechanism))
+
+
+def _account(c, mechanism):
+  """What has been spent, by step."""
+  last = c.num_steps
+  if c.dp.epsilon != float('inf'):
+    last = private_sgd.steps_within(c.dp.epsilon, mechanism, c.num_steps)
+  if not last:
+    raise types.BadInput(
+        f'--config.dp.epsilon={c.dp.epsilon}: the first step would spend '
+        f'{private_sgd.epsilon(1, mechanism):.3g}; raise the budget or '
+        '--config.dp.noise_multiplier, or lower --config.batch_size.')
+  return assembled.Account(
+      epsilon=lambda step: private_sgd.epsilon(step, mechanism),
+      statement=lambda step: private_sgd.statement(
+          step, mechanism, unit=c.dp.unit),
+      last_step=last)
