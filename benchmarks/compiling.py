@@ -84,17 +84,17 @@ def _value(text):
     return text
 
 
-def compile_step(c, batch=None):
-  """Compiles the step of c; the state is not made.
-
-  batch: of which the shapes are taken; None: one is drawn.
-  """
+def assemble(c):
+  """Data, networks and step of c, and how they lie on devices."""
   layout = sharding.make_layout(**c.mesh)
-  parts = ALGORITHMS[c.algorithm].assemble(c, layout)
-  batch = next(iter(parts.data(start=0))) if batch is None else batch
+  return ALGORITHMS[c.algorithm].assemble(c, layout), layout
+
+
+def compile_step(parts, layout):
+  """Compiles the step of what was assembled; its state is not made."""
   batch = {k: jax.ShapeDtypeStruct(
       v.shape, v.dtype, sharding=sharding.by_batch(layout, v.ndim))
-           for k, v in batch.items()}
+           for k, v in next(iter(parts.data(start=0))).items()}
   state = sharding.abstract(parts.init, layout, jax.random.key(0))
   start = time.monotonic()
   # The state is given away here, too: within another jit the step's own
@@ -132,8 +132,8 @@ def main():
   with tempfile.TemporaryDirectory() as where:
     write_pictures(pathlib.Path(where))
     for name in args.configs.split(','):
-      found = compile_step(make_settings(
-          name, pathlib.Path(where), args.set, args.devices))
+      found = compile_step(*assemble(make_settings(
+          name, pathlib.Path(where), args.set, args.devices)))
       mebibytes = ' | '.join(f'{x / 2**20:,.0f}' for x in (
           found.memory.arguments, found.memory.temporaries, found.memory.peak))
       print(f'| `{name}` | {found.parameters:,} | {found.traced:.0f} | '
