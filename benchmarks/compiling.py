@@ -23,8 +23,7 @@ import cv2
 import jax
 import numpy as np
 
-from revive_jax import train
-from revive_jax.algorithms import ALGORITHMS
+from revive_jax.algorithms import ALGORITHMS, settings
 from revive_jax.training import cost, sharding
 
 _CONFIGS = ('restorer', 'gan', 'fills', 'vae', 'vae_restorer',
@@ -73,7 +72,7 @@ def make_settings(name, folder, changes=(), devices=1):
   c.update_from_flattened_dict(
       {key: _value(text) for key, text in (x.split('=', 1) for x in changes)})
   c.mesh.data = c.mesh.data or devices // c.mesh.model
-  train.check_settings(c)
+  settings.check(c)
   return c
 
 

@@ -3,28 +3,20 @@
 from collections.abc import Callable
 import contextlib
 import dataclasses
-import json
 import math
 import pathlib
 
 from absl import logging
 import jax
 import ml_collections
-import numpy as np
 
 from revive_jax import cluster, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.algorithms import ALGORITHMS, assembled
+from revive_jax.algorithms import ALGORITHMS, assembled, outputs, settings
 from revive_jax.models import weights as weights_lib
 from revive_jax.training import checkpoint, log, sharding
 from revive_jax.training import profile as profile_lib
 from revive_jax.training import state as state_lib
-from revive_jax.video import sheet
-
-# What a run may go on with changed, without a word.
-_FREE = ('num_steps', 'log_every', 'checkpoint_every', 'mesh.data',
-         'mesh.model', 'mesh.fsdp', 'accumulate', 'max_skipped',
-         'model.remat', 'data.workers')
 
 
 def train(
@@ -47,89 +39,15 @@ def train(
     FloatingPointError: more steps than c.max_skipped had something that was not
       finite; says at which step, and where.
   """
-  check_settings(c)
+  settings.check(c)
   with contextlib.ExitStack() as stack:
     folder = pathlib.Path(workdir)
     if cluster.is_first():
       stack.enter_context(workdir_lib.opened(folder))
-      _compare(c, folder / 'config.json')
+      settings.compare(c, folder / 'config.json')
       workdir_lib.write_json(folder / 'config.json', c.to_dict())
     stack.enter_context(cluster.watched())
     return _train(c, folder, profile)
-
-
-def _compare(c, path) -> None:
-  """Says which settings a run goes on with that it did not begin with.
-
-  Raises:
-    types.BadInput: the run is of another algorithm, or its privacy would be.
-  """
-  try:
-    before = dict(json.loads(path.read_text()))
-  except (OSError, TypeError, ValueError):
-    return
-  if before.get('algorithm', c.algorithm) != c.algorithm:
-    raise types.BadInput(
-        f'{path.parent}: a run of the algorithm {before["algorithm"]}, not of '
-        f'{c.algorithm}; choose another --workdir.')
-  flat = lambda tree: {
-      '.'.join(key.key for key in keys): value for keys, value in
-      jax.tree_util.tree_leaves_with_path(
-          tree, is_leaf=lambda x: not isinstance(x, dict))}
-  now = flat(json.loads(json.dumps(c.to_dict())))
-  changed = [k for k, v in flat(before).items()
-             if k in now and now[k] != v and k not in _FREE]
-  if 'dp' in c and c.dp.clip_norm and (lost := [
-      k for k in changed if k.startswith(('dp.', 'data.', 'batch_size'))]):
-    raise types.BadInput(
-        f'{path.parent}: a private run goes on with what it began with, or its '
-        f'account would be wrong; changed are {", ".join(sorted(lost))}. Set '
-        'them back, or choose another --workdir.')
-  if changed:
-    logging.warning('This run began with other settings: %s.', ', '.join(
-        f'{k}={now[k]!r}' for k in sorted(changed)))
-
-
-def check_settings(c: ml_collections.ConfigDict) -> None:
-  """Refuses settings that cannot be, each in one sentence."""
-  types.check_choice('algorithm', c.algorithm, tuple(ALGORITHMS))
-  for key in ('num_steps', 'batch_size', 'log_every', 'checkpoint_every'):
-    if c[key] < 1:
-      raise types.BadInput(f'--config.{key}={c[key]} is less than 1.')
-  if not 0 <= c.ema_decay < 1:
-    raise types.BadInput(
-        f'--config.ema_decay={c.ema_decay} is not in [0, 1).')
-  if c.max_skipped < 0:
-    raise types.BadInput(f'--config.max_skipped={c.max_skipped} is negative.')
-  _check_mesh(c)
-  ALGORITHMS[c.algorithm].check(c)
-
-
-def _check_mesh(c) -> None:
-  """Refuses devices that there are not, and batches that do not fit them."""
-  count, hosts, m = jax.device_count(), jax.process_count(), c.mesh
-  if m.model < 1 or m.data < 0 or m.model > count or m.data * m.model > count:
-    raise types.BadInput(
-        f'--config.mesh.data={m.data} times --config.mesh.model={m.model} does '
-        f'not fit the {count} devices that there are.')
-  data = m.data or count // m.model
-  if hosts > 1 and (data * m.model != count or data % hosts):
-    raise types.BadInput(
-        f'--config.mesh: {data} x {m.model} does not use all {count} devices '
-        f'of {hosts} processes alike; leave data=0, and make model a divisor '
-        f'of the {count // hosts} devices of one process.')
-  if c.accumulate < 1 or c.batch_size % (data * c.accumulate):
-    raise types.BadInput(
-        f'--config.batch_size={c.batch_size} is not a multiple of {data} '
-        f'devices along data times --config.accumulate={c.accumulate}; change '
-        'one of them.')
-  if m.model == 1:
-    return
-  rows = c.data.get('size', 28)  # Digits are of 28 rows.
-  if rows % m.model or 'size' in c.data and rows < 64:
-    raise types.BadInput(
-        f'--config.mesh.model={m.model} cannot share out frames of {rows} '
-        'rows; let --config.data.size be a multiple of it, and 64 at least.')
 
 
 def _first_state(c, parts, layout):
@@ -209,7 +127,9 @@ class _Loop:
         logging.warning('Stopped by SIGTERM; step %d is saved.', step)
         break
     self.saved.wait()
-    self.complete_weights(state)
+    written = outputs.written_steps(self.folder)  # None if it was killed there.
+    if cluster.agreed(written != self.before + int(state.step)):
+      self.write_outputs(state, int(state.step))
     return state
 
   def last_step(self) -> int:
@@ -232,9 +152,7 @@ class _Loop:
     """Checkpoint, pictures and weights of a step."""
     notes = {'before': self.before, 'skipped': skipped} | self.spent(step)
     self.saved.save(step, state, notes, force=True)
-    ema = sharding.gather(state.ema, self.layout)
-    self.write_pictures(state, ema, step)
-    self.write_weights(ema, step)
+    self.write_outputs(state, step)
 
   def look(self, step, metrics, skipped) -> int:
     """Logs metrics; 1 if the step was left out as not finite, else 0."""
@@ -263,34 +181,13 @@ class _Loop:
     logging.warning('%s; it was left out, number %d of %d that may be.',
                     what, skipped, self.c.max_skipped)
 
-  def write_pictures(self, state, ema, step) -> None:
-    """What the networks make at this step: pictures/<name>_<step>.png."""
-    if self.parts.pictures is None or not cluster.is_first():
-      return
-    for name, picture in self.parts.pictures(state.replace(ema=ema)).items():
-      sheet.write_png(
-          self.folder / 'pictures' / f'{name}_{step:07d}.png', picture)
-
-  def complete_weights(self, state) -> None:
-    """Writes what a run that was killed after its last step did not."""
-    path, step = self.folder / 'weights' / 'config.json', int(state.step)
-    written = json.loads(path.read_text())['steps'] if path.exists() else None
-    if cluster.agreed(written != self.before + step):
-      ema = sharding.gather(state.ema, self.layout)
-      self.write_pictures(state, ema, step)
-      self.write_weights(ema, step)
-
-  def write_weights(self, ema, step) -> None:
-    """The averaged network as a weights folder, for restore and evaluate."""
-    if not cluster.is_first():
-      return
-    c, name, settings = self.c, self.parts.name, self.parts.settings
-    card = (f'# {name}\n\n{self.before + step} steps, {settings}, trained by '
-            f'`{c.algorithm}` from {c.init_from or "random numbers"}.\n'
-            'Settings of the run: config.json of its workdir.\n')
-    if account := self.parts.account:
-      card += f'\n{account.statement(step)}\n'
-    weights_lib.save_weights(
-        self.folder / 'weights', jax.tree.map(np.asarray, ema),
-        model=name, settings=settings, steps=self.before + step, card=card,
-        **self.parts.notes, **self.spent(step))
+  def write_outputs(self, state, step) -> None:
+    """Pictures and weights of the averaged network, by the first process."""
+    ema = sharding.gather(state.ema, self.layout)
+    if cluster.is_first():
+      outputs.write_pictures(
+          self.folder, self.parts, state.replace(ema=ema), step)
+      outputs.write_weights(
+          self.folder, self.parts, ema, step=step, steps=self.before + step,
+          notes=self.spent(step), origin=f'trained by `{self.c.algorithm}` '
+          f'from {self.c.init_from or "random numbers"}')

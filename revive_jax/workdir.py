@@ -43,7 +43,7 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
   part = path.with_name(f'.{path.name}.part')
   try:
     with open(part, 'w') as file:
-      json.dump(_plain(value), file, indent=1, allow_nan=False)
+      json.dump(plain(value), file, indent=1, allow_nan=False)
       file.write('\n')
     os.replace(part, path)
   except OSError as error:
@@ -52,12 +52,12 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
         f'{str(path)!r} cannot be written ({error.strerror}).') from error
 
 
-def _plain(value: Any) -> Any:
-  """value in JSON's own types."""
+def plain(value: Any) -> Any:
+  """value in JSON's own types; what is not finite is None."""
   if isinstance(value, dict):
-    return {str(k): _plain(v) for k, v in value.items()}
+    return {str(k): plain(v) for k, v in value.items()}
   if isinstance(value, (list, tuple)):
-    return [_plain(v) for v in value]
+    return [plain(v) for v in value]
   if isinstance(value, bool) or value is None:
     return value
   if isinstance(value, int):

@@ -87,6 +87,8 @@ class Checkpoints:
     Raises:
       types.BadInput: no space left on the disk.
     """
+    if not self._unsealed:
+      return
     with _refusing_full_disk(self._manager.directory):
       self._manager.wait_until_finished()
       for step in self._unsealed:
