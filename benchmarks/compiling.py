@@ -17,6 +17,7 @@ import os
 import pathlib
 import tempfile
 import time
+import types
 from typing import NamedTuple
 
 import cv2
@@ -91,9 +92,10 @@ def assemble(c):
 
 def compile_step(parts, layout):
   """Compiles the step of what was assembled; its state is not made."""
+  first = next(iter(parts.data(types.SimpleNamespace(step=0))))
   batch = {k: jax.ShapeDtypeStruct(
       v.shape, v.dtype, sharding=sharding.by_batch(layout, v.ndim))
-           for k, v in next(iter(parts.data(start=0))).items()}
+           for k, v in first.items()}
   state = sharding.abstract(parts.init, layout, jax.random.key(0))
   start = time.monotonic()
   # The state is given away here, too: within another jit the step's own

@@ -6,7 +6,8 @@ python benchmarks/training.py --quick
 Steps as in the loop of train.py, on pictures that it writes, or on --root. The
 peak is that of a large matrix product in the same process: float32 on CPUs,
 bfloat16 elsewhere. Each measurement is a process of its own: the number of
-CPU devices is fixed once. Medians. Prints tables in Markdown.
+CPU devices is fixed once. Medians. load: of the machine, a minute's mean as the
+steps ended; what else runs there lowers all figures. Prints tables in Markdown.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def measure_steps(c, args):
   parts, layout = compiling.assemble(c)
   found = compiling.compile_step(parts, layout)
   state = sharding.make_state(parts.init, layout, jax.random.key(c.seed))
-  data, last, times, waits = iter(parts.data(start=0)), {}, [], []
+  data, last, times, waits = iter(parts.data(state)), {}, [], []
   for _ in range(_WARM_UP + args.steps):
     start = time.perf_counter()
     batch = next(data)
@@ -63,12 +64,11 @@ def measure_steps(c, args):
       'flops': found.flops, 'step': float(np.median(times)),
       'waiting': sum(waits) / sum(times), 'traced': found.traced,
       'compiled': found.compiled, 'memory': _high_water(),
-      'planned': found.memory.peak}
+      'planned': found.memory.peak, 'load': os.getloadavg()[0], **_limits()}
 
 
-def measure_peak(c, args):
+def _limits():
   """Operations per second of one product, and bytes per second of a sum."""
-  del c, args
   cpu = jax.default_backend() == 'cpu'
   size, dtype = (3072, jnp.float32) if cpu else (8192, jnp.bfloat16)
   x = jax.random.normal(jax.random.key(0), (size, size), dtype)
@@ -78,8 +78,7 @@ def measure_peak(c, args):
           'bandwidth': 3 * y.nbytes / _median(jax.jit(jnp.add), y, y + 1)}
 
 
-_PARTS = {'compiling': measure_compiling, 'steps': measure_steps,
-          'peak': measure_peak}
+_PARTS = {'compiling': measure_compiling, 'steps': measure_steps}
 
 
 def _median(function, *args, repeats=7):
@@ -134,23 +133,22 @@ def _print_speed(args):
   print('| config | parameters | clips per step | step, s | steps/s | clips/s '
         '| GFLOP per step | GFLOP/s | peak, GFLOP/s | share of it | sum of '
         'arrays, GB/s | waiting for data | memory, MiB | of it the step, at '
-        'most |\n' + '|---' * 14 + '|')
+        'most | load |\n' + '|---' * 15 + '|')
   rows = []
   for name in args.configs.split(','):
     with tempfile.TemporaryDirectory() as cache:
       s = _measured('steps', name, args, args.devices, cache=cache)
       warm = _measured('compiling', name, args, args.devices, cache=cache)
-    peak = _measured('peak', name, args, args.devices)
     rows.append((name, s, warm))
-    rate, limit = s['flops'] / s['step'], s['devices'] * peak['peak']
+    rate, limit = s['flops'] / s['step'], s['devices'] * s['peak']
     verdict = 'pass' if s['waiting'] < _WAITING else 'FAIL'
     print(f'| `{name}` | {s["parameters"]:,} | {s["batch"]} | {s["step"]:.2f} '
           f'| {1 / s["step"]:.2f} | {s["batch"] / s["step"]:.2f} | '
           f'{s["flops"] / 1e9:.1f} | {rate / 1e9:.1f} | {limit / 1e9:.1f} | '
-          f'{rate / limit:.1%} | {peak["bandwidth"] / 1e9:.1f} | '
+          f'{rate / limit:.1%} | {s["bandwidth"] / 1e9:.1f} | '
           f'{s["waiting"]:.2%}: {verdict}, bound {_WAITING:.0%} | '
-          f'{s["memory"] / 2**20:,.0f} | {s["planned"] / 2**20:,.0f} |',
-          flush=True)
+          f'{s["memory"] / 2**20:,.0f} | {s["planned"] / 2**20:,.0f} | '
+          f'{s["load"]:.1f} |', flush=True)
   kind = rows[0][1]['kind']
   print(f'\n{kind}, {os.cpu_count()} CPU cores, {rows[0][1]["devices"]} '
         f'devices; median of {args.steps} steps. Memory: of the device where '
@@ -170,8 +168,8 @@ def _print_scaling(args, kind):
       'The devices share the cores, so this shows what sharing out costs and '
       'not what it gains: clips/s that stay as they are would be 100 %.'
       if cpu else '100 %: as many clips/s per device as with one.'))
-  print('\n| devices | clips per step | step, s | clips/s | efficiency |\n'
-        '|---|---|---|---|---|')
+  print('\n| devices | clips per step | step, s | clips/s | efficiency | load '
+        '|\n|---|---|---|---|---|---|')
   first = None
   for devices in (int(n) for n in args.scaling.split(',')):
     batch = devices * args.per_device
@@ -181,7 +179,8 @@ def _print_scaling(args, kind):
     rate = batch / s['step'] / (1 if cpu else devices)
     first = first or rate
     print(f'| {devices} | {batch} | {s["step"]:.2f} | '
-          f'{batch / s["step"]:.2f} | {rate / first:.0%} |', flush=True)
+          f'{batch / s["step"]:.2f} | {rate / first:.0%} | '
+          f'{s["load"]:.1f} |', flush=True)
 
 
 def _arguments():

@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 
 from configs import fills, gan, restorer, vae_restorer
-from revive_jax import models, train
+from revive_jax import models
+from revive_jax.algorithms import settings
 
 _CONFIGS = {'restorer': restorer, 'gan': gan, 'fills': fills,
             'vae_restorer': vae_restorer}
@@ -37,7 +38,7 @@ class LargeTest(parameterized.TestCase):
   def test_settings_are_valid_and_for_many_devices(self, name):
     c = _CONFIGS[name].get_config('large')
     c.data.root = 'videos'
-    train.check_settings(c)  # On the 8 devices of the tests.
+    settings.check(c)  # On the 8 devices of the tests.
     self.assertTrue(c.mesh.fsdp)
     self.assertEqual(c.init_from, '')  # Nothing that ships would fit.
 

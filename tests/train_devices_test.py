@@ -8,6 +8,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import jax
 import numpy as np
+import pytest
 
 from configs import mnist_vae
 from revive_jax import train
@@ -44,11 +45,18 @@ class DevicesTest(parameterized.TestCase):
         image_vae, 'assemble',
         lambda *x: assemble(*x)._replace(pictures=None)))
 
+  def test_goes_on_with_one_device(self):
+    self._goes_on(('fewer', ((8, True), (1, False))))
+
+  @pytest.mark.slow
   def test_goes_on_with_more_devices_and_with_fewer(self):
+    self._goes_on(('fewer', ((8, True), (4, True), (2, False), (1, False))),
+                  ('more', ((1, False), (8, True), (8, False))))
+
+  def _goes_on(self, *runs):
+    """A run that changes its devices (and fsdp) is one that does not."""
     whole = train.train(_config(6, data=1), self.folder / 'whole')
-    for folder, meshes in (
-        ('fewer', ((8, True), (4, True), (2, False), (1, False))),
-        ('more', ((1, False), (8, True), (8, False)))):
+    for folder, meshes in runs:
       for steps, (data, fsdp) in enumerate(meshes, 2):
         steps = 6 if steps == len(meshes) + 1 else steps
         state = train.train(
