@@ -40,7 +40,7 @@ _OUTPUT = flags.DEFINE_string(
 _DISTRIBUTED = flags.DEFINE_string(
     'distributed', '', 'For training by several processes, all started with '
     'the same command: HOST:PORT,COUNT,INDEX, or auto on SLURM, Kubernetes '
-    '(launch/kubernetes.yaml), Open MPI and TPUs. See docs/performance.md.')
+    '(launch/kubernetes.yaml), Open MPI and TPUs. See docs/training.md.')
 _PROFILE = flags.DEFINE_bool(
     'profile', False, 'Record some training steps in the workdir, for '
     'TensorBoard or Perfetto.')

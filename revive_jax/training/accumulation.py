@@ -57,7 +57,7 @@ def value_and_grad(
     return each, jax.lax.pmean((loss, terms, grads), 'data')
 
   # Left to the compiler (jaxlib 0.10.2), sums over two axes of a mesh were
-  # sometimes added up twice: docs/performance.md. So `data` is spelt out, and
+  # sometimes added up twice: docs/training.md. So `data` is spelt out, and
   # the compiler shares out rows along `model` alone.
   own = PartitionSpec('data')
   each, (loss, terms, grads) = jax.shard_map(
