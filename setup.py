@@ -54,7 +54,7 @@ setuptools.setup(
         'cuda': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
         'hub': ['huggingface_hub'],
-        'privacy': ['jax-privacy>=2'],
+        'privacy': ['dp-accounting', 'jax-privacy>=2'],
         'tensorflow': ['tensorflow-cpu'],
         'test': [
             'hypothesis',

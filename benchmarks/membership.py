@@ -1,6 +1,6 @@
 """Audit: do the losses of a restorer tell which clips it was trained on?
 
-python benchmarks/membership.py [--runs=4 --steps=300 --epsilon=1 --root=videos]
+python benchmarks/membership.py [--runs=8 --steps=300 --epsilon=1 --root=videos]
 
 Half of the clips train the restorer of configs/restorer.py:tiny, wider, far too
 long: without augmentation, always blurred alike, so that it learns them by
@@ -120,10 +120,12 @@ class Audit:
   def run(self, clips, run, is_private) -> Result:
     """Trains on the first half of clips."""
     members, others = np.split(clips, 2)
-    secret, init = private_sgd.draw_secret(), self._init
-    if is_private:
-      init = private.with_secret(init, secret)
+    init = private.with_room(self._init) if is_private else self._init
     state = sharding.make_state(init, self._layout, jax.random.key(run))
+    secret = private_sgd.draw_secret()
+    if is_private:
+      state = private.with_secret(
+          state, secret, sharding.replicated(self._layout))
     times = []
     for step in range(self._args.steps):
       start = time.perf_counter()
@@ -182,7 +184,7 @@ def _arguments():
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
   parser.add_argument('--root', default='', help='videos instead of textures')
-  parser.add_argument('--runs', type=int, default=4, help='trainings each way')
+  parser.add_argument('--runs', type=int, default=8, help='trainings each way')
   parser.add_argument('--clips', type=int, default=16, help='half are members')
   parser.add_argument('--steps', type=int, default=300)
   parser.add_argument('--features', type=int, default=16)

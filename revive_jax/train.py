@@ -45,7 +45,6 @@ def train(
     if cluster.is_first():
       stack.enter_context(workdir_lib.opened(folder))
       settings.compare(c, folder / 'config.json')
-      workdir_lib.write_json(folder / 'config.json', c.to_dict())
     stack.enter_context(cluster.watched())
     return _train(c, folder, profile)
 
@@ -54,7 +53,7 @@ def _first_state(c, parts, layout):
   """The state before the first step, and the steps behind its weights."""
   rng = jax.random.key(c.seed)
   if not c.init_from:
-    return sharding.make_state(parts.init, layout, rng), 0
+    return parts.keyed(sharding.make_state(parts.init, layout, rng)), 0
   found = weights_lib.read_weights(c.init_from)
   if found.config['model'] != parts.name:
     raise types.BadInput(
@@ -64,7 +63,11 @@ def _first_state(c, parts, layout):
   weights_lib.check_shapes(params, jax.eval_shape(parts.init, rng).ema)
   state = sharding.make_state(
       lambda p: parts.init(rng, params=p), layout, params)
-  return state, int(found.config.get('steps', 0))
+  if parts.account:
+    logging.warning(
+        'Privacy: what the weights %s were trained on is not in the account.',
+        c.init_from)
+  return parts.keyed(state), int(found.config.get('steps', 0))
 
 
 def _train(c, folder, profile) -> state_lib.TrainState:
@@ -79,8 +82,11 @@ def _train(c, folder, profile) -> state_lib.TrainState:
     else:
       state, before = _first_state(c, parts, layout)
       notes = {'before': before, 'skipped': 0}
+    settings.check_account(parts, notes)
     writer = None
     if cluster.is_first():
+      # Only now: what was refused leaves the settings of the run as they were.
+      workdir_lib.write_json(folder / 'config.json', c.to_dict())
       writer = stack.enter_context(log.opened(
           folder, total_steps=c.num_steps, start_step=int(state.step)))
     preempted = stack.enter_context(cluster.preemption())
@@ -110,6 +116,10 @@ class _Loop:
     metrics, start = None, int(state.step)
     data = iter(self.parts.data(state))
     last = self.last_step()
+    if last < self.c.num_steps:
+      logging.warning(
+          'Privacy: %d of %d steps spend the budget (epsilon %.4g); the run '
+          'ends there.', last, self.c.num_steps, self.c.dp.epsilon)
     for step in range(start + 1, last + 1):
       self.profiled(step - start)
       batch = sharding.put_batch(next(data), self.layout)
@@ -134,23 +144,21 @@ class _Loop:
 
   def last_step(self) -> int:
     """The last one that is asked for, and that a private training may do."""
-    wanted = self.c.num_steps
-    if self.parts.account is None or self.parts.account.last_step >= wanted:
-      return wanted
-    last = self.parts.account.last_step
-    logging.warning(
-        'Privacy: %d of %d steps spend the budget (epsilon %.4g); the run ends '
-        'there.', last, wanted, self.c.dp.epsilon)
-    return last
+    account = self.parts.account
+    return min(self.c.num_steps, account.last_step if account else math.inf)
 
   def spent(self, step) -> dict[str, float]:
     """Epsilon after so many steps, of private training."""
     account = self.parts.account
-    return {'epsilon': account.epsilon(step)} if account else {}
+    if account is None:
+      return {}
+    return {'epsilon': account.epsilon(step)}
 
   def save(self, state, step, skipped) -> None:
     """Checkpoint, pictures and weights of a step."""
     notes = {'before': self.before, 'skipped': skipped} | self.spent(step)
+    if self.parts.account:
+      notes['mechanism'] = self.parts.account.mechanism
     self.saved.save(step, state, notes, force=True)
     self.write_outputs(state, step)
 
@@ -158,12 +166,12 @@ class _Loop:
     """Logs metrics; 1 if the step was left out as not finite, else 0."""
     if metrics is None:
       return 0
-    values = {k: float(v) for k, v in metrics.items()}
+    values = {k: float(v) for k, v in jax.device_get(metrics).items()}
     culprits = [k for k, v in values.items() if not math.isfinite(v)]
     if culprits:
       self.skip(step, culprits, skipped + 1)
     if self.writer is not None and (
-        step % self.c.log_every == 0 or step == self.c.num_steps):
+        step % self.c.log_every == 0 or step == self.last_step()):
       self.writer.write(step, values | self.spent(step))
       if text := self.parts.warn(values):
         logging.log_every_n_seconds(logging.WARNING, text, 300)

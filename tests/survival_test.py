@@ -53,10 +53,12 @@ class SurvivalTest(absltest.TestCase):
       self.assertLessEqual(told - kept, _EVERY, f'kill {number}')
       before = kept
     self.assertGreater(max(lost), 0)
+    self.assertEmpty(list((folder / 'killed/checkpoints').glob('*.damaged')))
     for name in ('killed', 'whole'):
       run = processes.start(folder / name, *words)
       said, = processes.finish(run, seconds=400)
       self.assertEqual(run.returncode, 0, said)
+      self.assertNotIn('is damaged', said)
     chex.assert_trees_all_equal(*(
         weights.read_weights(f'{folder}/{name}/weights').params
         for name in ('killed', 'whole')))

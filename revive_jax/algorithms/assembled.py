@@ -20,6 +20,7 @@ Batches = Callable[
 class Account(NamedTuple):
   """What a private training has given away, by the steps done."""
 
+  mechanism: dict[str, Any]  # In JSON's types; all steps of a run have one.
   epsilon: Callable[[int], float]
   statement: Callable[[int], str]  # For the model card.
   last_step: int  # The budget does not allow more.
@@ -48,4 +49,7 @@ class Assembled(NamedTuple):
   notes: Mapping[str, Any] = types.MappingProxyType({})  # For config.json.
   # What there is to say of metrics that are logged, a sentence or nothing.
   warn: Callable[[Metrics], str] = lambda metrics: ''
-  account: Account | None = None  # Of private training.
+  account: Account | None = None  # Of private training,
+  # which puts its secret into the first state.
+  keyed: Callable[[state_lib.TrainState], state_lib.TrainState] = (
+      lambda state: state)

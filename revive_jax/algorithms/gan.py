@@ -61,7 +61,7 @@ def assemble(
   if training:
     compiled = private.compile_step(
         layout, private.gan_step, noise=training.noise, **common)
-    init = private.with_secret(init, training.secret)
+    init = private.with_room(init)
     step = lambda state, batch: compiled(state, batch, textures)
   else:
     compiled = gan.compile_step(layout, parts=c.accumulate, **common)
@@ -71,7 +71,8 @@ def assemble(
       step=step, name=c.model.name, settings=c.model.settings.to_dict(),
       complete=functools.partial(gan.completed, model=model),
       pictures=None if training else _pictures(c, model, textures),
-      warn=gan.won, account=training.account if training else None)
+      **(dict(account=training.account, keyed=training.keyed) if training
+         else dict(warn=gan.won)))
 
 
 def _pictures(c, model, textures):

@@ -1,5 +1,6 @@
 """Private training of clips, as config.dp says: data, noise, and account."""
 
+from collections.abc import Callable
 import functools
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from revive_jax.algorithms import assembled
 from revive_jax.data import mixture, poisson
 from revive_jax.privacy import private_sgd
 from revive_jax.training import private, sharding
+from revive_jax.training import state as state_lib
 
 UNITS = ('clip', 'video')
 
@@ -20,7 +22,7 @@ class Training(NamedTuple):
 
   data: assembled.Batches
   noise: private.Noise
-  secret: int
+  keyed: Callable[[state_lib.TrainState], state_lib.TrainState]
   account: assembled.Account
 
 
@@ -31,16 +33,20 @@ def is_wanted(c: ml_collections.ConfigDict) -> bool:
 
 def check(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that cannot be, or that would not be private."""
+  if not c.dp.epsilon > 0:
+    raise types.BadInput(
+        f'--config.dp.epsilon={c.dp.epsilon} allows no step at all; choose a '
+        'budget above 0, or inf.')
   if not is_wanted(c):
+    if c.dp.epsilon < float('inf'):
+      raise types.BadInput(
+          f'--config.dp.epsilon={c.dp.epsilon}: without --config.dp.clip_norm '
+          'and --config.dp.noise_multiplier nothing is private; set both.')
     return
   private_sgd.check(
       clip_norm=c.dp.clip_norm, noise_multiplier=c.dp.noise_multiplier,
       delta=c.dp.delta)
   types.check_choice('dp.unit', c.dp.unit, UNITS)
-  if not c.dp.epsilon > 0:
-    raise types.BadInput(
-        f'--config.dp.epsilon={c.dp.epsilon} allows no step at all; choose a '
-        'budget above 0, or inf.')
   if c.dp.micro_batch < 1:
     raise types.BadInput(
         f'--config.dp.micro_batch={c.dp.micro_batch} is less than 1.')
@@ -89,7 +95,9 @@ def prepare(
           seed=private.secret_of(state), start=int(state.step)),
       noise=private.Noise(dp.clip_norm, dp.noise_multiplier, expected,
                           micro_batch, layout.mesh),
-      secret=cluster.shared(private_sgd.draw_secret()),
+      keyed=functools.partial(
+          private.with_secret, secret=cluster.shared(private_sgd.draw_secret()),
+          place=sharding.replicated(layout)),
       account=_account(c, mechanism))
 
 
@@ -104,6 +112,10 @@ def _account(c, mechanism):
         f'{private_sgd.epsilon(1, mechanism):.3g}; raise the budget or '
         '--config.dp.noise_multiplier, or lower --config.batch_size.')
   return assembled.Account(
+      mechanism={
+          'num_units': mechanism.num_units, 'expected': mechanism.expected,
+          'noise_multiplier': mechanism.noise_multiplier,
+          'delta': mechanism.delta, 'unit': c.dp.unit},
       epsilon=lambda step: private_sgd.epsilon(step, mechanism),
       statement=lambda step: private_sgd.statement(
           step, mechanism, unit=c.dp.unit),

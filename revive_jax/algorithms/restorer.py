@@ -76,11 +76,11 @@ def _assemble_privately(c, layout):
       **make_costs(c))
   return assembled.Assembled(
       data=training.data,
-      init=private.with_secret(functools.partial(
-          supervised.init_state, model=model, tx=tx), training.secret),
+      init=private.with_room(functools.partial(
+          supervised.init_state, model=model, tx=tx)),
       step=lambda state, batch: step(state, batch, textures),
       name=c.model.name, settings=c.model.settings.to_dict(),
-      account=training.account)
+      account=training.account, keyed=training.keyed)
 
 
 def make_costs(c: ml_collections.ConfigDict):

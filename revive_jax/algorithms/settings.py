@@ -1,19 +1,23 @@
 """Settings of a training: what cannot be, and what has changed."""
 
+from collections.abc import Mapping
 import json
 import pathlib
+from typing import Any
 
 from absl import logging
 import jax
 import ml_collections
 
 from revive_jax import types, workdir
-from revive_jax.algorithms import ALGORITHMS
+from revive_jax.algorithms import ALGORITHMS, assembled
 
 # What a run may go on with changed, without a word.
 _FREE = ('num_steps', 'log_every', 'checkpoint_every', 'mesh.data',
          'mesh.model', 'mesh.fsdp', 'accumulate', 'max_skipped',
          'model.remat', 'data.workers')
+
+_FREE_OF_PRIVATE = ('dp.epsilon', 'dp.micro_batch')
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -52,10 +56,12 @@ def _check_mesh(c) -> None:
   if m.model == 1:
     return
   rows = c.data.get('size', 28)  # Digits are of 28 rows.
-  if rows % m.model or 'size' in c.data and rows < 64:
+  if rows % m.model or 'size' in c.data and (
+      rows < 64 or rows % (32 * m.model)):
     raise types.BadInput(
         f'--config.mesh.model={m.model} cannot share out frames of {rows} '
-        'rows; let --config.data.size be a multiple of it, and 64 at least.')
+        f'rows; let --config.data.size be a multiple of {32 * m.model}, and 64 '
+        'at least.')
 
 
 def compare(c: ml_collections.ConfigDict, path: pathlib.Path) -> None:
@@ -81,12 +87,28 @@ def compare(c: ml_collections.ConfigDict, path: pathlib.Path) -> None:
   now = flat(workdir.plain(c.to_dict()))
   changed = [k for k, v in flat(before).items()
              if k in now and now[k] != v and k not in _FREE]
-  if 'dp' in c and c.dp.clip_norm and (lost := [
-      k for k in changed if k.startswith(('dp.', 'data.', 'batch_size'))]):
+  private = 'dp' in c and c.dp.clip_norm
+  if private and (held := sorted(set(changed) - set(_FREE_OF_PRIVATE))):
     raise types.BadInput(
         f'{path.parent}: a private run goes on with what it began with, or its '
-        f'account would be wrong; changed are {", ".join(sorted(lost))}. Set '
-        'them back, or choose another --workdir.')
+        f'noise would be used twice; changed are {", ".join(held)}. Set them '
+        'back, or choose another --workdir.')
   if changed:
     logging.warning('This run began with other settings: %s.', ', '.join(
         f'{k}={now[k]!r}' for k in sorted(changed)))
+
+
+def check_account(
+    parts: assembled.Assembled, notes: Mapping[str, Any]
+) -> None:
+  """Refuses to go on with a private run whose data are others by now.
+
+  notes: of the checkpoint it goes on from, or of the beginning.
+  """
+  before = notes.get('mechanism')
+  now = parts.account.mechanism if parts.account else None
+  if before is not None and before != now:
+    raise types.BadInput(
+        f'The run began with the privacy {before}, and would go on with {now}: '
+        'its account would be wrong. Give it the same clips and settings, or '
+        'choose another --workdir.')

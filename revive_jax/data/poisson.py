@@ -136,7 +136,7 @@ def make_private_dataset(
   Each is {'clean': uint8 [capacity / host_count, num_frames, size, size, 3],
   'real': float32 [capacity / host_count]}: real is 1 where a unit was drawn, 0
   where zeros fill up. The hosts' batches, one behind the other, are that of a
-  single host. Its iterator is saved and restored as pipeline.make_dataset's.
+  single host.
 
   Args:
     source: of data/sources.py: a record is of one video.

@@ -5,7 +5,6 @@ same, and can be pickled. A still is a clip of one frame.
 """
 
 from collections.abc import Iterable, Sequence
-import functools
 import json
 import os
 import pathlib
@@ -168,14 +167,15 @@ class ClipRecords:
           f'{", ".join(metadata.get("names", {})) or "none"}.')
     self.names = sorted(metadata['names'][split])
     splits.refuse_held_out(self.names, held_out, f'{found[0]} ({split})')
-    self._open = functools.partial(
-        tfds.builder_from_directory(found[0]).as_data_source, split=split)
-    self._records = self._open()
+    self._folder, self._split = found[0], split
+    self._records = tfds.builder_from_directory(
+        found[0]).as_data_source(split=split)
 
   @property
   def videos(self) -> list[int]:
     """For each piece the number of its video; reads all records for it."""
-    only_names = self._open(decoders={'clip': tfds.decode.SkipDecoding()})
+    only_names = tfds.builder_from_directory(self._folder).as_data_source(
+        split=self._split, decoders={'clip': tfds.decode.SkipDecoding()})
     names = [record['name'] for record in only_names]
     number = {name: i for i, name in enumerate(sorted(set(names)))}
     return [number[name] for name in names]

@@ -31,7 +31,7 @@ def join(batch: Any) -> Any:
       lambda x: x.swapaxes(0, 1).reshape(-1, *x.shape[2:]), batch)
 
 
-def _devices() -> int:
+def devices() -> int:
   """Along `data`, of the mesh that a step is compiled for."""
   return dict(jax.sharding.get_abstract_mesh().shape).get('data', 1)
 
@@ -49,7 +49,7 @@ def value_and_grad(
     parts: of a device's examples, one after the other. In memory are the
       activations of one part at a time, and the sum of the gradients.
   """
-  if _devices() == 1:
+  if devices() == 1:
     return _in_parts(loss_of, params, batch, parts)
 
   def of_own(params, batch):
@@ -83,12 +83,11 @@ def _in_parts(loss_of, params, batch, parts) -> Taken:
   return (mean(loss), (join(each), mean(terms))), grads
 
 
-def portion(piece: jax.Array, whole: jax.Array, parts: int) -> jax.Array:
+def portion(piece: jax.Array, whole: jax.Array, pieces: int) -> jax.Array:
   """What to multiply a weighted mean over a piece of a batch by.
 
-  So that the mean over all pieces, parts of each device along `data`, is the
-  weighted mean over the batch. piece, whole: sums of the weights.
+  So that the mean over all pieces (parts times devices()) is the weighted mean
+  over the batch. piece, whole: sums of the weights.
   """
-  pieces = parts * _devices()
   return jnp.where(
       whole > 0, pieces * piece / jnp.where(whole > 0, whole, 1), 0)

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _FULL_TEXTS = tuple(os.strerror(number) for number in _FULL)
 _MANIFEST = 'manifest.json'
+_FORMAT = 2
 
 
 class Checkpoints:
@@ -76,7 +77,8 @@ class Checkpoints:
         return False
       items = dict(
           state=ocp.args.StandardSave(state),
-          meta=ocp.args.JsonSave({'tree': _tree(state), 'meta': meta}))
+          meta=ocp.args.JsonSave({
+              'format': _FORMAT, 'tree': _tree(state), 'meta': meta}))
       self._manager.save(step, args=ocp.args.Composite(**items), force=True)
       self._unsealed.append(step)
       return True
@@ -149,6 +151,10 @@ class Checkpoints:
       saved, meta = notes['tree'], notes['meta']
     except Exception as error:  # Whatever the libraries raise.
       raise _DamagedError(_first_line(error)) from error
+    if notes.get('format') != _FORMAT:
+      raise types.BadInput(
+          f'{folder} was written by another version of the program; go on from '
+          'its weights with --config.init_from, in another workdir.')
     _check_tree(folder, saved, _tree(abstract_state))
     items = dict(state=ocp.args.StandardRestore(abstract_state))
     try:
@@ -196,6 +202,8 @@ def opened(
   with _quiet(), contextlib.ExitStack() as stack:
     try:
       directory.mkdir(parents=True, exist_ok=True)
+      if jax.process_index() == 0:
+        _name_half_written(directory)
       manager = ocp.CheckpointManager(
           directory, options=options, item_names=('state', 'meta'))
     except OSError as error:
@@ -209,6 +217,13 @@ def opened(
       yield checkpoints
     finally:
       checkpoints.wait()
+
+
+def _name_half_written(directory: pathlib.Path) -> None:
+  """Says which checkpoints a run that was killed left unfinished."""
+  for path in sorted(directory.glob('*.orbax-checkpoint-tmp*')):
+    _log.warning('%s is half written: the run was ended there. The checkpoint '
+                 'before it is used.', path)
 
 
 class _DamagedError(Exception):

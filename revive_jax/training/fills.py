@@ -94,7 +94,8 @@ def train_step(
     fill, posterior, prior = model.apply(
         {'params': params}, *seen, target, noise)
     terms = bound(fill, target, seen[1], posterior, prior, sigma=sigma)
-    here = accumulation.portion(seen[1].sum(), pixels, parts)
+    here = accumulation.portion(
+        seen[1].sum(), pixels, parts * accumulation.devices())
     terms = {k: here * v for k, v in terms.items()}
     return terms['likelihood'] + weight * terms['kl'], (fill, terms)
 

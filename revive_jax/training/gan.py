@@ -143,13 +143,13 @@ def discriminator_loss(
 def judges_loss(
     params: Any, real: jax.Array, fake: jax.Array, damage: jax.Array,
     whole: holes.Where, usual: Any, *, judges: Mapping[str, nn.Module],
-    rules: Rules, parts: int,
+    rules: Rules, pieces: int,
 ) -> tuple[jax.Array, dict[str, Any]]:
   """discriminator_loss of params, for clips that they judge."""
   judged = lambda clip: judge(judges, params, clip, damage)
   where = holes.where_it_counts(damage)
   return discriminator_loss(
-      judged(real), judged(fake), where, holes.portions(where, whole, parts),
+      judged(real), judged(fake), where, holes.portions(where, whole, pieces),
       usual, rules)
 
 
@@ -173,7 +173,7 @@ def generator_loss(
     judges: Mapping[str, nn.Module], rules: Rules,
     features: tuple[perceptual.Features, Any] | None,
     weights: Mapping[str, float], damage_weight: float, epsilon: float,
-    parts: int,
+    pieces: int,
 ) -> tuple[jax.Array, tuple[jax.Array, dict[str, jax.Array]]]:
   """What the restorer pays: (loss, (output, terms)).
 
@@ -191,7 +191,7 @@ def generator_loss(
     weights: of supervised.losses, as damage_weight and epsilon.
     damage_weight: as there.
     epsilon: as there.
-    parts: of how many of the batch this is one.
+    pieces: of how many of the batch this is one.
   """
   batch, noise = part
   restored, _, directions = model.apply(
@@ -205,13 +205,13 @@ def generator_loss(
   fake = holes.filled(restored.output, batch)
   where, whole = holes.where_it_counts(batch.damage), holes.sums(damage)
   extra = generator_terms(judged(batch.target), judged(fake), where,
-                          holes.portions(where, whole, parts), rules)
+                          holes.portions(where, whole, pieces), rules)
   prices = {f'adversarial/{s}': rules.adversarial[s] for s in SIDES}
   prices['feature_matching'] = rules.feature_matching
   if features is not None:
     prices['perceptual'] = rules.perceptual
     extra['perceptual'] = perceptual_distance(
-        fake, batch, damage, features, parts)
+        fake, batch, damage, features, pieces)
   if rules.warping:
     prices['warping'] = rules.warping
     extra['warping'] = warping_error(fake, restored.flow, batch)
@@ -222,16 +222,16 @@ def generator_loss(
 
 def perceptual_distance(
     fake: jax.Array, batch: batch_lib.Batch, damage: jax.Array,
-    network: tuple[perceptual.Features, Any], parts: int,
+    network: tuple[perceptual.Features, Any], pieces: int,
 ) -> jax.Array:
   """Distance to the clean clip in fixed features: mean over the damage.
 
   Args:
     fake: the filled clip.
     batch: of which it was made.
-    damage: of the whole batch, of which batch is one of so many parts.
+    damage: of the whole batch, of which batch is one of so many pieces.
     network: the features, and weights of their channels or None.
-    parts: how many.
+    pieces: how many.
   """
   features, channels = network
   flat = lambda x: x.reshape(-1, *x.shape[2:])
@@ -243,7 +243,7 @@ def perceptual_distance(
         flat(x)[..., 0], (x.shape[0] * x.shape[1], *size), 'linear')
     here = at(batch.damage)
     mean = (values * here).sum() / jnp.maximum(here.sum(), 1e-6)
-    total += mean * accumulation.portion(here.sum(), at(damage).sum(), parts)
+    total += mean * accumulation.portion(here.sum(), at(damage).sum(), pieces)
   return total / len(maps)
 
 
@@ -291,15 +291,16 @@ def train_step(
   noise = jax.random.normal(noise_rng, model.noise_shape(clean.shape))
   others, rise = state.params['discriminators'], share(state.step, rules)
   whole, usual = holes.sums(batch.damage), state.opt_state['usual']
+  pieces = parts * accumulation.devices()
 
   def loss_of(params, part):
     return generator_loss(
         params, part, others, rise, batch.damage, model=model, judges=judges,
-        rules=rules, parts=parts, **costs)
+        rules=rules, pieces=pieces, **costs)
 
   def others_loss(params, part):
     loss, now = judges_loss(
-        params, *part, whole, usual, judges=judges, rules=rules, parts=parts)
+        params, *part, whole, usual, judges=judges, rules=rules, pieces=pieces)
     return loss, ((), now)
 
   (loss, (fake, metrics)), grads_g = accumulation.value_and_grad(

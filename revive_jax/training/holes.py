@@ -24,10 +24,10 @@ class Weights(NamedTuple):
 Where = dict[str, Weights]  # By side.
 
 
-def portions(here: Where, whole: Where, parts: int) -> Where:
-  """What to multiply the means over a part of a batch by; scalars."""
+def portions(here: Where, whole: Where, pieces: int) -> Where:
+  """What to multiply the means over a piece of a batch by; scalars."""
   return jax.tree.map(
-      lambda a, b: accumulation.portion(a.sum(), b, parts), here, whole)
+      lambda a, b: accumulation.portion(a.sum(), b, pieces), here, whole)
 
 
 def where_it_counts(damage: jax.Array) -> Where:

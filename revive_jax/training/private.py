@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from revive_jax.privacy import private_sgd
@@ -31,14 +32,22 @@ class Noise(NamedTuple):
   mesh: jax.sharding.Mesh
 
 
-def with_secret(init: Callable[..., Any], secret: int) -> Callable[..., Any]:
-  """init, whose first state has the key of a secret: a checkpoint keeps it."""
-  key = jax.random.key_data(private_sgd.noise_key(secret))
+def with_room(init: Callable[..., Any]) -> Callable[..., Any]:
+  """init, whose state has room for the key of a secret."""
+  return lambda *args, **kwargs: init(*args, **kwargs).replace(
+      secret=jnp.zeros((2,), jnp.uint32))
 
-  def init_state(*args, **kwargs):
-    return init(*args, **kwargs).replace(secret=jnp.asarray(key))
 
-  return init_state
+def with_secret(
+    state: state_lib.TrainState, secret: int, place: Any = None
+) -> state_lib.TrainState:
+  """A first state with the key of a secret, which a checkpoint keeps.
+
+  Never within what is compiled: programs are kept on disks, with their
+  constants. place: the key's sharding.
+  """
+  key = np.asarray(jax.random.key_data(private_sgd.noise_key(secret)))
+  return state.replace(secret=jax.device_put(key, place))
 
 
 def secret_of(state: state_lib.TrainState) -> int:
@@ -118,10 +127,10 @@ def gan_step(
     clip = example[0]
     loss, (fake, terms) = gan.generator_loss(
         params['generator'], example, hold(params['discriminators']), rise,
-        clip.damage, model=model, judges=judges, rules=rules, parts=1, **costs)
+        clip.damage, model=model, judges=judges, rules=rules, pieces=1, **costs)
     loss_d, now = gan.judges_loss(
         params['discriminators'], clip.target, hold(fake), clip.damage,
-        holes.sums(clip.damage), usual, judges=judges, rules=rules, parts=1)
+        holes.sums(clip.damage), usual, judges=judges, rules=rules, pieces=1)
     terms |= {f'accuracy/{side}': now[side]['accuracy'] for side in gan.SIDES}
     return loss + loss_d, terms | {
         'loss': loss, 'discriminator': loss_d,

@@ -1,9 +1,10 @@
 """Where arrays live: a mesh with the axes `data` and `model`.
 
 `data` shares out the clips of a batch and, with FSDP, the state; `model` shares
-out the rows of each frame, for frames too large for one device. What devices
-must tell each other (sums of gradients, rows beyond a border, weights that
-another holds) is the compiler's to add: every step is written as for one.
+out the rows of each frame, for frames too large for one device. A step is
+written as for one device: what they must tell each other (rows beyond a border,
+weights that another holds) is the compiler's to add, but for the gradient's
+mean along `data`, which accumulation.py spells out.
 """
 
 from collections.abc import Callable, Mapping
@@ -97,8 +98,12 @@ def put_batch(batch: Mapping[str, np.ndarray], layout: Layout):
 
 def gather(tree: Any, layout: Layout) -> Any:
   """Arrays on this host, whole; all processes must ask for it."""
-  together = jax.jit(lambda x: x, out_shardings=replicated(layout))
-  return jax.device_get(together(tree))
+  return jax.device_get(_together(layout)(tree))
+
+
+@functools.cache
+def _together(layout):
+  return jax.jit(lambda x: x, out_shardings=replicated(layout))
 
 
 def compile_step(

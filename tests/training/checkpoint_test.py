@@ -7,6 +7,7 @@ import logging
 import os
 import pathlib
 import resource
+from unittest import mock
 
 from absl import logging as absl_logging
 from absl.testing import absltest
@@ -127,7 +128,9 @@ class CheckpointTest(absltest.TestCase):
     half = self.dir / '2.orbax-checkpoint-tmp'  # What a killed run leaves.
     (half / 'state').mkdir(parents=True)
     (half / 'state' / 'd').write_bytes(b'half')
-    state, _ = self.read()
+    with self.assertLogs(level=logging.WARNING) as logs:
+      state, _ = self.read()
+    self.assertRegex(' '.join(logs.output), '2.orbax-checkpoint-tmp.*half')
     self.assertEqual(bits(state), bits(make_state(1)))
     self.write(2)
     self.assertEqual(bits(self.read()[0]), bits(make_state(2)))
@@ -181,6 +184,12 @@ class CheckpointTest(absltest.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'another model: .*absent here'):
       self.read(state.replace(params={'conv': {
           'kernel': state.params['conv']['kernel']}}))
+
+  def test_another_version_is_refused(self):
+    self.write(1)
+    with mock.patch.object(checkpoint, '_FORMAT', 3):
+      with self.assertRaisesRegex(types.BadInput, 'another version.*init_from'):
+        self.read()
 
   def test_manifest_holds_the_hashes(self):
     self.write(1)

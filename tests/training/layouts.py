@@ -56,6 +56,11 @@ def assert_same(test, name: str, plain, other) -> None:
   apart = np.concatenate([np.abs(x - y).ravel() for x, y in zip(
       *(jax.tree.leaves(s.params) for s in (one, many)), strict=True)])
   test.assertLess(np.quantile(apart, 0.95), 1e-4, name)
+  # What they keep are means of the gradients: small layers count, too.
+  for a, b in zip(*(jax.tree.leaves(s.opt_state) for s in (one, many)),
+                  strict=True):
+    test.assertLessEqual(
+        np.abs(a - b).max(), 0.02 * np.abs(a).max() + 1e-6, name)
   if LAYOUTS[name].get('fsdp'):
     test.assertGreater(shared, 5)
   else:

@@ -3,6 +3,7 @@
 from unittest import mock
 
 from absl.testing import absltest
+import chex
 import flax
 import jax
 import jax.numpy as jnp
@@ -101,7 +102,9 @@ class ShardingTest(absltest.TestCase):
   def test_a_step_that_is_not_finite_is_left_out(self):
     for fsdp in (False, True):
       layout = sharding.make_layout(4, fsdp=fsdp)
-      step = sharding.compile_step(_descend, layout, rate=0.5)
+      chex.clear_trace_counter()
+      step = sharding.compile_step(
+          chex.assert_max_traces(_descend, n=1), layout, rate=0.5)
       state = sharding.make_state(_draw, layout, jax.random.key(0))
       first = jax.device_get(state)
       put = lambda x, layout=layout: sharding.put_batch(
