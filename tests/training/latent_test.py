@@ -3,13 +3,12 @@
 import functools
 from unittest import mock
 
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 from scipy import stats
 
 from revive_jax.losses import adversarial
@@ -129,7 +128,9 @@ _ENCODER, _DECODER = {'encoder', 'to_latent'}, {'decoder', 'out'}
 _of = lambda part, layers: {f'{part}/{layer}' for layer in layers}
 
 
-class LatentTest(parameterized.TestCase):
+class LatentTest(layouts.TestCase):
+
+  after = staticmethod(_after)
 
   def setUp(self):
     super().setUp()
@@ -215,18 +216,6 @@ class LatentTest(parameterized.TestCase):
     first = jax.eval_shape(
         functools.partial(latent.init_state, **_NETWORKS), jax.random.key(0))
     chex.assert_trees_all_equal_shapes_and_dtypes(first, _state())
-
-  def test_the_most_mixed_layout_does_the_same(self):
-    self._same('all of it')
-
-  @parameterized.parameters(*list(layouts.LAYOUTS)[:-1])
-  @pytest.mark.slow
-  def test_every_layout_does_the_same(self, name):
-    self._same(name)
-
-  def _same(self, name):
-    layouts.assert_same(self, name, _after(**layouts.PLAIN),
-                        _after(**layouts.LAYOUTS[name]))
 
 
 if __name__ == '__main__':

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
+from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from revive_jax.training import sharding
 
@@ -65,3 +67,18 @@ def assert_same(test, name: str, plain, other) -> None:
     test.assertGreater(shared, 5)
   else:
     test.assertEqual(shared, 0)
+
+
+class TestCase(parameterized.TestCase):
+  """For steps whose `after(**layout)`, a static method, gives steps()."""
+
+  def test_the_most_mixed_layout_does_the_same(self):
+    self._same('all of it')
+
+  @parameterized.parameters(*list(LAYOUTS)[:-1])
+  @pytest.mark.slow
+  def test_every_layout_does_the_same(self, name):
+    self._same(name)
+
+  def _same(self, name):
+    assert_same(self, name, self.after(**PLAIN), self.after(**LAYOUTS[name]))

@@ -2,12 +2,11 @@
 
 import functools
 
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 from scipy import stats
 
 from revive_jax.models import dense
@@ -49,7 +48,9 @@ def _images(seed=0):
   return rng.integers(0, 256, (8, 4, 4, 1)).astype(np.uint8)
 
 
-class VaeTest(parameterized.TestCase):
+class VaeTest(layouts.TestCase):
+
+  after = staticmethod(_after)
 
   def test_loss_against_scipy(self):
     # At step 1: at step 0 the KL has no weight.
@@ -83,18 +84,6 @@ class VaeTest(parameterized.TestCase):
       state, metrics = _step()(state, images)
       losses.append(float(metrics['loss']))
     self.assertLess(losses[-1], 0.7 * losses[0])
-
-  def test_the_most_mixed_layout_does_the_same(self):
-    self._same('all of it')
-
-  @parameterized.parameters(*list(layouts.LAYOUTS)[:-1])
-  @pytest.mark.slow
-  def test_every_layout_does_the_same(self, name):
-    self._same(name)
-
-  def _same(self, name):
-    layouts.assert_same(self, name, _after(**layouts.PLAIN),
-                        _after(**layouts.LAYOUTS[name]))
 
   def test_show(self):
     model = dense.Vae(hidden=(8,), shape=(4, 4, 1), latent=3)
