@@ -4,14 +4,16 @@ The engine is jax.distributed: one process on each host (or each device), all
 running the same program; process 0 is the coordinator, and writes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
 import threading
 import time
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
@@ -21,8 +23,9 @@ from revive_jax import types
 
 # A process that is silent for so long is held to be dead, and ends the others.
 HEARTBEAT_SECONDS = 30
-# So long the processes wait for each other at the start.
-START_SECONDS = int(os.environ.get('REVIVE_JAX_START_SECONDS', '300'))
+# So long the processes wait for each other at the start; the variable changes
+# it.
+START_SECONDS, _START_VARIABLE = 300, 'REVIVE_JAX_START_SECONDS'
 _PORT = 8476
 _BROKEN = ('Gloo', 'NCCL', 'UNAVAILABLE', 'coordination service')
 _JOBSET = ('JOBSET_NAME', 'JOBSET_JOB', 'JOBSET_PROCESSES',
@@ -40,17 +43,19 @@ def start(spec: str) -> None:
 
   Raises:
     types.BadInput: it cannot be understood or found, or the others do not
-      answer in START_SECONDS.
+      answer in START_SECONDS. Where JAX found the address, it is JAX that ends
+      the process then, with DEADLINE_EXCEEDED.
   """
   if not spec:
     return
+  seconds = start_seconds(os.environ)
   address, count, index = parse(spec, os.environ)
   if index:
-    _wait_for(address)
+    _wait_for(address, seconds)
   try:
     jax.config.update('jax_cpu_collectives_implementation', 'gloo')
     jax.distributed.initialize(
-        address, count, index, initialization_timeout=START_SECONDS,
+        address, count, index, initialization_timeout=seconds,
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         # Where all goes well, watched() lets none leave before the others.
         shutdown_timeout_seconds=15,
@@ -59,12 +64,25 @@ def start(spec: str) -> None:
     raise types.BadInput(
         f'--distributed={spec}: the processes of this run did not find each '
         f'other ({" ".join(str(error).split())[:200]}); see that all of them '
-        f'are started within {START_SECONDS} s, with one address that all of '
+        f'are started within {seconds} s, with one address that all of '
         'them reach and the same count.') from error
 
 
+def start_seconds(environment: Mapping[str, str]) -> int:
+  """How long to wait for the others.
+
+  Raises:
+    types.BadInput: the variable is no number above 0.
+  """
+  text = environment.get(_START_VARIABLE, str(START_SECONDS))
+  if not text.isdecimal() or not int(text):
+    raise types.BadInput(
+        f'{_START_VARIABLE}={text} is no whole number of seconds above 0.')
+  return int(text)
+
+
 def parse(
-    spec: str, environment: dict[str, str]
+    spec: str, environment: Mapping[str, str]
 ) -> tuple[str | None, int | None, int | None]:
   """Address, count and index that a spec says; None: JAX is to find it.
 
@@ -99,16 +117,18 @@ def _detection(address, environment):
   if address is not None:
     return {'cluster_detection_method': 'deactivate'}
   gpus = environment.get('SLURM_GPUS_ON_NODE', '')
-  alone = environment.get('SLURM_NTASKS_PER_NODE', '1') == '1'
-  if alone and gpus.isdigit() and int(gpus):
+  # '1(x4)': one task on each of four nodes.
+  tasks = environment.get('SLURM_STEP_TASKS_PER_NODE') or environment.get(
+      'SLURM_NTASKS_PER_NODE', '1')
+  if re.fullmatch(r'1(\(x\d+\))?', tasks) and gpus.isdigit() and int(gpus):
     return {'local_device_ids': list(range(int(gpus)))}
   return {}
 
 
-def _wait_for(address: str) -> None:
+def _wait_for(address: str, seconds: int) -> None:
   """Waits until somebody listens at an address: JAX would end the process."""
   host, port = address.rsplit(':', 1)
-  last = time.monotonic() + START_SECONDS
+  last = time.monotonic() + seconds
   while True:
     try:
       with socket.create_connection((host.strip('[]'), int(port)), timeout=5):
@@ -117,7 +137,7 @@ def _wait_for(address: str) -> None:
       if time.monotonic() > last:
         raise types.BadInput(
             f'The coordinator at {address} does not answer after '
-            f'{START_SECONDS} s ({error.strerror or error}); see that process '
+            f'{seconds} s ({error.strerror or error}); see that process '
             '0 is running, that its host has this name, and that no firewall '
             'closes the port.') from error
       time.sleep(0.5)
@@ -142,6 +162,30 @@ def shared(number: int) -> int:
   halves = np.array([number >> 32, number % 2**32], np.uint32)
   high, low = multihost_utils.broadcast_one_to_all(halves)
   return (int(high) << 32) + int(low)
+
+
+def everywhere(value: bool) -> bool:
+  """Whether all processes say so."""
+  if jax.process_count() == 1:
+    return value
+  return bool(multihost_utils.process_allgather(np.asarray(value)).all())
+
+
+def alone(action: Callable[[], Any]) -> None:
+  """Does something in the first process; what it refuses, all refuse.
+
+  Raises:
+    types.BadInput: it did.
+  """
+  refused = None
+  if is_first():
+    try:
+      action()
+    except types.BadInput as error:
+      refused = error
+  if not agreed(refused is None):
+    raise refused or types.BadInput(
+        'Process 0 refused this run; what it says tells why.')
 
 
 @contextlib.contextmanager

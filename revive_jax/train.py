@@ -1,10 +1,11 @@
 """Train: a config and a workdir in, weights out; one loop for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
 import math
 import pathlib
+from typing import Any
 
 from absl import logging
 import jax
@@ -42,18 +43,23 @@ def train(
   settings.check(c)
   with contextlib.ExitStack() as stack:
     folder = pathlib.Path(workdir)
-    if cluster.is_first():
+    preempted = stack.enter_context(cluster.preemption())
+    stack.enter_context(cluster.watched())
+
+    def begin():
       stack.enter_context(workdir_lib.opened(folder))
       settings.compare(c, folder / 'config.json')
-    stack.enter_context(cluster.watched())
-    return _train(c, folder, profile)
+
+    cluster.alone(begin)
+    return _train(c, folder, profile, preempted)
 
 
 def _first_state(c, parts, layout):
-  """The state before the first step, and the steps behind its weights."""
+  """The state before the first step, and what is known of its weights."""
   rng = jax.random.key(c.seed)
   if not c.init_from:
-    return parts.keyed(sharding.make_state(parts.init, layout, rng)), 0
+    state = sharding.make_state(parts.init, layout, rng)
+    return parts.keyed(state), {'before': 0, 'skipped': 0}
   found = weights_lib.read_weights(c.init_from)
   if found.config['model'] != parts.name:
     raise types.BadInput(
@@ -67,34 +73,40 @@ def _first_state(c, parts, layout):
     logging.warning(
         'Privacy: what the weights %s were trained on is not in the account.',
         c.init_from)
-  return parts.keyed(state), int(found.config.get('steps', 0))
+  return parts.keyed(state), {
+      'before': int(found.config.get('steps', 0)), 'skipped': 0,
+      'epsilon_before': found.config.get('epsilon')}
 
 
-def _train(c, folder, profile) -> state_lib.TrainState:
+def _train(c, folder, profile, preempted) -> state_lib.TrainState:
   layout = sharding.make_layout(**c.mesh)
   parts = ALGORITHMS[c.algorithm].assemble(c, layout)
   with contextlib.ExitStack() as stack:
-    saved = stack.enter_context(checkpoint.opened(
-        folder / 'checkpoints', every=c.checkpoint_every))
+    saved = stack.enter_context(checkpoint.opened(folder / 'checkpoints'))
     like = sharding.abstract(parts.init, layout, jax.random.key(c.seed))
     if (found := saved.restore_latest(like)) is not None:
       state, notes = found
     else:
-      state, before = _first_state(c, parts, layout)
-      notes = {'before': before, 'skipped': 0}
+      state, notes = _first_state(c, parts, layout)
     settings.check_account(parts, notes)
     writer = None
     if cluster.is_first():
       # Only now: what was refused leaves the settings of the run as they were.
       workdir_lib.write_json(folder / 'config.json', c.to_dict())
       writer = stack.enter_context(log.opened(
-          folder, total_steps=c.num_steps, start_step=int(state.step)))
-    preempted = stack.enter_context(cluster.preemption())
+          folder, total_steps=_last_step(c, parts),
+          start_step=int(state.step)))
     profiled = stack.enter_context(profile_lib.profiling(
         folder / 'profile' if profile and cluster.is_first() else None))
     loop = _Loop(c, folder, layout, parts, saved, writer, preempted, profiled,
-                 notes['before'])
+                 notes)
     return loop.run(state, notes['skipped'])
+
+
+def _last_step(c, parts) -> int:
+  """The last one that is asked for, and that a private training may do."""
+  account = parts.account
+  return min(c.num_steps, account.last_step if account else math.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,13 +121,13 @@ class _Loop:
   writer: log.Log | None
   preempted: Callable[[int], bool]  # Whether to stop after a step.
   profiled: Callable[[int], None]  # Told of each step that begins.
-  before: int  # Steps behind the weights it began with.
+  notes: Mapping[str, Any]  # Of the checkpoint that it began with.
 
   def run(self, state, skipped) -> state_lib.TrainState:
     """Steps until the last one, or until told to stop."""
     metrics, start = None, int(state.step)
     data = iter(self.parts.data(state))
-    last = self.last_step()
+    last = _last_step(self.c, self.parts)
     if last < self.c.num_steps:
       logging.warning(
           'Privacy: %d of %d steps spend the budget (epsilon %.4g); the run '
@@ -138,14 +150,9 @@ class _Loop:
         break
     self.saved.wait()
     written = outputs.written_steps(self.folder)  # None if it was killed there.
-    if cluster.agreed(written != self.before + int(state.step)):
+    if cluster.agreed(written != self.notes['before'] + int(state.step)):
       self.write_outputs(state, int(state.step))
     return state
-
-  def last_step(self) -> int:
-    """The last one that is asked for, and that a private training may do."""
-    account = self.parts.account
-    return min(self.c.num_steps, account.last_step if account else math.inf)
 
   def spent(self, step) -> dict[str, float]:
     """Epsilon after so many steps, of private training."""
@@ -156,10 +163,10 @@ class _Loop:
 
   def save(self, state, step, skipped) -> None:
     """Checkpoint, pictures and weights of a step."""
-    notes = {'before': self.before, 'skipped': skipped} | self.spent(step)
+    notes = {**self.notes, 'skipped': skipped} | self.spent(step)
     if self.parts.account:
       notes['mechanism'] = self.parts.account.mechanism
-    self.saved.save(step, state, notes, force=True)
+    self.saved.save(step, state, notes)
     self.write_outputs(state, step)
 
   def look(self, step, metrics, skipped) -> int:
@@ -171,7 +178,8 @@ class _Loop:
     if culprits:
       self.skip(step, culprits, skipped + 1)
     if self.writer is not None and (
-        step % self.c.log_every == 0 or step == self.last_step()):
+        step % self.c.log_every == 0
+        or step == _last_step(self.c, self.parts)):
       self.writer.write(step, values | self.spent(step))
       if text := self.parts.warn(values):
         logging.log_every_n_seconds(logging.WARNING, text, 300)
@@ -196,6 +204,7 @@ class _Loop:
       outputs.write_pictures(
           self.folder, self.parts, state.replace(ema=ema), step)
       outputs.write_weights(
-          self.folder, self.parts, ema, step=step, steps=self.before + step,
-          notes=self.spent(step), origin=f'trained by `{self.c.algorithm}` '
-          f'from {self.c.init_from or "random numbers"}')
+          self.folder, self.parts, ema, step=step,
+          steps=self.notes['before'] + step, notes=self.spent(step),
+          algorithm=self.c.algorithm, began=self.c.init_from,
+          epsilon_before=self.notes.get('epsilon_before'))

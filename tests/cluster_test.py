@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import time
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import jax
@@ -48,9 +49,39 @@ class SpecTest(parameterized.TestCase):
         found(None, SLURM_GPUS_ON_NODE='4')['local_device_ids'], [0, 1, 2, 3])
     self.assertEqual(
         found(None, SLURM_GPUS_ON_NODE='4', SLURM_NTASKS_PER_NODE='4'), {})
+    self.assertEqual(
+        found(None, SLURM_GPUS_ON_NODE='2', SLURM_STEP_TASKS_PER_NODE='1(x3)'),
+        {'local_device_ids': [0, 1]})
+    for tasks in ('2(x3)', '2,1', '4'):
+      self.assertEqual(found(
+          None, SLURM_GPUS_ON_NODE='2', SLURM_STEP_TASKS_PER_NODE=tasks), {})
     self.assertEqual(found(None), {})
     self.assertEqual(found('host:1', SLURM_GPUS_ON_NODE='4'),
                      {'cluster_detection_method': 'deactivate'})
+
+  def test_seconds_of_the_start(self):
+    name = 'REVIVE_JAX_START_SECONDS'
+    self.assertEqual(cluster.start_seconds({}), 300)
+    self.assertEqual(cluster.start_seconds({name: '7'}), 7)
+    for text in ('abc', '0', '-1', '', '1.5'):
+      with self.assertRaisesRegex(types.BadInput, f'{name}={text} is no whole'):
+        cluster.start_seconds({name: text})
+
+  def test_what_the_first_process_refuses(self):
+    def refuse():
+      raise types.BadInput('No.')
+
+    done = []
+    cluster.alone(lambda: done.append(1))
+    self.assertEqual(done, [1])
+    with self.assertRaisesRegex(types.BadInput, 'No.'):
+      cluster.alone(refuse)
+    # Another process does not try, and is told.
+    with mock.patch.object(cluster, 'is_first', lambda: False), (
+        mock.patch.object(cluster, 'agreed', lambda value: False)):
+      with self.assertRaisesRegex(types.BadInput, 'Process 0 refused'):
+        cluster.alone(lambda: done.append(2))
+    self.assertEqual(done, [1])
 
   def test_alone(self):
     self.assertTrue(cluster.is_first())
@@ -89,6 +120,27 @@ class ProcessesTest(absltest.TestCase):
     # The state is shared out: each process has half of it.
     self._run('two', '--config.mesh.fsdp=True', two=True)
     self._same(self.folder / 'one', self.folder / 'two')
+
+  def test_what_process_0_refuses_both_refuse_at_once(self):
+    workdir = self.folder / 'other'
+    workdir.mkdir()
+    (workdir / 'config.json').write_text('{"algorithm": "gan"}')
+    runs = processes.start_two(workdir)
+    said = processes.finish(*runs)
+    self.assertEqual([run.returncode for run in runs], [2, 2], said)
+    self.assertIn('a run of the algorithm gan', said[0])
+    self.assertIn('Process 0 refused this run', said[1])
+
+  @pytest.mark.slow
+  def test_processes_that_do_not_share_a_disk(self):
+    self._run('one')
+    address = f'127.0.0.1:{processes.free_port()}'
+    runs = [processes.start(self.folder / name, f'--distributed={address},2,{i}')
+            for i, name in enumerate(('one', 'two'))]
+    said = processes.finish(*runs)
+    self.assertEqual([run.returncode for run in runs], [2, 2], said)
+    for text in said:
+      self.assertIn('do not see the same checkpoints', text)
 
   @pytest.mark.slow
   def test_sigterm_to_one_stops_both_and_one_goes_on(self):

@@ -13,6 +13,7 @@ import pytest
 from configs import mnist_vae
 from revive_jax import train
 from revive_jax.algorithms import image_vae
+from revive_jax.training import profile as profile_lib
 from revive_jax.training import sharding
 from tests import compiling
 
@@ -112,6 +113,14 @@ class DevicesTest(parameterized.TestCase):
     events = json.loads(gzip.decompress(trace.read_bytes()))['traceEvents']
     self.assertGreater(len(events), 10)
     self.assertTrue(list((self.folder / 'profile').rglob('*.xplane.pb')))
+
+  def test_a_run_too_short_for_a_profile_says_so(self):
+    with self.assertLogs(level='WARNING') as seen:
+      with profile_lib.profiling(self.folder / 'profile') as began:
+        began(1)
+        began(2)
+    self.assertIn('fewer than 3 steps', '\n'.join(seen.output))
+    self.assertFalse((self.folder / 'profile').exists())
 
   def test_one_program_for_all_steps(self):
     programs = []

@@ -46,6 +46,8 @@ def assemble(
 ) -> assembled.Assembled:
   """Data, networks and step of c."""
   training = privately.prepare(c, layout) if privately.is_wanted(c) else None
+  if training:
+    c = privately.within_budget(c, training)
   data = None if training else restorer.make_data(c)
   textures = restorer.make_textures(c, sharding.replicated(layout))
   model = restorer.make_model(c)

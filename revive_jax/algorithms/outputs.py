@@ -33,18 +33,25 @@ def written_steps(folder: pathlib.Path) -> int | None:
 
 def write_weights(
     folder: pathlib.Path, parts: assembled.Assembled, ema: Any, *, step: int,
-    steps: int, notes: Mapping[str, Any], origin: str,
+    steps: int, notes: Mapping[str, Any], algorithm: str, began: str = '',
+    epsilon_before: float | None = None,
 ) -> None:
   """The averaged network as a weights folder, for restore and evaluate.
 
   step: of this run; steps: behind the weights in all. notes: for config.json,
-  beside those of parts. origin: for the card, where parts.account has a word,
-  too.
+  beside those of parts. algorithm, began: for the card, the weights that the
+  run began with, and what those had spent, if that is known.
   """
-  card = (f'# {parts.name}\n\n{steps} steps, {parts.settings}, {origin}.\n'
+  card = (f'# {parts.name}\n\n{steps} steps, {parts.settings}, trained by '
+          f'`{algorithm}` from {began or "random numbers"}.\n'
           'Settings of the run: config.json of its workdir.\n')
   if parts.account:
     card += f'\n{parts.account.statement(step)}\n'
+  if parts.account and began:
+    spent = ('nothing is known of that' if epsilon_before is None else
+             f'of their own training the card says epsilon {epsilon_before:.3g}')
+    card += (f'That is of the {step} steps of this run alone; what {began}, '
+             f'which it began with, gives away is not in it: {spent}.\n')
   weights.save_weights(
       folder / 'weights', jax.tree.map(np.asarray, ema), model=parts.name,
       settings=parts.settings, steps=steps, card=card, **parts.notes, **notes)

@@ -1,8 +1,8 @@
-"""Private training of clips, as config.dp says: data, noise, and account."""
+"""Private training, as config.dp says: data, noise, and account."""
 
 from collections.abc import Callable
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
@@ -46,14 +46,21 @@ def check(c: ml_collections.ConfigDict) -> None:
   private_sgd.check(
       clip_norm=c.dp.clip_norm, noise_multiplier=c.dp.noise_multiplier,
       delta=c.dp.delta)
-  types.check_choice('dp.unit', c.dp.unit, UNITS)
   if c.dp.micro_batch < 1:
     raise types.BadInput(
         f'--config.dp.micro_batch={c.dp.micro_batch} is less than 1.')
   if c.accumulate > 1:
     raise types.BadInput(
         '--config.accumulate is not for private training, which takes '
-        '--config.dp.micro_batch clips at a time on each device.')
+        '--config.dp.micro_batch examples at a time on each device.')
+
+
+def check_clips(c: ml_collections.ConfigDict) -> None:
+  """Refuses what check() does, and clips that are no units."""
+  check(c)
+  if not is_wanted(c):
+    return
+  types.check_choice('dp.unit', c.dp.unit, UNITS)
   if c.data.photos or c.data.tfds or not c.data.root:
     raise types.BadInput(
         'Private training knows what a clip and a video are in '
@@ -63,45 +70,69 @@ def check(c: ml_collections.ConfigDict) -> None:
 def prepare(
     c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> Training:
-  """Data that are drawn as privacy asks for, and the account of it.
+  """Clips that are drawn as privacy asks for, and the account of it.
 
   Raises:
     types.BadInput: the budget is spent by the first step, or more is to be
       drawn than there is.
   """
-  d, dp = c.data, c.dp
+  d = c.data
   (source,), _ = mixture.mixture(
       root=d.root, tfds='', tfds_dir='', tfds_split='', photos=(),
       photo_share=0.0, look_alike_share=0.0, held_out=d.held_out,
       num_frames=d.num_frames, size=d.size, seed=c.seed)
-  unit_of = source.videos if dp.unit == 'video' else None
-  units = len(poisson.members(source, unit_of))
-  micro_batch = dp.micro_batch * layout.mesh.shape['data']
+  unit_of = source.videos if c.dp.unit == 'video' else None
+  make = functools.partial(
+      poisson.make_private_dataset, source, unit_of=unit_of,
+      num_frames=d.num_frames, size=d.size, overlay_share=d.overlay_share,
+      workers=d.workers)
+  return _training(
+      c, layout, make, len(poisson.members(source, unit_of)), c.dp.unit)
+
+
+def prepare_pictures(
+    c: ml_collections.ConfigDict, layout: sharding.Layout, source: Any
+) -> Training:
+  """Pictures of a source, each a unit of its own; else as prepare."""
+  make = functools.partial(poisson.make_private_pictures, source)
+  return _training(c, layout, make, len(source), 'picture')
+
+
+def _training(c, layout, make, units, unit) -> Training:
+  """make: of poisson. units: how many of these there are."""
+  micro_batch = c.dp.micro_batch * layout.mesh.shape['data']
   expected = float(c.batch_size)
   if expected > units:
     raise types.BadInput(
         f'--config.batch_size={c.batch_size} is more than there are: {units} '
-        f'{dp.unit}s; lower it, or give more.')
+        f'{unit}s; lower it, or give more.')
   slots = poisson.capacity(units, expected, multiple=micro_batch)
   mechanism = private_sgd.Mechanism(
-      units, expected, dp.noise_multiplier, dp.delta, slots)
+      units, expected, c.dp.noise_multiplier, c.dp.delta, slots)
   make = functools.partial(
-      poisson.make_private_dataset, source, unit_of=unit_of, expected=expected,
-      capacity=slots, num_frames=d.num_frames, size=d.size,
-      overlay_share=d.overlay_share, micro_batch=micro_batch,
+      make, expected=expected, capacity=slots, micro_batch=micro_batch,
       host_index=jax.process_index(), host_count=jax.process_count())
   return Training(
       data=lambda state: make(
           seed=private.secret_of(state), start=int(state.step)),
-      noise=private.Noise(dp.clip_norm, dp.noise_multiplier, expected,
+      noise=private.Noise(c.dp.clip_norm, c.dp.noise_multiplier, expected,
                           micro_batch, layout.mesh),
       keyed=functools.partial(
           private.with_secret, secret=cluster.shared(private_sgd.draw_secret()),
           place=sharding.replicated(layout)),
-      account=_account(c, mechanism))
+      account=_account(c, mechanism, unit))
 
 
-def _account(c, mechanism):
+def within_budget(
+    c: ml_collections.ConfigDict, training: Training
+) -> ml_collections.ConfigDict:
+  """c with as many steps as there will be: what schedules go by."""
+  c = ml_collections.ConfigDict(c)
+  c.num_steps = training.account.last_step
+  return c
+
+
+def _account(c, mechanism, unit):
   """What has been spent, by step."""
   last = c.num_steps
   if c.dp.epsilon != float('inf'):
@@ -115,8 +146,8 @@ def _account(c, mechanism):
       mechanism={
           'num_units': mechanism.num_units, 'expected': mechanism.expected,
           'noise_multiplier': mechanism.noise_multiplier,
-          'delta': mechanism.delta, 'unit': c.dp.unit},
+          'delta': mechanism.delta, 'unit': unit},
       epsilon=lambda step: private_sgd.epsilon(step, mechanism),
       statement=lambda step: private_sgd.statement(
-          step, mechanism, unit=c.dp.unit),
+          step, mechanism, unit=unit),
       last_step=last)

@@ -25,7 +25,7 @@ def check(c: ml_collections.ConfigDict) -> None:
   one_of('optimizer.name', c.optimizer.name, ('muon', 'adamw'))
   one_of('optimizer.shape', c.optimizer.shape, ('cosine', 'constant'))
   check_damage(c)
-  privately.check(c)
+  privately.check_clips(c)
 
 
 def check_damage(c: ml_collections.ConfigDict) -> None:
@@ -68,6 +68,7 @@ def assemble(
 
 def _assemble_privately(c, layout):
   training = privately.prepare(c, layout)
+  c = privately.within_budget(c, training)
   textures = make_textures(c, sharding.replicated(layout))
   model, tx = make_model(c), make_optimizer(c)
   step = private.compile_step(

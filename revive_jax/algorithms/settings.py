@@ -10,7 +10,7 @@ import jax
 import ml_collections
 
 from revive_jax import types, workdir
-from revive_jax.algorithms import ALGORITHMS, assembled
+from revive_jax.algorithms import ALGORITHMS, assembled, privately
 
 # What a run may go on with changed, without a word.
 _FREE = ('num_steps', 'log_every', 'checkpoint_every', 'mesh.data',
@@ -48,7 +48,9 @@ def _check_mesh(c) -> None:
         f'--config.mesh: {data} x {m.model} does not use all {count} devices '
         f'of {hosts} processes alike; leave data=0, and make model a divisor '
         f'of the {count // hosts} devices of one process.')
-  if c.accumulate < 1 or c.batch_size % (data * c.accumulate):
+  if 'dp' in c and privately.is_wanted(c):
+    pass  # Its batches are of slots, which are made to fit.
+  elif c.accumulate < 1 or c.batch_size % (data * c.accumulate):
     raise types.BadInput(
         f'--config.batch_size={c.batch_size} is not a multiple of {data} '
         f'devices along data times --config.accumulate={c.accumulate}; change '

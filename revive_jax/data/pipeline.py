@@ -64,6 +64,20 @@ def _share(dataset, batch_size, start, index, count):
   return stretches[start * count + index::count]
 
 
+def read_ahead(
+    batches: grain.MapDataset, workers: int = 0, threads: int = 2,
+    prefetch: int = 4,
+) -> grain.IterDataset:
+  """Reads batches before they are asked for, as make_dataset does."""
+  found = batches.to_iter_dataset(grain.ReadOptions(
+      num_threads=threads, prefetch_buffer_size=prefetch))
+  if workers:
+    found = found.mp_prefetch(
+        grain.MultiprocessingOptions(num_workers=workers),
+        worker_init_fn=_start_worker)
+  return found
+
+
 def make_dataset(
     sources: Sequence[Any],
     weights: Sequence[float],
@@ -119,13 +133,7 @@ def make_dataset(
   dataset = grain.MapDataset.mix(parts, weights).random_map(
       augment.Augment(num_frames, size, overlay_share), seed=seed)
   dataset = _share(dataset, batch_size, start, host_index, host_count)
-  batches = dataset.to_iter_dataset(grain.ReadOptions(
-      num_threads=threads, prefetch_buffer_size=prefetch))
-  if workers:
-    batches = batches.mp_prefetch(
-        grain.MultiprocessingOptions(num_workers=workers),
-        worker_init_fn=_start_worker)
-  return batches
+  return read_ahead(dataset, workers, threads, prefetch)
 
 
 def side_by_side(parts: Mapping[str, grain.IterDataset]) -> grain.IterDataset:
@@ -164,5 +172,4 @@ def make_pictures(
     raise types.BadInput('Data: there is nothing in the source.')
   dataset = grain.MapDataset.source(source).shuffle(seed=seed).repeat()
   dataset = _share(dataset, batch_size, start, host_index, host_count)
-  return dataset.to_iter_dataset(
-      grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
+  return read_ahead(dataset)

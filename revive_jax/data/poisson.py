@@ -1,4 +1,4 @@
-"""Batches of clips drawn by Poisson sampling, as private training needs them.
+"""Batches drawn by Poisson sampling, as private training needs them.
 
 In each step every unit (a record, or all records of one video) is drawn or not,
 whatever becomes of the others; so the number that is drawn varies. For no other
@@ -7,7 +7,7 @@ who knows it knows which units were drawn.
 """
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from revive_jax import types
-from revive_jax.data import augment, motion
+from revive_jax.data import augment, motion, pipeline
 
 _OVERFLOW = 1e-18  # How probable a step is that draws more than capacity().
 _STEPS = 2**40  # As good as endless.
@@ -86,8 +86,9 @@ class _Places:
 
   source: Sequence[Any]
   members: Sequence[np.ndarray]
-  vary: augment.Augment
-  shape: tuple[int, ...]  # Of an example.
+  # (record, random numbers) to an example.
+  vary: Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
+  blank: Mapping[str, np.ndarray]  # An example where nothing was drawn.
   seed: int
   expected: float
   capacity: int
@@ -96,17 +97,17 @@ class _Places:
   first: int  # from this one.
 
   def __call__(self, index: int) -> dict[str, np.ndarray]:
-    """{'clean': uint8 of shape, 'real': 1}, or zeros."""
+    """An example and 'real': 1, or a blank one and 0."""
     step, place = divmod(int(index), self.share)
     slot = self._slot(self.first + place)
     units = draw(self.seed, step, num_units=len(self.members),
                  expected=self.expected, capacity=self.capacity)
     if slot >= len(units):
-      return {'clean': np.zeros(self.shape, np.uint8), 'real': np.float32(0)}
+      return {**self.blank, 'real': np.float32(0)}
     rng = np.random.default_rng(np.random.SeedSequence(
         self.seed, spawn_key=(_VARYING, step, slot)))
     record = self.source[int(rng.choice(self.members[units[slot]]))]
-    return self.vary.random_map(record, rng) | {'real': np.float32(1)}
+    return self.vary(record, rng) | {'real': np.float32(1)}
 
   def _slot(self, place: int) -> int:
     """Slots are filled from 0; one micro-batch has micro_batch of them."""
@@ -117,65 +118,110 @@ class _Places:
 def make_private_dataset(
     source: Sequence[Any],
     *,
+    num_frames: int,
+    size: int,
+    overlay_share: float = 0.0,
+    **drawing: Any,
+) -> grain.IterDataset:
+  """Returns this host's batches of clips; see make_private_batches.
+
+  Each is {'clean': uint8 [capacity / host_count, num_frames, size, size, 3],
+  'real': float32 [capacity / host_count]}.
+
+  Args:
+    source: of data/sources.py: a record is of one video.
+    num_frames: of a clip.
+    size: height and width of a clip, px.
+    overlay_share: of clips with look-alikes of damage laid over them.
+    **drawing: for make_private_batches.
+
+  Raises:
+    types.BadInput: numbers that do not fit, or what members() refuses.
+  """
+  if min(num_frames, size) < 1:
+    raise types.BadInput(
+        f'Data: clips of {num_frames} frames of {size} px cannot be.')
+  vary = augment.Augment(num_frames, size, overlay_share)
+  return make_private_batches(
+      source, vary=vary.random_map,
+      blank={'clean': np.zeros((num_frames, size, size, 3), np.uint8)},
+      **drawing)
+
+
+def make_private_pictures(
+    source: Sequence[Any], **drawing: Any
+) -> grain.IterDataset:
+  """Returns this host's batches of pictures; see make_private_batches.
+
+  Each is {'image': uint8 [capacity / host_count, H, W, C], 'real': float32}.
+  source: records with such an 'image', all of one shape.
+  """
+  if not len(source):
+    raise types.BadInput('Private training: there is nothing in the source.')
+  image = source[0]['image']
+  return make_private_batches(
+      source, vary=_as_it_is, blank={'image': np.zeros_like(image)}, **drawing)
+
+
+def _as_it_is(record, rng):
+  del rng
+  return {'image': record['image']}
+
+
+def make_private_batches(
+    source: Sequence[Any],
+    *,
+    vary: Callable[[Any, np.random.Generator], dict[str, np.ndarray]],
+    blank: Mapping[str, np.ndarray],
     unit_of: Sequence[int] | None = None,
     seed: int,
     expected: float,
     capacity: int,
-    num_frames: int,
-    size: int,
-    overlay_share: float = 0.0,
     micro_batch: int | None = None,
     host_index: int = 0,
     host_count: int = 1,
     start: int = 0,
-    threads: int = 2,
-    prefetch: int = 4,
+    **reading: int,
 ) -> grain.IterDataset:
   """Returns this host's batches, without end; the same for the same seed.
 
-  Each is {'clean': uint8 [capacity / host_count, num_frames, size, size, 3],
-  'real': float32 [capacity / host_count]}: real is 1 where a unit was drawn, 0
-  where zeros fill up. The hosts' batches, one behind the other, are that of a
-  single host.
+  'real' is 1 where a unit was drawn, 0 where blanks fill up. The hosts'
+  batches, one behind the other, are that of a single host.
 
   Args:
-    source: of data/sources.py: a record is of one video.
+    source: records.
+    vary: makes an example, a dict of arrays, of a record and random numbers.
+    blank: such an example, where nothing was drawn.
     unit_of: for each record a number of its video, if a video is the unit (one
       of its records, at random, is used when it is drawn); None: a record is.
     seed: of all that is random; secret, any size.
     expected: how many units are drawn on average.
     capacity: the most that are used; see capacity().
-    num_frames: of a clip.
-    size: height and width of a clip, px.
-    overlay_share: of clips with look-alikes of damage laid over them.
     micro_batch: as private_sgd.gradient has it: what is drawn is dealt out so
       that it fills few micro-batches, each on all hosts alike. None: one slot
       of each host, so that host h has the slots h, h + host_count, ...
     host_index: which host this is.
     host_count: of how many.
     start: steps that were done already.
-    threads: that read ahead.
-    prefetch: batches that are read ahead.
+    **reading: for pipeline.read_ahead.
 
   Raises:
     types.BadInput: numbers that do not fit, or what members() refuses.
   """
   found = members(source, unit_of)
   micro_batch = micro_batch or host_count
-  _check(len(found), expected, capacity, micro_batch, num_frames, size,
-         host_index, host_count)
+  _check(
+      len(found), expected, capacity, micro_batch, host_index, host_count)
   share = capacity // host_count
   places = _Places(
-      source, found, augment.Augment(num_frames, size, overlay_share),
-      (num_frames, size, size, 3), seed, expected, capacity, micro_batch, share,
+      source, found, vary, blank, seed, expected, capacity, micro_batch, share,
       host_index * share)
   dataset = grain.MapDataset.range(start * share, _STEPS * share).map(places)
-  return dataset.batch(share, drop_remainder=True).to_iter_dataset(
-      grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch))
+  return pipeline.read_ahead(
+      dataset.batch(share, drop_remainder=True), **reading)
 
 
-def _check(
-    num_units, expected, capacity, micro_batch, num_frames, size, index, count):
+def _check(num_units, expected, capacity, micro_batch, index, count):
   if not 0 < expected <= num_units:
     raise types.BadInput(
         f'--config.batch_size: {expected} of {num_units} clips or videos '
@@ -185,8 +231,5 @@ def _check(
         f'Private training: {capacity} slots for {expected:g} clips, in '
         f'micro-batches of {micro_batch} on {count} hosts, do not come out '
         'even; change --config.dp.micro_batch, a multiple of the hosts.')
-  if min(num_frames, size) < 1:
-    raise types.BadInput(
-        f'Data: clips of {num_frames} frames of {size} px cannot be.')
   if not 0 <= index < count:
     raise types.BadInput(f'Data: host {index} of {count} does not exist.')

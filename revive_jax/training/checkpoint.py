@@ -4,7 +4,7 @@
 files, which orbax does not keep: a flipped byte would be restored silently.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import contextlib
 import errno
 import hashlib
@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from revive_jax import types, workdir
+from revive_jax import cluster, types, workdir
 
 _log = logging.getLogger(__name__)
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
@@ -32,9 +32,8 @@ _FORMAT = 2
 class Checkpoints:
   """The checkpoints of one run; made by opened()."""
 
-  def __init__(self, manager: ocp.CheckpointManager, every: int):
+  def __init__(self, manager: ocp.CheckpointManager):
     self._manager = manager
-    self._every = every
     self._unsealed = []  # Steps that this run saved, without a manifest yet.
 
   @property
@@ -42,46 +41,30 @@ class Checkpoints:
     """The steps that are on the disk, in order."""
     return sorted(self._manager.all_steps())
 
-  def save(
-      self,
-      step: int,
-      state: Any,
-      meta: dict[str, Any],
-      *,
-      force: bool = False,
-  ) -> bool:
-    """Saves at every so many steps; costs nothing at the others.
+  def save(self, step: int, state: Any, meta: Mapping[str, Any]) -> None:
+    """Saves a state; one of a step that is already on the disk is left.
 
-    Returns when the arrays are copied; a thread writes them. Call it after
-    every step, so that what the thread has finished gets its manifest soon.
+    Returns when the arrays are copied; a thread writes them, and wait() gives
+    them their manifest.
 
     Args:
       step: steps done so far.
       state: any pytree of jax arrays, on any number of devices.
       meta: what else to keep, in JSON's types.
-      force: save at this step in any case (the last one; being stopped).
-
-    Returns:
-      Whether it was saved. A step that is already on the disk is left.
 
     Raises:
       types.BadInput: no space left on the disk, here or in the thread.
     """
     with _refusing_full_disk(self._manager.directory):
-      if self._unsealed and not self._manager.is_saving_in_progress():
-        self.wait()
-      if step % self._every and not force:
-        return False
       self.wait()
       if step in self._manager.all_steps():
-        return False
+        return
       items = dict(
           state=ocp.args.StandardSave(state),
           meta=ocp.args.JsonSave({
-              'format': _FORMAT, 'tree': _tree(state), 'meta': meta}))
+              'format': _FORMAT, 'tree': _tree(state), 'meta': dict(meta)}))
       self._manager.save(step, args=ocp.args.Composite(**items), force=True)
       self._unsealed.append(step)
-      return True
 
   def wait(self) -> None:
     """Waits until all is on the disk.
@@ -115,15 +98,15 @@ class Checkpoints:
       None if there is no checkpoint.
 
     Raises:
-      types.BadInput: it is of another model, or there are checkpoints but none
-        is whole.
+      types.BadInput: it is of another model, there are checkpoints but none is
+        whole, or not all processes see them.
     """
     self.wait()
     abstract_state = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
         abstract_state)
     damaged = []
-    for step in reversed(self.steps):
+    for step in reversed(self._common_steps()):
       try:
         found = self._restore(step, abstract_state)
       except _DamagedError as error:
@@ -141,10 +124,39 @@ class Checkpoints:
           'folder away to start from the beginning.')
     return None
 
+  def _common_steps(self):
+    """The steps that the first process sees, which all of them must."""
+    steps = self.steps
+    count = cluster.shared(len(steps))
+    common = [cluster.shared(steps[i] if cluster.is_first() else 0)
+              for i in range(count)]
+    if not cluster.everywhere(steps == common):
+      raise types.BadInput(
+          f'{self._manager.directory}: the processes do not see the same '
+          'checkpoints there; give all of them one --workdir, on a disk that '
+          'they share.')
+    return common
+
+  def _is_sealed(self, step):
+    """Whether there is a manifest that holds; raises _DamagedError if not so.
+
+    The first process reads all bytes; the others take its word.
+    """
+    verdict, why = 0, _DamagedError('as process 0 says')
+    if cluster.is_first():
+      try:
+        verdict = 1 + _check_manifest(_folder(self._manager, step))
+      except _DamagedError as error:
+        why = error
+    verdict = cluster.shared(verdict)
+    if not verdict:
+      raise why
+    return verdict == 2
+
   def _restore(self, step, abstract_state):
     """One checkpoint; raises _DamagedError, or BadInput if it does not fit."""
     folder = _folder(self._manager, step)
-    sealed = _check_manifest(folder)
+    sealed = self._is_sealed(step)
     try:
       notes = self._manager.restore(
           step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
@@ -182,13 +194,12 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def opened(
-    directory: str | os.PathLike, *, every: int, keep: int = 3
+    directory: str | os.PathLike, *, keep: int = 3
 ) -> Iterator[Checkpoints]:
   """Opens the checkpoints of a run; at the end waits until all is written.
 
   Args:
     directory: their folder; made if there is none.
-    every: steps between two checkpoints.
     keep: how many of the newest ones stay.
 
   Raises:
@@ -212,7 +223,7 @@ def opened(
           'choose another workdir.') from error
     stack.enter_context(_refusing_full_disk(directory))
     stack.callback(manager.close)
-    checkpoints = Checkpoints(manager, every)
+    checkpoints = Checkpoints(manager)
     try:
       yield checkpoints
     finally:

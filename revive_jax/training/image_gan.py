@@ -37,6 +37,34 @@ def init_state(
       ema=jax.tree.map(jnp.copy, params))
 
 
+def discriminator_loss(
+    params: Any, batch: tuple[jax.Array, jax.Array], *,
+    discriminator: nn.Module, game: adversarial.Game, gamma: float,
+) -> tuple[jax.Array, jax.Array]:
+  """Loss and share of right verdicts of pictures (real, fake) [B, H, W, C]."""
+  real, fake = batch
+  judge = lambda x: discriminator.apply({'params': params}, x)
+  verdicts = judge(real), judge(fake)
+  loss = game.discriminator(*verdicts).mean()
+  if gamma:
+    loss += gamma * adversarial.gradient_penalty(judge, real).mean()
+  return loss, adversarial.accuracy(*verdicts, game).mean()
+
+
+def seen(images: jax.Array) -> jax.Array:
+  """Pictures uint8 as networks see them, in [-1, 1]."""
+  return images.astype(jnp.float32) / 127.5 - 1
+
+
+def drawn(
+    seed: int, step: jax.Array, count: int, generator: nn.Module
+) -> list[jax.Array]:
+  """The noise [count, Z] of a step, of the discriminator's and its own."""
+  rng = jax.random.fold_in(jax.random.key(seed), step)
+  return [jax.random.normal(key, (count, generator.latent))
+          for key in jax.random.split(rng)]
+
+
 def train_step(
     state: state_lib.TrainState, images: jax.Array, *, generator: nn.Module,
     discriminator: nn.Module, tx: Optimizers, game: adversarial.Game,
@@ -59,43 +87,61 @@ def train_step(
   Returns:
     The state, and the metrics.
   """
-  real = images.astype(jnp.float32) / 127.5 - 1
-  rng = jax.random.fold_in(jax.random.key(seed), state.step)
-  noises = [jax.random.normal(key, (len(real), generator.latent))
-            for key in jax.random.split(rng)]
-  judge = lambda p, x: discriminator.apply({'params': p}, x)
-  make = lambda p, z: generator.apply({'params': p}, z)
-  fake = make(state.params['generator'], noises[0])
+  real = seen(images)
+  noises = drawn(seed, state.step, len(real), generator)
+  fake = generator.apply({'params': state.params['generator']}, noises[0])
 
-  def discriminator_loss(p, batch):
-    real, fake = batch
-    verdicts = judge(p, real), judge(p, fake)
-    loss = game.discriminator(*verdicts).mean()
-    if gamma:
-      loss += gamma * adversarial.gradient_penalty(
-          functools.partial(judge, p), real).mean()
-    return loss, ((), adversarial.accuracy(*verdicts, game).mean())
+  def loss_of(params, batch):
+    loss, accuracy = discriminator_loss(
+        params, batch, discriminator=discriminator, game=game, gamma=gamma)
+    return loss, ((), {'accuracy': accuracy})
 
-  def generator_loss(p, batch):
-    real, noise = batch
-    others = state.params['discriminator']
-    loss = game.generator(judge(others, real), judge(others, make(p, noise)))
-    return loss.mean(), ((), ())
-
-  (loss_d, (_, accuracy)), grads_d = accumulation.value_and_grad(
-      discriminator_loss, state.params['discriminator'], (real, fake),
+  (loss, (_, terms)), grads = accumulation.value_and_grad(
+      loss_of, state.params['discriminator'], (real, fake), parts=parts)
+  state, metrics = judged(state, loss, grads, terms, tx)
+  return generated(
+      state, metrics, real, noises[1], generator=generator,
+      discriminator=discriminator, tx=tx, game=game, ema_decay=ema_decay,
       parts=parts)
-  state = _descend(state, 'discriminator', grads_d, tx)
-  (loss_g, _), grads_g = accumulation.value_and_grad(
-      generator_loss, state.params['generator'], (real, noises[1]), parts=parts)
-  state = _descend(state, 'generator', grads_g, tx)
+
+
+def judged(
+    state: state_lib.TrainState, loss: jax.Array, grads: Any,
+    terms: dict[str, jax.Array], tx: Optimizers,
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """The state after the discriminator's step, and its metrics."""
+  return _descend(state, 'discriminator', grads, tx), terms | {
+      'loss': loss, 'adversarial/discriminator': loss,
+      'grad_norm/discriminator': optax.tree.norm(grads)}
+
+
+def generated(
+    state: state_lib.TrainState, metrics: dict[str, jax.Array],
+    real: jax.Array | None, noise: jax.Array, *, generator: nn.Module,
+    discriminator: nn.Module, tx: Optimizers, game: adversarial.Game,
+    ema_decay: float, parts: int = 1,
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """The generator's step, the average, and the end of the whole step.
+
+  metrics: of judged(). real: [B, H, W, C], which the game may look at; None:
+  it gets no real pictures. noise: [B, Z].
+  """
+  def loss_of(params, batch):
+    real, noise = batch
+    judge = lambda x: discriminator.apply(
+        {'params': state.params['discriminator']}, x)
+    made = generator.apply({'params': params}, noise)
+    loss = game.generator(None if real is None else judge(real), judge(made))
+    return loss.mean(), ((), {})
+
+  (loss, _), grads = accumulation.value_and_grad(
+      loss_of, state.params['generator'], (real, noise), parts=parts)
+  state = _descend(state, 'generator', grads, tx)
   ema = state_lib.averaged(
       state.ema, state.params['generator'], state.step, decay=ema_decay)
-  return state.replace(step=state.step + 1, ema=ema), {
-      'loss': loss_g + loss_d, 'adversarial/generator': loss_g,
-      'adversarial/discriminator': loss_d, 'accuracy': accuracy,
-      'grad_norm/generator': optax.tree.norm(grads_g),
-      'grad_norm/discriminator': optax.tree.norm(grads_d)}
+  return state.replace(step=state.step + 1, ema=ema), metrics | {
+      'loss': loss + metrics['loss'], 'adversarial/generator': loss,
+      'grad_norm/generator': optax.tree.norm(grads)}
 
 
 def _descend(state, side, grads, tx):

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-from configs import gan, restorer
+from configs import gan, mnist_gan, restorer
 from revive_jax import train, types, workdir
 from revive_jax.algorithms import gan as gan_algorithm
 from revive_jax.algorithms import privately, settings
 from revive_jax.data import clips as clips_lib
-from revive_jax.data import mixture
+from revive_jax.data import digits, mixture, poisson
 from revive_jax.privacy import private_sgd
 from revive_jax.training import private, sharding
 from tests import compiling
@@ -63,6 +63,15 @@ class _Case(parameterized.TestCase):
     said = str(refused.exception)
     self.assertNotIn('\n', said)
     self.assertTrue(said.endswith('.'), said)
+
+
+class ScheduleTest(_Case):
+
+  def test_ends_where_the_budget_does(self):
+    c = _config(**{'num_steps': 9, 'dp.epsilon': np.mean([
+        private_sgd.epsilon(n, _MECHANISM) for n in (3, 4)]).item()})
+    shorter = privately.within_budget(c, _prepare(c))
+    self.assertEqual((shorter.num_steps, c.num_steps), (3, 9))
 
 
 class RefusalTest(_Case):
@@ -199,6 +208,44 @@ class UnitsTest(_Case):
     self.assertEqual(batch['clean'].shape, (3, 3, 32, 32, 3))
     self.assertEqual(training.noise.expected, 1.0)
     self.assertEqual(training.noise.micro_batch, 3)
+
+
+class PicturesTest(_Case):
+
+  def _config(self, **values):
+    c = mnist_gan.get_config('tiny')
+    c.mesh.data, c.batch_size, c.num_steps = 1, 8, 3
+    c.dp.update(clip_norm=1.0, noise_multiplier=1.0, delta=1e-4)
+    c.update_from_flattened_dict(values)
+    return c
+
+  @parameterized.parameters(
+      ({'loss': 'relativistic'}, 'loss=relativistic shows real pictures'),
+      ({'dp.epsilon': 0.0}, 'allows no step'),
+      ({'dp.noise_multiplier': 0.0}, 'noise_multiplier=0.0 makes no'))
+  def test_refuses(self, values, words):
+    settings.check(self._config())
+    self._refused(words, settings.check, self._config(**values))
+
+  def test_a_run(self):
+    folder = self._folder()
+    state = train.train(self._config(), folder)
+    self.assertEqual(int(state.step), 3)
+    config = json.loads((folder / 'weights' / 'config.json').read_text())
+    units = len(digits.embedded('train'))
+    mechanism = private_sgd.Mechanism(
+        units, 8.0, 1.0, 1e-4, poisson.capacity(units, 8.0, multiple=4))
+    self.assertAlmostEqual(
+        config['epsilon'], private_sgd.epsilon(3, mechanism), places=5)
+    card = (folder / 'weights' / 'README.md').read_text()
+    self.assertIn('for one picture added or removed, after 3 steps', card)
+    self.assertTrue(list((folder / 'pictures').glob('samples_*.png')))
+    # What another run goes on from is not in its account, and it says so.
+    other = self._folder()
+    train.train(self._config(init_from=str(folder / 'weights')), other)
+    card = (other / 'weights' / 'README.md').read_text()
+    self.assertIn('That is of the 3 steps of this run alone', card)
+    self.assertIn(f'epsilon {config["epsilon"]:.3g}', card)
 
 
 class RunTest(_Case):

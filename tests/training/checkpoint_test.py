@@ -64,13 +64,12 @@ class CheckpointTest(absltest.TestCase):
 
   def write(self, *steps, **options):
     """Saves make_state(step) at each step."""
-    with checkpoint.opened(self.dir, every=1, **options) as checkpoints:
+    with checkpoint.opened(self.dir, **options) as checkpoints:
       for step in steps:
-        self.assertTrue(checkpoints.save(
-            step, make_state(step), {'loss': step / 8}))
+        checkpoints.save(step, make_state(step), {'loss': step / 8})
 
   def read(self, abstract_state=None):
-    with checkpoint.opened(self.dir, every=1) as checkpoints:
+    with checkpoint.opened(self.dir) as checkpoints:
       return checkpoints.restore_latest(abstract_state or make_state())
 
   def largest(self, step):
@@ -87,21 +86,21 @@ class CheckpointTest(absltest.TestCase):
     self.assertEqual(bits(state), bits(make_state(5)))
     self.assertEqual(meta, {'loss': 0.625})
 
-  def test_every_force_and_keep(self):
-    with checkpoint.opened(self.dir, every=3, keep=2) as checkpoints:
-      saved = [step for step in range(1, 11) if checkpoints.save(
-          step, make_state(step), {}, force=step == 10)]
-      self.assertFalse(checkpoints.save(9, make_state(), {}))
-      self.assertEqual(saved, [3, 6, 9, 10])
+  def test_the_newest_stay_and_none_is_written_twice(self):
+    with checkpoint.opened(self.dir, keep=2) as checkpoints:
+      for step in (3, 6, 9, 10):
+        checkpoints.save(step, make_state(step), {})
+      checkpoints.save(10, make_state(1), {})
       checkpoints.wait()
       self.assertEqual(checkpoints.steps, [9, 10])
+    self.assertEqual(bits(self.read()[0]), bits(make_state(10)))
 
   def test_state_moves_between_device_counts(self):
-    with checkpoint.opened(self.dir, every=1) as checkpoints:
+    with checkpoint.opened(self.dir) as checkpoints:
       checkpoints.save(1, make_state(1, devices=8), {})
       checkpoints.save(2, make_state(1), {})
     self._reads(1, 2, 4, 8)
-    with checkpoint.opened(self.dir, every=1) as checkpoints:
+    with checkpoint.opened(self.dir) as checkpoints:
       checkpoints.save(3, make_state(1, devices=8), {})
     self._reads(1, 2, 4, 8)
 
@@ -208,7 +207,7 @@ class CheckpointTest(absltest.TestCase):
     state = {'noise': jax.random.normal(jax.random.key(0), (300_000,))}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with self.assertRaisesRegex(types.BadInput, 'no space left'):
-      with checkpoint.opened(self.dir, every=1) as checkpoints:
+      with checkpoint.opened(self.dir) as checkpoints:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
         try:
           checkpoints.save(2, state, {})
@@ -227,7 +226,7 @@ class CheckpointTest(absltest.TestCase):
     self.addCleanup(absl_logging.set_verbosity, absl_logging.WARNING)
     with self.assertLogs('absl', level='INFO') as logs:
       absl_logging.info('before')
-      with checkpoint.opened(self.dir, every=1) as checkpoints:
+      with checkpoint.opened(self.dir) as checkpoints:
         absl_logging.info('during')
         checkpoints.save(1, make_state(), {})
     self.assertEqual([r.getMessage() for r in logs.records],

@@ -14,9 +14,9 @@ import optax
 import pytest
 
 from revive_jax.losses import adversarial
-from revive_jax.models import discriminator
+from revive_jax.models import dense, discriminator
 from revive_jax.training import batch as batch_lib
-from revive_jax.training import gan, private, sharding, supervised
+from revive_jax.training import gan, image_gan, private, sharding, supervised
 from tests import compiling
 from tests.training import layouts
 
@@ -276,6 +276,93 @@ class GanTest(_Case):
       self.assertBetween(apart, 1e-6, 2e-2 * (1 + 1e-3))
     without = total(_data((0,) + (1,) * (_COUNT - 1)))
     np.testing.assert_allclose(_apart(without, whole), 1e-2, rtol=1e-3)
+
+
+_PICTURES = dict(
+    generator=dense.Generator(hidden=(8,), shape=(4, 4, 1), latent=3),
+    discriminator=dense.Discriminator(hidden=(8,)),
+    tx={'generator': _TX, 'discriminator': _TX})
+_GAME = dict(game=adversarial.GAMES['non_saturating'], seed=0, gamma=0.1,
+             ema_decay=0.9)
+
+
+def _images(real=(1,) * _COUNT, seed=0):
+  image = np.random.default_rng(seed).integers(0, 256, (_COUNT, 4, 4, 1))
+  return {'image': image.astype(np.uint8), 'real': np.float32(real)}
+
+
+def _picture_state():
+  init = private.with_room(
+      functools.partial(image_gan.init_state, **_PICTURES))
+  return private.with_secret(init(jax.random.key(0)), _SECRET)
+
+
+def _compile_pictures(
+    layout, parts=1, clip_norm=10.0, multiplier=1e-6):
+  del parts
+  noise = private.Noise(clip_norm, multiplier, _COUNT, 4, layout.mesh)
+  return private.compile_step(
+      layout, private.picture_step, noise=noise, **_PICTURES, **_GAME)
+
+
+@functools.cache
+def _picture_step(**settings):
+  return _compile_pictures(sharding.make_layout(1), **settings)
+
+
+class PictureTest(_Case):
+
+  def test_without_noise_and_clipping_it_is_the_usual_step(self):
+    plain = image_gan.compile_step(
+        sharding.make_layout(1), **_PICTURES, **_GAME)
+    init = image_gan.init_state(jax.random.key(0), **_PICTURES)
+    wanted, metrics = plain(init, _images()['image'])
+    found, others = _picture_step()(_picture_state(), _images())
+    chex.assert_trees_all_close(
+        (found.params, found.ema, found.opt_state),
+        (wanted.params, wanted.ema, wanted.opt_state), rtol=1e-3, atol=2e-5)
+    self.assertEqual(others.pop('clipped'), 0)
+    chex.assert_trees_all_close(others, metrics, rtol=1e-3, atol=1e-5)
+
+  def _gradient(self, data, **settings):
+    """Of the discriminator."""
+    state, _ = _picture_step(**settings)(_picture_state(), data)
+    return [np.asarray(x) for x in jax.tree.leaves(
+        state.opt_state['discriminator'][0].trace)]
+
+  def test_one_picture_bounds_the_discriminators_gradient(self):
+    short = dict(clip_norm=1e-2)
+    whole = self._gradient(_images(), **short)
+    others = _images()
+    others['image'][0] = 255 - others['image'][0]
+    apart = _COUNT * _apart(self._gradient(others, **short), whole)
+    self.assertBetween(apart, 1e-6, 2e-2 * (1 + 1e-3))
+    without = self._gradient(_images((0,) + (1,) * (_COUNT - 1)), **short)
+    np.testing.assert_allclose(
+        _COUNT * _apart(without, whole), 1e-2, rtol=1e-3)
+
+  def test_the_generator_sees_pictures_through_the_discriminator_alone(self):
+    """Where hardly anything of them gets to it, all pictures are one."""
+    apart = []
+    for settings in ({}, dict(multiplier=1e6, clip_norm=1e-12)):
+      one, other = (jax.tree.leaves(_picture_step(**settings)(
+          _picture_state(), _images(seed=i))[0].params['generator'])
+                    for i in range(2))
+      apart.append(_apart(one, other))
+    self.assertGreater(apart[0], 1e-6)
+    self.assertLess(apart[1], 1e-3 * apart[0])
+
+  @parameterized.parameters(*_LAYOUTS)
+  def test_devices(self, name):
+    batches = [_images((1, 1, 0, 1, 1, 1, 0, 1), i) for i in range(2)]
+    (one, metrics, _), (other, others, _) = (
+        layouts.steps(
+            functools.partial(
+                _compile_pictures, multiplier=0.5, clip_norm=1.0),
+            _picture_state(), batches, parts=1, **layout)
+        for layout in (dict(data=1), _LAYOUTS[name]))
+    chex.assert_trees_all_close(one, other, rtol=2e-3, atol=2e-5)
+    chex.assert_trees_all_close(metrics, others, rtol=2e-3, atol=1e-4)
 
 
 if __name__ == '__main__':
