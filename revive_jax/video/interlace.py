@@ -1,0 +1,297 @@
+"""Whether frames are progressive, interlaced or telecined: by measurement.
+
+FFmpeg's idet judges every frame from its neighbours; what a file says about
+itself is counted, never trusted. Where most of the picture stands still, or is
+noise, idet gives no verdict; then its formula is applied tile by tile. The
+verdicts become segments by the cheapest path through the possible states (the
+algorithm of Viterbi): a switch costs as much as several contrary frames, less
+at a cut, so that a stray verdict does not make a segment. Without evidence
+frames count as progressive: what does not move does not comb either.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+
+import av
+import cv2
+import numpy as np
+
+from revive_jax.video import filters, formats
+
+PROGRESSIVE = 'progressive'
+TOP_FIRST = 'top-first'
+BOTTOM_FIRST = 'bottom-first'
+TELECINED = 'telecined'
+MEASURE = ('idet of FFmpeg (idet by tiles where it is undecided), '
+           'repeated fields, cheapest path')
+
+_MIN_HEIGHT, _MIN_WIDTH = 16, 16  # Smaller pictures are not measured.
+_UNKNOWN, _PROGRESSIVE, _TOP, _BOTTOM = range(4)
+_VERDICTS = {'undetermined': _UNKNOWN, 'progressive': _PROGRESSIVE,
+             'tff': _TOP, 'bff': _BOTTOM}
+_REPEATS = {'neither': 0, 'top': 1, 'bottom': 2}
+
+# Costs, in nats by order of magnitude: of a verdict where another is expected
+# (row: expected; a verdict by tiles costs half), of a repeated field where
+# there should be none or the other way around, and of a switch.
+_CONTRARY = np.array([[0, 0, 0, 0], [0, 0, 3, 3], [0, 2.5, 0, 3],
+                      [0, 2.5, 3, 0]])
+_STRAY_REPEAT, _NO_REPEAT, _NO_REPEAT_STILL = 1.2, 1.5, 0.2
+_SWITCH, _SWITCH_AT_CUT, _START = 8.0, 2.0, 2.0
+_VISIBLE = 1.5  # Levels of 8 bits, mean of a tile.
+# The states: three plain ones, then five phases of 3:2 for either field order.
+# What a phase looks like to idet, and which field is repeated, top field first:
+# AA BB BC CD DD. With the bottom field first, tops and bottoms are swapped.
+_PHASE_VERDICTS = (_PROGRESSIVE, _TOP, _TOP, _TOP, _TOP)
+_PHASE_REPEATS = (0, 0, 1, 0, 2)
+_SWAP_VERDICT, _SWAP_REPEAT = (0, 1, 3, 2), (0, 2, 1)
+_EXPECTED = np.array([
+    (_PROGRESSIVE, 0), (_TOP, 0), (_BOTTOM, 0),
+    *zip(_PHASE_VERDICTS, _PHASE_REPEATS, strict=True),
+    *((_SWAP_VERDICT[v], _SWAP_REPEAT[r]) for v, r in
+      zip(_PHASE_VERDICTS, _PHASE_REPEATS, strict=True))])
+_NEXT = np.array([0, 1, 2, 4, 5, 6, 7, 3, 9, 10, 11, 12, 8])
+_BEFORE = np.argsort(_NEXT)
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+  """Frames [start, stop) of one kind."""
+
+  start: int
+  stop: int
+  kind: str  # PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST or TELECINED (3:2).
+  top_first: bool = True  # The order of the fields; without meaning if
+                          # progressive.
+  phase: int = 0  # Of the first frame in AA BB BC CD DD, if telecined.
+  verdicts: tuple[int, int, int, int] = (0, 0, 0, 0)  # Frames found
+                          # undecided, progressive, top and bottom first.
+  flagged: int = 0  # How many frames the file calls interlaced.
+  unrepeated: tuple[int, ...] = ()  # If telecined: frames that hold a field
+                          # that the cadence calls a repeat and is none.
+
+  def __len__(self):
+    return self.stop - self.start
+
+  @property
+  def interlaced(self) -> bool:
+    """Whether each frame holds two moments in time."""
+    return self.kind in (TOP_FIRST, BOTTOM_FIRST)
+
+  def frame_phase(self, index: int) -> int:
+    """Returns the place of frame index in the cadence."""
+    return (self.phase + index - self.start) % 5
+
+
+@dataclasses.dataclass
+class _Record:
+  """What is kept of each frame: one number of each kind."""
+
+  verdicts: list[int] = dataclasses.field(default_factory=list)
+  weak: list[bool] = dataclasses.field(default_factory=list)  # By tiles.
+  repeats: list[int] = dataclasses.field(default_factory=list)
+  changes: list[tuple[float, float, float]] = dataclasses.field(
+      default_factory=list)  # Since the frame before: see _changes.
+  flags: list[bool] = dataclasses.field(default_factory=list)
+
+
+def small_luma(frame: av.VideoFrame) -> np.ndarray:
+  """Returns the luma, [H, narrow] uint8: all lines, averaged along each.
+
+  Averaging takes the noise away, not the comb.
+  """
+  name = frame.format.name
+  if formats.planar_format(name) != name or not name.startswith(
+      ('yuv', 'gray')):
+    frame, name = frame.reformat(format='gray'), 'gray'
+  bits = frame.format.components[0].bits
+  plane = frame.planes[0]
+  luma = np.frombuffer(plane, np.uint16 if bits > 8 else np.uint8)
+  luma = luma.reshape(plane.height, -1)[:frame.height, :frame.width]
+  width = min(frame.width, max(128, min(frame.width // 4, 360)))
+  luma = cv2.resize(luma, (width, frame.height), interpolation=cv2.INTER_AREA)
+  return luma if bits <= 8 else (luma >> (bits - 8)).astype(np.uint8)
+
+
+def _tile_means(values: np.ndarray) -> np.ndarray:
+  """Returns the means over tiles of about 16 x 16 of [h, w] values."""
+  size = tuple(max(1, n // 16) for n in values.shape[::-1])
+  return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+
+
+def _changes(before: np.ndarray, luma: np.ndarray):
+  """Returns (top, bottom, mean): change of the most changed tile of a field.
+
+  In levels of 8 bits; mean is that of the whole picture.
+  """
+  difference = cv2.absdiff(before, luma).astype(np.float32)
+  tops, bottoms = (_tile_means(difference[i::2]) for i in (0, 1))
+  return (float(tops.max()), float(bottoms.max()),
+          float(tops.mean() + bottoms.mean()) / 2)
+
+
+def _look_closer(before, luma, after) -> int:
+  """Returns the verdict of idet's formula by tiles, as a vote of the tiles."""
+  before, luma, after = (x.astype(np.float32) for x in (before, luma, after))
+  around = luma[:-2] + luma[2:]
+  middle = slice(1, -1)
+  past, future, comb = (
+      np.abs(around - 2 * x[middle]) for x in (before, after, luma))
+  even, odd = slice(1, None, 2), slice(0, None, 2)  # Lines of the picture.
+  rows = around.shape[0] // 2
+
+  def tiles(first, second):
+    return _tile_means(first[even][:rows] + second[odd][:rows]) + 0.5
+
+  top, bottom, comb = tiles(past, future), tiles(future, past), tiles(comb, comb)
+  tops = np.count_nonzero(top > 1.25 * bottom)
+  bottoms = np.count_nonzero(bottom > 1.25 * top)
+  both = np.minimum(top, bottom) > 1.5 * comb
+  steady = np.count_nonzero(both & (np.maximum(top, bottom) <= 1.25 *
+                                    np.minimum(top, bottom)))
+  if tops >= 2 and tops > 3 * bottoms and tops > steady:
+    return _TOP
+  if bottoms >= 2 and bottoms > 3 * tops and bottoms > steady:
+    return _BOTTOM
+  if steady >= 2 and steady > 2 * (tops + bottoms):
+    return _PROGRESSIVE
+  return _UNKNOWN
+
+
+def _judge(record: _Record, sink, lumas: list[np.ndarray]) -> None:
+  """Takes down the verdicts that are ready; lumas: the last three frames."""
+  for frame in filters.pulled(sink):
+    found = frame.metadata
+    verdict = _VERDICTS[found['lavfi.idet.single.current_frame']]
+    weak = verdict == _UNKNOWN and len(lumas) == 3
+    record.verdicts.append(_look_closer(*lumas) if weak else verdict)
+    record.weak.append(weak)
+    record.repeats.append(_REPEATS[found['lavfi.idet.repeated.current_frame']])
+
+
+def _observe(frames: Iterable[av.VideoFrame]) -> _Record:
+  """Runs the frames through idet; a few bytes are kept of each."""
+  record = _Record()
+  lumas, graph, size = [], None, None
+  for index, frame in enumerate(frames):
+    if size not in (None, (frame.width, frame.height)):
+      break  # The reader refuses such a file, in its own words.
+    size = frame.width, frame.height
+    record.flags.append(bool(frame.interlaced_frame))
+    if size[0] < _MIN_WIDTH or size[1] < _MIN_HEIGHT:
+      continue
+    luma = small_luma(frame)
+    record.changes.append(_changes(lumas[-1], luma) if lumas else (0, 0, 0))
+    lumas = [*lumas[-2:], luma]
+    grey = av.VideoFrame.from_ndarray(luma, 'gray')
+    grey.pts = index
+    if graph is None:
+      graph, source, sink = filters.build(grey, 'idet')
+    source.push(grey)
+    _judge(record, sink, lumas)
+  if graph is not None:
+    source.push(None)
+    _judge(record, sink, [])
+  return record
+
+
+def _find_cuts(changes: np.ndarray) -> np.ndarray:
+  """Returns [N] bool: the picture changed at once before this frame."""
+  mean = changes[:, 2]
+  around = np.maximum(np.r_[0, mean[:-1]], np.r_[mean[1:], 0])
+  return (mean > 8) & (mean > 3 * around)
+
+
+def _costs(verdicts, weak, repeats) -> np.ndarray:
+  """Returns [N, 13], what it costs to take each frame for each state."""
+  expected, repeated = _EXPECTED.T
+  costs = _CONTRARY[expected[None], verdicts[:, None]]
+  costs = costs * np.where(weak, 0.5, 1)[:, None]
+  seen = repeats[:, None]
+  still = (verdicts == _UNKNOWN)[:, None]
+  missing = np.where(still, _NO_REPEAT_STILL, _NO_REPEAT)
+  return costs + np.where(
+      seen == repeated, 0, np.where(seen == 0, missing, _STRAY_REPEAT))
+
+
+def _cheapest_path(costs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+  """Returns [N], the states that together cost least."""
+  count, states = costs.shape
+  came_from = np.empty((count, states), np.uint8)
+  total = costs[0] + np.r_[0, np.full(states - 1, _START)]
+  for i in range(1, count):
+    stay = total[_BEFORE]
+    best = int(np.argmin(total))
+    switch = total[best] + (_SWITCH_AT_CUT if cuts[i] else _SWITCH)
+    came_from[i] = np.where(stay <= switch, _BEFORE, best)
+    total = np.minimum(stay, switch) + costs[i]
+    total -= total.min()
+  path = np.empty(count, int)
+  path[-1] = np.argmin(total)
+  for i in range(count - 1, 0, -1):
+    path[i - 1] = came_from[i, path[i]]
+  return path
+
+
+def _unrepeated(start, stop, phase, top_first, changes) -> tuple[int, ...]:
+  """Returns the frames of a cadence whose repeated field is none.
+
+  The first frame has nothing to be a repeat of; see telecine.py for the ends.
+  """
+  found = []
+  for index in range(start + 1, stop):
+    place = (phase + index - start) % 5
+    if place not in (2, 4):
+      continue
+    repeated = 0 if (place == 2) == top_first else 1
+    change, other = changes[index, repeated], changes[index, 1 - repeated]
+    if change > _VISIBLE and change > 0.5 * other:
+      found.append(index)
+  return tuple(found)
+
+
+def _make_segment(start, stop, state, record, changes, flags) -> Segment:
+  counts = np.bincount(record[start:stop], minlength=4)
+  evidence = dict(verdicts=tuple(int(n) for n in counts),
+                  flagged=int(flags[start:stop].sum()))
+  if state < 3:
+    return Segment(start, stop, (PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST)[state],
+                   state != 2, **evidence)
+  top_first, phase = state < 8, (state - 3) % 5
+  unrepeated = _unrepeated(start, stop, phase, top_first, changes)
+  if 10 * len(unrepeated) > stop - start:  # A quarter of what is dropped.
+    return Segment(start, stop, TOP_FIRST if top_first else BOTTOM_FIRST,
+                   top_first, **evidence)
+  return Segment(start, stop, TELECINED, top_first, phase,
+                 unrepeated=unrepeated, **evidence)
+
+
+def measure(frames: Iterable[av.VideoFrame]) -> list[Segment]:
+  """Returns the segments, in order, that frames consist of; all are covered.
+
+  frames: as decoded, at their full rate; read once, and not changed. A few
+  bytes of each are kept, so the length of the film does not matter. Pictures
+  under 16 pixels are taken as progressive. Ends where the size changes.
+  """
+  record = _observe(frames)
+  count = len(record.flags)
+  if not count:
+    return []
+  flags = np.array(record.flags)
+  if not record.verdicts:
+    return [Segment(0, count, PROGRESSIVE, verdicts=(count, 0, 0, 0),
+                    flagged=int(flags.sum()))]
+  verdicts, repeats = np.array(record.verdicts), np.array(record.repeats)
+  changes = np.array(record.changes, float).reshape(count, 3)
+  cuts = _find_cuts(changes)
+  # Idet compares with the frames before and after: nonsense at a cut. Where
+  # no tile changes visibly, it judges the noise of the encoder.
+  still = changes[:, :2].max(1) < _VISIBLE
+  verdicts[cuts | np.r_[cuts[1:], False]] = _UNKNOWN
+  verdicts[still & np.r_[still[1:], True]] = _UNKNOWN
+  repeats[still] = 0
+  path = _cheapest_path(
+      _costs(verdicts, np.array(record.weak), repeats), cuts)
+  starts = np.flatnonzero(np.r_[True, path[1:] != _NEXT[path[:-1]]])
+  return [_make_segment(int(a), int(b), int(path[a]), verdicts, changes, flags)
+          for a, b in zip(starts, [*starts[1:], count], strict=True)]
