@@ -3,8 +3,10 @@
 import dataclasses
 import fractions
 import os
+import re
 
 import av
+from av.codec.context import Flags
 
 from revive_jax import types
 from revive_jax.video import formats, images
@@ -13,7 +15,7 @@ from revive_jax.video import formats, images
 _NOT_VIDEO = {'tty', 'hls', 'concat', 'sdp', 'lavfi', 'ffmetadata', 'srt',
               'ass', 'webvtt', 'dash', 'imf', 'rtsp', 'lrc', 'microdvd'}
 _UNREADABLE = (av.FFmpegError, OSError, ValueError)
-_DEFAULT_RATE = fractions.Fraction(25)
+DEFAULT_RATE = fractions.Fraction(25)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +103,7 @@ def video_stream(container, path: str | os.PathLike) -> av.VideoStream:
 def _first_frame(container, stream, path):
   """Returns the first frame that decodes, or raises BadInput."""
   reason = ''
+  stream.codec_context.flags |= Flags.output_corrupt  # As conceal.py reads it.
   try:
     for packet in container.demux(stream):
       try:
@@ -111,6 +114,29 @@ def _first_frame(container, stream, path):
   except av.FFmpegError as e:
     reason = f' ({e.strerror})'
   raise types.BadInput(f'{path}: not one frame could be decoded{reason}.')
+
+
+def lacks_pts(container, stream: av.VideoStream) -> bool:
+  """Returns whether timestamps of the container ignore the order of display."""
+  return (container.format.name == 'avi' and
+          stream.codec_context.codec.canonical_name in ('h264', 'hevc'))
+
+
+def declared_end(container, stream: av.VideoStream) -> float | None:
+  """Returns when the pictures end by the header of the file, in seconds.
+
+  None where the header does not say so: FFmpeg would guess.
+  """
+  if not container.format.name.startswith('matroska'):
+    return None
+  clock = re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)',
+                       stream.metadata.get('DURATION', ''))
+  if clock:
+    hours, minutes, seconds = map(float, clock.groups())
+    return 3600 * hours + 60 * minutes + seconds
+  if len(container.streams) == 1 and container.duration:
+    return container.duration / av.time_base
+  return None
 
 
 def _audio_info(stream) -> AudioInfo:
@@ -140,7 +166,7 @@ def _probe_video(path: str) -> VideoInfo:
     pix_fmt = frame.format.name
     return VideoInfo(
         path=path, kind='video', width=frame.width, height=frame.height,
-        frame_rate=rate or _DEFAULT_RATE, time_base=stream.time_base,
+        frame_rate=rate or DEFAULT_RATE, time_base=stream.time_base,
         frame_count=stream.frames or None, duration=duration,
         codec=context.codec.canonical_name, pix_fmt=pix_fmt,
         bit_depth=formats.layout(pix_fmt, 2, 0, frame.height).bits,

@@ -2,6 +2,7 @@
 
 import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -9,9 +10,11 @@ import av
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import color, formats, images, probe
+from revive_jax.video import color, conceal, formats, images, probe
 
 Warn = Callable[[str], None]
+_MOST = 0.75  # With fewer frames a packet, two packets make one.
+_NAMED = 10  # How many frames are named with their time.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +26,7 @@ class SourceFrame:
   rgb: np.ndarray  # [H, W, 3] uint8, or uint16 when info.bit_depth > 8.
   planes: tuple[np.ndarray, ...]  # Native, see formats.Layout.
   layout: formats.Layout | None = None  # Of planes; None: that of the info.
+  concealed: str = ''  # Why it is not as filmed: 'repeated', 'damaged', or ''.
 
 
 class _Timestamps:
@@ -46,23 +50,93 @@ class _Timestamps:
 
 
 def _decoded(path: str, warn: Warn) -> Iterator[av.VideoFrame]:
-  """Yields the frames that decode; what does not is left out, with a word."""
-  errors = 0
+  """Yields a frame for every picture that the file promises, in order.
+
+  What cannot be decoded is filled in; conceal.kind(frame) says so.
+  """
+  for mended in (False, True):  # Damaged ones alone, where none is good.
+    empty = True
+    for frame in _attempt(path, mended, warn):
+      empty = False
+      yield frame
+    if not empty:
+      return
+
+
+def _attempt(path, mended, warn):
   with probe.open_video(path) as container:
     stream = probe.video_stream(container, path)
     stream.thread_type = 'AUTO'
-    try:
-      for packet in container.demux(stream):
-        try:
-          frames = packet.decode()
-        except av.FFmpegError:
-          errors += 1
-          continue
-        yield from frames
-    except av.FFmpegError as e:
-      warn(f'{path}: reading stopped early ({e.strerror}).')
-  if errors:
-    warn(f'{path}: {errors} damaged packets could not be decoded.')
+    rate = min(filter(None, (stream.average_rate, stream.guessed_rate)),
+               default=probe.DEFAULT_RATE)
+    promises = conceal.Promises(
+        max(1, round(1 / (rate * stream.time_base))),
+        ordered=not probe.lacks_pts(container, stream),
+        skips='mpeg4' in stream.codec_context.codec.canonical_name)
+    notes = []
+    yield from conceal.filled(
+        _pictures(path, container, stream, promises, notes.append), promises,
+        mended=mended)
+    for note in notes:
+      warn(f'{path}: {note}')
+    ending = _ending(container, stream, promises)
+    if ending:
+      warn(f'{path}: {ending}')
+
+
+def _ending(container, stream, promises) -> str:
+  """Says where a file was cut off; nothing if it is whole."""
+  end = float(promises.end * stream.time_base)
+  at = f'they end at {conceal.clock(end - promises.start * stream.time_base)}'
+  if stream.frames:
+    if promises.count >= stream.frames:
+      return ''
+    return (f'the file promises {stream.frames} frames, {promises.count} could '
+            f'be decoded; {at}.')
+  declared = probe.declared_end(container, stream)
+  if not declared or declared - end <= max(
+      0.05, 2 * promises.step * stream.time_base):
+    return ''
+  return (f'the file promises {declared - end:.3g} seconds more of pictures '
+          f'than it holds; {at}.')
+
+
+def _in_order(frames, promises):
+  """Yields the frames; timestamps that ignore the order of display are left."""
+  last = None
+  for frame in frames:
+    if not promises.ordered:
+      frame.pts = (frame.dts if frame.dts is not None or last is None
+                   else last + promises.step)
+      last = frame.pts
+    yield frame
+
+
+def _pictures(path, container, stream, promises, warn):
+  """Yields the frames that decode, those in threads at a broken end too."""
+  count, last = 0, None
+  for frame in _in_order(
+      conceal.pictures(container, stream, promises, warn), promises):
+    count, last = count + 1, frame.pts
+    yield frame
+  by_time = promises.ordered and last is not None
+  short = _MOST * promises.count < count < promises.count
+  if not (promises.waiting or promises.broken or (short and not by_time)):
+    return
+  # An error while the decoder is emptied loses what its other threads hold.
+  with probe.open_video(path) as container:
+    stream = probe.video_stream(container, path)
+    stream.codec_context.thread_count = 1
+    if by_time:
+      with contextlib.suppress(av.FFmpegError):
+        container.seek(last, stream=stream)
+    again = conceal.Promises(promises.step, ordered=promises.ordered)
+    for number, frame in enumerate(_in_order(
+        conceal.pictures(container, stream, again, lambda _: None), again)):
+      if (frame.pts is not None and frame.pts > last if by_time
+          else number >= count):
+        yield frame
+  promises.errors += max(0, again.failures - promises.failures)
 
 
 def _frame_layout(frame: av.VideoFrame, info) -> formats.Layout:
@@ -73,40 +147,75 @@ def _frame_layout(frame: av.VideoFrame, info) -> formats.Layout:
       value_range or info.color_range, info.height)
 
 
+def _check_size(frame, info, count, seconds):
+  if (frame.width, frame.height) != (info.width, info.height):
+    raise types.BadInput(
+        f'{info.path}: frame {count}, at {conceal.clock(seconds)}, is '
+        f'{frame.width}x{frame.height}, the first was '
+        f'{info.width}x{info.height}; videos that change size are not '
+        'supported, so cut it there and restore the parts one by one.')
+
+
+class _Notes:
+  """The frames that are not as filmed, by what was done, for one sentence."""
+
+  _SENTENCES = {
+      conceal.REPEATED: 'could not be decoded; copies of their neighbours '
+                        'stand in',
+      conceal.DAMAGED: 'are damaged, and kept as the decoder mended them'}
+
+  def __init__(self):
+    self._times = {kind: [] for kind in self._SENTENCES}
+
+  def add(self, kind: str, seconds: float) -> None:
+    if kind:
+      self._times[kind].append(seconds)
+
+  def sentences(self) -> Iterator[str]:
+    for kind, times in self._times.items():
+      if times:
+        named = ', '.join(conceal.clock(t) for t in times[:_NAMED])
+        more = len(times) - _NAMED
+        yield (f'{len(times)} frames {self._SENTENCES[kind]}: at {named}'
+               + (f' and {more} more.' if more > 0 else '.'))
+
+
 def _read_video(info, stop, warn):
-  timestamps = _Timestamps(info)
-  count = 0
+  timestamps, notes = _Timestamps(info), _Notes()
+  count, start = 0, None
   if formats.has_alpha(info.pix_fmt):
     warn(f'{info.path}: the alpha channel is left out.')
-  frames = _decoded(info.path, warn)
+  endings = []  # Said last: where the file ends.
+  frames = _decoded(info.path, endings.append)
   try:
     for frame in frames:
       if stop is not None and count >= stop:
         return
-      if (frame.width, frame.height) != (info.width, info.height):
-        raise types.BadInput(
-            f'{info.path}: frame {count} is {frame.width}x{frame.height}, the '
-            f'first was {info.width}x{info.height}; videos that change size '
-            'are not supported.')
+      pts = timestamps(frame.pts)
+      start = pts if start is None else start
+      seconds = float((pts - start) * info.time_base)
+      _check_size(frame, info, count, seconds)
+      concealed = conceal.kind(frame)
+      notes.add(concealed, seconds)
       layout = _frame_layout(frame, info)
       planes = formats.read_planes(frame, layout)
-      yield SourceFrame(count, timestamps(frame.pts),
-                        color.to_rgb(planes, layout), planes, layout)
+      yield SourceFrame(count, pts, color.to_rgb(planes, layout), planes,
+                        layout, concealed)
       count += 1
   finally:
     frames.close()
+    for sentence in notes.sentences():
+      warn(f'{info.path}: {sentence}')
     if timestamps.missing:
       warn(f'{info.path}: {timestamps.missing} frames had no timestamp; '
            f'even spacing at {float(info.frame_rate):g} a second was assumed.')
     if timestamps.moved:
       warn(f'{info.path}: {timestamps.moved} timestamps did not increase '
            'and were moved.')
+    for sentence in endings:
+      warn(sentence)
   if not count:
     raise types.BadInput(f'{info.path}: not one frame could be decoded.')
-  if info.frame_count and count < info.frame_count and (
-      stop is None or count < stop):
-    warn(f'{info.path}: the file promises {info.frame_count} frames, '
-         f'{count} could be decoded.')
 
 
 def _read_images(info, stop, warn):
@@ -141,8 +250,9 @@ def read_frames(
   """Yields the frames in order, one in memory at a time; always the same.
 
   stop: how many at most. warn: called with a sentence for each kind of damage
-  that was worked around (packets that do not decode, a file that ends early,
-  timestamps that are missing or do not increase, an alpha channel left out).
+  that was worked around (frames that are lost or damaged, with their times,
+  timestamps that are missing or do not increase, an alpha channel left out, a
+  file that ends early).
   Raises BadInput for a change of size, and if nothing can be decoded.
   """
   if warn is None:
