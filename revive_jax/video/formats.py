@@ -47,6 +47,7 @@ class Layout:
   sub_y: int = 1
   matrix: int = 6  # FFmpeg's AVColorSpace; only for 'yuv'.
   full: bool = True  # Full range, 0 to 2^bits - 1; False: 16 to 235 at 8 bits.
+  siting: int = 0  # Where chroma lies: AVChromaLocation; 0: not known, centre.
 
   @property
   def dtype(self) -> type[np.generic]:
@@ -83,10 +84,13 @@ def has_alpha(pix_fmt: str) -> bool:
                              'argb', 'abgr', 'vuya', 'ayuv'))
 
 
-def layout(pix_fmt: str, matrix: int, color_range: int, height: int) -> Layout:
+def layout(
+    pix_fmt: str, matrix: int, color_range: int, height: int, siting: int = 0
+) -> Layout:
   """Returns the layout of frames that are decoded as pix_fmt.
 
-  matrix, color_range: FFmpeg's enumerations. A matrix that is not given, or
+  matrix, color_range, siting: FFmpeg's enumerations. siting is kept only where
+  chroma has fewer samples than luma. A matrix that is not given, or
   not known, is taken as BT.709 from 720 lines on and as BT.601 below; a range
   that is not given as full for grey and RGB, as limited for YUV.
   """
@@ -98,7 +102,8 @@ def layout(pix_fmt: str, matrix: int, color_range: int, height: int) -> Layout:
     if matrix not in _KNOWN_MATRICES:
       matrix = 1 if height >= 720 else 6
     return Layout(name.replace('yuvj', 'yuv'), 'yuv', int(yuv[3] or 8), sub_x,
-                  sub_y, matrix, full or bool(yuv[1]))
+                  sub_y, matrix, full or bool(yuv[1]),
+                  siting if (sub_x, sub_y) != (1, 1) else 0)
   if grey:
     return Layout(name, 'grey', int(grey[1] or 8), full=color_range != 1)
   return Layout(

@@ -73,17 +73,13 @@ def picture_layout(image: np.ndarray) -> formats.Layout:
                         16 if deep else 8)
 
 
-def write_picture(path: str, rgb: np.ndarray, *, grey: bool) -> None:
-  """Writes [H, W, 3] RGB; as one channel if grey and all three are equal.
+def write_picture(path: str, picture: np.ndarray) -> None:
+  """Writes [H, W, 3] RGB or [H, W] grey, uint8 or uint16.
 
   Raises OSError when it cannot be written in full.
   """
-  image = rgb[..., ::-1]
-  if grey and (rgb == rgb[..., :1]).all():
-    image = rgb[..., 0]
+  image = picture[..., ::-1] if picture.ndim == 3 else picture
   suffix = pathlib.Path(path).suffix.lower()
-  if suffix in ('.jpg', '.jpeg', '.bmp') and rgb.dtype == np.uint16:
-    image = (image // 257).astype(np.uint8)
   options = {
       '.png': [cv2.IMWRITE_PNG_COMPRESSION, 3],
       '.jpg': [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],

@@ -1,119 +1,152 @@
-"""One output file: the coded frames and the source's own sound packets."""
+"""One output file: the coded frames, and the source's other tracks unchanged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 import contextlib
 import os
 
 import av
-import cv2
 
-from revive_jax.video import formats, matroska, probe
+from revive_jax.video import encoders, formats, matroska, probe
+from revive_jax.video import extras as extras_lib
+from revive_jax.video import tracks as tracks_lib
 
-_AVX_512 = 13  # OpenCV's number of it (CV_CPU_AVX_512F).
+encoder_options = encoders.options
+
+_INTRA = ('ffv1', 'prores')
+# What MP4 and QuickTime have a place of their own for; other keys go into a
+# list that fewer players read.
+_MP4_KEYS = {
+    'title', 'artist', 'album_artist', 'composer', 'album', 'date', 'comment',
+    'genre', 'copyright', 'grouping', 'lyrics', 'description', 'synopsis',
+    'show', 'episode_id', 'network', 'keywords', 'location', 'creation_time',
+    'track', 'disc', 'compilation', 'media_type', 'hd_video', 'rating'}
 
 
-class _Sound:
-  """The sound packets of a file, in order, handed out up to a time."""
-
-  def __init__(self, path: str, output, warn):
-    self._input = probe.open_video(path)
-    self._streams = {
-        s.index: output.add_stream_from_template(s)
-        for s in self._input.streams.audio if s.codec_context is not None}
-    others = len(self._input.streams) - len(self._streams) - 1
-    if others:
-      warn(f'{others} other tracks (subtitles, data, further pictures or '
-           'sound that cannot be copied) are left out.')
-    self._packets = self._read(warn)
-    self._next = None
-
-  def __len__(self):
-    return len(self._streams)
-
-  def _read(self, warn):
-    sources = [self._input.streams[i] for i in self._streams]
-    if not sources:
-      return
-    try:
-      for packet in self._input.demux(sources):
-        if packet.size:
-          yield packet
-    except av.FFmpegError as e:
-      warn(f'The sound ends early in the source ({e.strerror}).')
-
-  def until(self, seconds: float) -> Iterator[av.Packet]:
-    """Yields the packets not handed out yet that start before seconds."""
-    while True:
-      if self._next is None:
-        self._next = next(self._packets, None)
-      packet = self._next
-      if packet is None:
-        return
-      stamp = packet.dts if packet.dts is not None else packet.pts
-      if stamp is not None and stamp * packet.time_base > seconds:
-        return
-      self._next = None
-      packet.stream = self._streams[packet.stream_index]
-      yield packet
-
-  def close(self):
-    """Closes the source."""
-    self._input.close()
+def _container_options(suffix, target, info, extras) -> dict[str, str]:
+  options = {'avoid_negative_ts': 'disabled'}
+  if target.codec in _INTRA:
+    # Large packets wait here for sparse tracks: a second of them, not ten.
+    options['max_interleave_delta'] = '1000000'
+  if suffix in ('.mp4', '.mov'):
+    # Exact to a tick of the pictures, where the first is not at zero.
+    options['movie_timescale'] = str(
+        min(max(1000, info.time_base.denominator), 2**31 - 1))
+    if {k.lower() for k in extras.metadata if '-' not in k} - _MP4_KEYS:
+      options['movflags'] = 'use_metadata_tags'
+  elif suffix == '.mkv':
+    options['default_mode'] = 'passthrough'
+  return options
 
 
 class VideoFile:
-  """Encodes frames and copies the sound beside them. Use as a context."""
+  """Encodes frames and copies the other tracks beside them. Use as a context.
 
-  def __init__(self, path, target, info: probe.VideoInfo, *, crf, preset, warn):
-    self._target = target
+  Args:
+    path: of the new file.
+    target: what to write.
+    info: of the source.
+    crf: quality, for the codecs that have it.
+    preset: speed, as x264 calls it.
+    warn: called with a sentence for each thing that cannot be kept.
+    extras: what the source holds beside its pictures; None: it is read.
+    sound: files whose sound takes the place of a track, by number.
+    template: a file whose coded frames are joined, instead of an encoder.
+  """
+
+  def __init__(self, path, target, info: probe.VideoInfo, *, crf=16,
+               preset='veryfast', warn, extras=None,
+               sound: Mapping[int, str] | None = None, template=None):
+    self._target, self._path, self._info = target, path, info
     self._time_base = info.time_base
     self._step = max(1, round(1 / (info.frame_rate * info.time_base)))
-    options = {'avoid_negative_ts': 'disabled'}
-    if path.suffix.lower() == '.mp4':
-      # Exact to a tick of the pictures, where the first is not at zero.
-      options['movie_timescale'] = str(
-          min(max(1000, info.time_base.denominator), 2**31 - 1))
-    self._path, self._info = path, info
-    self._names_shape = (
-        path.suffix.lower() == '.mkv' and info.sample_aspect_ratio != 1)
-    if self._names_shape:
+    copying = info.kind == 'video' and bool(info.path)
+    if extras is None:
+      extras = extras_lib.read(info.path) if copying else extras_lib.Extras()
+    self._extras = extras
+    suffix = path.suffix.lower()
+    self._title = extras.picture.get('title', '')
+    self._siting = target.layout.siting or (
+        extras.siting if target.layout.sub_x > 1 else 0)
+    self._completes = suffix == '.mkv' and (
+        info.sample_aspect_ratio != 1 or bool(extras.static)
+        or bool(template and self._siting))
+    options = _container_options(suffix, target, info, extras)
+    if self._completes:
       options['write_crc32'] = '0'  # It would not fit the edited header.
-    self._output = av.open(os.path.abspath(path), 'w', options=options)
-    self._sound = None
-    self._stream = self._add_stream(target, info, crf, preset, warn)
-    if info.kind == 'video' and info.path:
-      self._sound = _Sound(info.path, self._output, warn)
+    self._output = av.open(
+        os.path.abspath(path), 'w', container_options=options)
+    self._tracks = None
+    self._stream = (self._joined_stream(template) if template else
+                    self._coded_stream(crf, preset))
+    self._set_tags()
+    self._label(suffix, warn)
+    if copying:
+      self._tracks = tracks_lib.Tracks(
+          info.path, self._output, suffix, sound, warn)
+      self._output.set_chapters(list(extras.chapters))
 
-  def _add_stream(self, target, info, crf, preset, warn):
-    options = encoder_options(target.codec, info, crf=crf, preset=preset)
+  def _coded_stream(self, crf, preset):
+    target, info = self._target, self._info
     stream = self._output.add_stream(
-        target.encoder, rate=info.frame_rate, options=options)
+        target.encoder, rate=info.frame_rate, options=encoders.options(
+            target.codec, info, crf=crf, preset=preset, layout=target.layout,
+            siting=self._siting, static=self._extras.static))
     context = stream.codec_context
     stream.width, stream.height = info.width, info.height
     stream.pix_fmt = target.pix_fmt
     stream.time_base = context.time_base = info.time_base
+    context.thread_type = 'SLICE' if target.codec == 'ffv1' else 'AUTO'
+    if target.codec == 'h265' and self._path.suffix.lower() != '.mkv':
+      context.codec_tag = 'hvc1'  # The one that Apple's players know.
+    return stream
+
+  def _joined_stream(self, template):
+    with probe.open_video(template) as container:
+      stream = self._output.add_stream_from_template(
+          container.streams.video[0], opaque=True)
+    stream.time_base = self._info.time_base
+    return stream
+
+  def _set_tags(self):
+    """Gives the stream the colours, the shape and the rotation of the source."""
+    info, layout = self._info, self._target.layout
+    context = self._stream.codec_context
     context.sample_aspect_ratio = info.sample_aspect_ratio
-    context.thread_type = 'AUTO' if target.codec == 'h264' else 'SLICE'
-    layout = target.layout
     context.color_primaries = info.color_primaries
     context.color_trc = info.color_trc
     self._tags = 0, 2
     if layout.kind == 'yuv':
-      unspecified = info.colorspace == 2 and info.layout.kind == 'yuv'
-      self._tags = 2 if unspecified else layout.matrix, 2 if layout.full else 1
+      # The source's word, also where no formula of ours stands behind it.
+      matrix = (info.colorspace if info.layout.kind == 'yuv' else
+                layout.matrix)
+      self._tags = matrix, 2 if layout.full else 1
     elif layout.kind == 'grey':
       self._tags = info.colorspace, info.color_range
     context.colorspace, context.color_range = self._tags
-    if self._names_shape:
-      stream.metadata['title'] = matroska.PLACEHOLDER
     if info.rotation:
-      stream.set_display_rotation(info.rotation)
-    return stream
+      self._stream.set_display_rotation(info.rotation)
+
+  def _label(self, suffix, warn):
+    """Names the film and the video track as the source did."""
+    extras = self._extras
+    self._output.metadata.update(extras.metadata)
+    tracks_lib.set_labels(
+        self._stream, extras.picture, extras.disposition, suffix)
+    if self._completes:
+      self._stream.metadata['title'] = matroska.placeholder(self._title)
+    if extras.timecode:
+      if suffix == '.mkv' or extras_lib.fits_rate(
+          extras.timecode, self._info.frame_rate):
+        self._stream.metadata['timecode'] = extras.timecode
+      else:
+        warn(f'The time code {extras.timecode} does not fit '
+             f'{float(self._info.frame_rate):g} frames a second, and is left '
+             'out.')
 
   @property
   def sound_tracks(self) -> int:
     """How many sound tracks are copied."""
-    return len(self._sound) if self._sound else 0
+    return self._tracks.num_sound if self._tracks else 0
 
   def write(self, planes, pts: int) -> None:
     """Encodes a frame; planes in the target's layout, pts in time_base."""
@@ -122,26 +155,37 @@ class VideoFile:
     frame.pts, frame.time_base = pts, self._time_base
     frame.duration = self._step
     frame.colorspace, frame.color_range = self._tags
+    frame.color_trc = self._info.color_trc
+    frame.color_primaries = self._info.color_primaries
     self._mux(self._stream.encode(frame))
-    self._copy_sound(float(pts * self._time_base))
+    self._copy_tracks(float(pts * self._time_base))
+
+  def join(self, packets: Iterable[av.Packet]) -> None:
+    """Copies the coded frames of the template's kind; in info.time_base."""
+    for packet in packets:
+      packet.stream = self._stream
+      self._output.mux(packet)
+      self._copy_tracks(float(packet.dts * packet.time_base))
 
   def _mux(self, packets):
     for packet in packets:
       self._output.mux(packet)
 
-  def _copy_sound(self, seconds):
-    if self._sound:
-      self._mux(self._sound.until(seconds))
+  def _copy_tracks(self, seconds):
+    if self._tracks:
+      self._mux(self._tracks.until(seconds))
 
   def finish(self) -> None:
     """Writes what is still in the encoder, the rest of the sound, the end."""
-    self._mux(self._stream.encode(None))
-    self._copy_sound(float('inf'))
+    if self._stream.codec_context.is_open:
+      self._mux(self._stream.encode(None))
+    self._copy_tracks(float('inf'))
     self._output.close()
-    if self._names_shape:
-      matroska.set_pixel_shape(
-          self._path, self._info.width, self._info.height,
-          self._info.sample_aspect_ratio)
+    if self._completes:
+      info = self._info
+      matroska.complete(
+          self._path, info.width, info.height, info.sample_aspect_ratio,
+          static=self._extras.static, siting=self._siting, title=self._title)
 
   def __enter__(self):
     return self
@@ -150,25 +194,8 @@ class VideoFile:
     if kind:
       with contextlib.suppress(Exception):  # The first error is the one to see.
         self._output.close()
-    if self._sound:
-      self._sound.close()
-
-
-def encoder_options(
-    codec: str, info: probe.VideoInfo, *, crf: float, preset: str
-) -> dict[str, str]:
-  """What the encoder of 'ffv1' or 'h264' is told."""
-  if codec == 'ffv1':
-    options = {'level': '3', 'slicecrc': '1', 'g': '1'}
-    if min(info.width, info.height) < 16:  # Too small for several slices.
-      options['slices'] = '1'
-    return options
-  options = {'crf': str(crf), 'preset': preset}
-  if codec == 'h264' and cv2.checkHardwareSupport(_AVX_512):
-    # Some AVX-512 routines of x264 read beyond the picture, and so the same
-    # frames do not always give the same file.
-    options['x264-params'] = 'asm=AVX2'
-  return options
+    if self._tracks:
+      self._tracks.close()
 
 
 def written_timestamps(path) -> tuple[list[int], object]:
@@ -179,3 +206,14 @@ def written_timestamps(path) -> tuple[list[int], object]:
     return stamps, stream.time_base
 
 
+def lost(path, info: probe.VideoInfo, extras: extras_lib.Extras) -> list[str]:
+  """Returns sentences on what of the source is not in the file at path."""
+  words = extras_lib.missing(extras, extras_lib.read(path))
+  words += tracks_lib.changed_labels(info.path, path)
+  sentences = []
+  if words:
+    sentences.append(f'Not kept in the output: {"; ".join(words)}.')
+  if extras.frame_data:
+    sentences.append('Left out, since an encoder cannot be given it: '
+                     f'{"; ".join(extras.frame_data)}.')
+  return sentences

@@ -1,6 +1,6 @@
 """Frames to a video with the source's sound, to a folder, or to a picture."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import fractions
 import itertools
@@ -8,7 +8,10 @@ import os
 
 import numpy as np
 
-from revive_jax.video import atomic, color, images, mux, probe, reader, splice
+from revive_jax.video import atomic, color, dither, formats, images, mux
+from revive_jax.video import checksums as checksums_lib
+from revive_jax.video import extras as extras_lib
+from revive_jax.video import probe, reader, splice
 from revive_jax.video import target as target_lib
 
 check_output = target_lib.check_output
@@ -19,7 +22,7 @@ class OutputFrame:
   """A frame to write, with the one it was made from."""
 
   source: reader.SourceFrame
-  rgb: np.ndarray  # [H, W, 3], of the type of source.rgb.
+  rgb: np.ndarray  # [H, W, 3], as source.rgb; or uint16 where that is uint8.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Written:
   warnings: tuple[str, ...]
 
 
-class _Tally:
+class Tally:
   """Counts, over the frames that pass, what Written reports."""
 
   def __init__(self):
@@ -57,23 +60,68 @@ class _Tally:
     self.pixels += frame.rgb.shape[0] * frame.rgb.shape[1]
 
 
-def _planes(frame: OutputFrame, target, info, tally):
+def _noise(frame, source, target, seed, *, grey):
+  """Returns the noise for the planes of a frame, or None: no bits dropped."""
+  deep = source.bits if frame.rgb.dtype == frame.source.rgb.dtype else 16
+  if target.bits >= deep:
+    return None
+  return tuple(
+      None if grey and plane else dither.triangular(
+          shape, seed=seed, frame=frame.source.index, plane=plane)
+      for plane, shape in enumerate(
+          target.plane_shapes(*frame.rgb.shape[:2])))
+
+
+def _without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
+  """Returns RGB, where it differs from the source, and if the film is grey.
+
+  What is put into a picture without colour gets none, either.
+  """
+  grey = color.is_grey(frame.source.planes, source)
+  changed = splice.changed_pixels(frame.source.rgb, frame.rgb)
+  rgb = frame.rgb
+  if grey and changed is not None:
+    rgb = color.grey_rgb(rgb)
+    changed = splice.changed_pixels(frame.source.rgb, rgb)
+  return rgb, changed, grey
+
+
+def _planes(frame: OutputFrame, target, info, tally, seed):
   """Returns the planes to write for a frame, in the target's layout."""
-  source = frame.source
-  layout = source.layout or info.layout
+  layout = frame.source.layout or info.layout
   if layout != info.layout:
     tally.relabelled += 1
+  rgb, changed, grey = _without_color(frame, layout)
   wanted = target.layout
+  noise = _noise(frame, layout, wanted, seed, grey=grey)
   if layout.pix_fmt == 'rgb48le' and wanted.pix_fmt == 'gbrp16le':
     layout = wanted  # The same samples, only ordered differently.
-  changed = splice.changed_pixels(source.rgb, frame.rgb)
   planes, kept = splice.splice(
-      frame.rgb, changed, source.planes, layout, wanted)
+      rgb, changed, frame.source.planes, layout, wanted, noise)
   tally.add(frame, kept)
   return planes
 
 
-def _check_written(part, tally, info) -> float:
+def _picture(frame: OutputFrame, target, info, tally, seed) -> np.ndarray:
+  """Returns the picture to write, [H, W, 3], or [H, W] for a grey source."""
+  source = frame.source.layout or info.layout
+  rgb, changed, grey = _without_color(frame, source)
+  height, width = rgb.shape[:2]
+  tally.add(frame, height * width - int(
+      0 if changed is None else np.count_nonzero(changed)))
+  layout = target.layout
+  if source.kind == 'grey':
+    layout = formats.Layout('gray', 'grey', layout.bits)
+    rgb = color.grey_rgb(rgb)
+  noise = _noise(frame, source, layout, seed, grey=grey)
+  if noise is None:
+    return color.to_planes(rgb, layout)[0]
+  if grey and layout.kind == 'rgb':
+    noise = (noise[0][..., :1],)
+  return color.to_planes(rgb, layout, noise)[0]
+
+
+def check_written(part, tally: Tally, info: probe.VideoInfo) -> float:
   """Returns the largest error of a timestamp, in seconds; counts frames."""
   stamps, time_base = mux.written_timestamps(part)
   if len(stamps) != len(tally.stamps):
@@ -84,48 +132,91 @@ def _check_written(part, tally, info) -> float:
   return float(max(errors, default=0))
 
 
-def _write_video(target, frames, info, crf, preset, expected, warn) -> Written:
-  tally = _Tally()
-  with atomic.replacing(target.path) as part:
-    with mux.VideoFile(
-        part, target, info, crf=crf, preset=preset, warn=warn) as file:
-      for frame in frames:
-        file.write(_planes(frame, target, info, tally), frame.source.pts)
-      _check_count(tally, expected)
-      file.finish()
-    error = _check_written(part, tally, info)
+def written(target, tally: Tally, info: probe.VideoInfo, error: float,
+            sound_tracks: int, warnings: Sequence[str]) -> Written:
+  """Returns what is to be said of a finished file."""
+  warnings = list(warnings)
   if tally.relabelled:
-    warn(f'{tally.relabelled} frames have other colour tags than the first, '
-         'and were converted to its.')
+    warnings.append(
+        f'{tally.relabelled} frames have other colour tags than the first, '
+        'and were converted to its.')
+  if target.kind != 'video' and info.audio:
+    warnings.append('Pictures have no sound: the sound track is left out.')
   return Written(
       str(target.path), len(tally.stamps), target.codec, target.pix_fmt,
-      tally.kept_fraction, error, file.sound_tracks, ())
+      tally.kept_fraction, error, sound_tracks, tuple(warnings))
 
 
-def _write_images(target, frames, info, expected, warn) -> Written:
-  tally = _Tally()
+def write_coded(part, target, frames, info, *, seed=0, expected=None,
+                file_tracks=None, **options) -> Tally:
+  """Codes frames into a new file at part.
+
+  options: of mux.VideoFile. file_tracks: called with the number of sound
+  tracks when the file is whole, or None.
+  """
+  tally = Tally()
+  options.setdefault('warn', lambda message: None)
+  with mux.VideoFile(part, target, info, **options) as file:
+    for frame in frames:
+      file.write(_planes(frame, target, info, tally, seed), frame.source.pts)
+    check_count(tally, expected)
+    file.finish()
+    if file_tracks is not None:
+      file_tracks(file.sound_tracks)
+  return tally
+
+
+def join_coded(part, target, template, packets, info, warn, **options) -> int:
+  """Joins coded frames in a new file, with the source's other tracks.
+
+  template: a file with frames of the kind; packets: in info.time_base;
+  options: of mux.VideoFile. Returns the number of sound tracks.
+  """
+  with mux.VideoFile(
+      part, target, info, warn=warn, template=template, **options) as file:
+    file.join(packets)
+    file.finish()
+    return file.sound_tracks
+
+
+def write_pictures(
+    part, target, frames, info, *, seed=0, expected=None) -> Tally:
+  """Writes frames into a new folder at part, or one as the picture part."""
+  tally = Tally()
   folder = target.kind == 'images'
-  with atomic.replacing(target.path, folder=folder) as part:
-    for index, frame in enumerate(frames):
-      if index and not folder:
-        raise RuntimeError('More than one frame for one picture.')
-      changed = splice.changed_pixels(frame.source.rgb, frame.rgb)
-      height, width = frame.rgb.shape[:2]
-      tally.add(frame, height * width - int(
-          0 if changed is None else np.count_nonzero(changed)))
-      layout = frame.source.layout or info.layout
-      images.write_picture(
-          str(part / f'{index:06d}.png' if folder else part), frame.rgb,
-          grey=layout.kind == 'grey')
-    _check_count(tally, expected)
-    count = len(os.listdir(part)) if folder else 1
-    if count != len(tally.stamps):
-      raise RuntimeError(
-          f'{len(tally.stamps)} frames went in, {count} came out.')
-  if info.audio:
-    warn('Pictures have no sound: the sound track is left out.')
-  return Written(str(target.path), count, target.codec, target.pix_fmt,
-                 tally.kept_fraction, 0.0, 0, ())
+  for index, frame in enumerate(frames):
+    if index and not folder:
+      raise RuntimeError('More than one frame for one picture.')
+    images.write_picture(
+        str(part / f'{index:06d}{target.suffix}' if folder else part),
+        _picture(frame, target, info, tally, seed))
+  check_count(tally, expected)
+  count = len(os.listdir(part)) if folder else 1
+  if count != len(tally.stamps):
+    raise RuntimeError(
+        f'{len(tally.stamps)} frames went in, {count} came out.')
+  return tally
+
+
+def _write_video(target, frames, info, expected, seed, warnings, options):
+  extras = extras_lib.read(info.path if info.kind == 'video' else '')
+  sounds = []
+  with atomic.replacing(target.path) as part:
+    tally = write_coded(
+        part, target, frames, info, seed=seed, expected=expected,
+        extras=extras, file_tracks=sounds.append, warn=warnings.append,
+        **options)
+    error = check_written(part, tally, info)
+    if info.kind == 'video' and info.path:
+      warnings += mux.lost(part, info, extras)
+  return written(target, tally, info, error, sounds[0], warnings)
+
+
+def _write_images(target, frames, info, expected, seed, warnings):
+  with atomic.replacing(target.path, folder=target.kind == 'images') as part:
+    tally = write_pictures(
+        part, target, frames, info, seed=seed, expected=expected)
+  return written(target, tally, info, 0.0, 0, warnings)
 
 
 class _FramesError(Exception):
@@ -139,7 +230,8 @@ def _guarded(frames: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
     raise _FramesError from e
 
 
-def _check_count(tally: _Tally, expected: int | None) -> None:
+def check_count(tally: Tally, expected: int | None) -> None:
+  """Raises RuntimeError unless there are frames, and as many as expected."""
   count = len(tally.stamps)
   if not count or expected not in (None, count):
     raise RuntimeError(
@@ -154,34 +246,56 @@ def write_video(
     codec: str = 'auto',
     crf: float = 16,
     preset: str = 'veryfast',
+    bits: int | str = 'auto',
+    seed: int = 0,
     expected_frames: int | None = None,
+    sound: Mapping[int, str] | None = None,
+    checksums: bool = False,
 ) -> Written:
-  """Writes the frames with the timing, tags and sound of the source, info.
+  """Writes the frames with the timing, tags and other tracks of the source.
 
-  path: .mp4 (H.264), .mkv (FFV1; H.264 if codec is 'h264'), a folder for PNG
-  frames, or for a picture another picture. Appears whole or not at all.
-  expected_frames: how many there must be. Samples of pixels that equal the
-  source's are copied, not converted. Raises BadInput as check_output does and
-  for a full disk; RuntimeError if a frame got lost, which would be a bug.
+  Samples of pixels that equal the source's are copied, not converted.
+
+  Args:
+    path: .mp4 (H.264), .mkv (FFV1), .mov (ProRes), a folder for PNG frames, or
+      for a picture another picture. Appears whole or not at all.
+    frames: in order; taken one by one.
+    info: of the source.
+    codec: 'auto', or 'h264', 'h265', 'av1', 'ffv1', 'prores', for a folder
+      'png' or 'tiff', where the file can hold it.
+    crf: quality of H.264, H.265 and AV1, counted as x264 does.
+    preset: speed of them, as x264 calls it.
+    bits: of a sample: 8, 10, 12, 16, or 'auto', as the source has or as near
+      as the codec can. Where bits are dropped, seeded noise is added.
+    seed: of that noise.
+    expected_frames: how many there must be.
+    sound: files whose first sound track takes the place of one of the source,
+      by its number in info.audio; it starts when that one did.
+    checksums: also write path.framemd5, see checksums.py.
+
+  Raises:
+    types.BadInput: as check_output does, and for a full disk.
+    RuntimeError: a frame got lost, which would be a bug.
   """
-  check_output(path, info, codec=codec)
-  target = target_lib.choose(path, info, codec)
-  warnings = []
-  if info.interlaced and target.kind == 'video':
-    warnings.append('The source is interlaced; the output is not marked so.')
+  check_output(path, info, codec=codec, bits=bits, sound=sound)
+  target = target_lib.choose(path, info, codec, bits)
+  warnings = target_lib.warnings(target, info)
   frames = _guarded(frames)
   try:
     if target.kind == 'video':
-      written = _write_video(target, frames, info, crf, preset,
-                             expected_frames, warnings.append)
+      result = _write_video(
+          target, frames, info, expected_frames, seed, warnings,
+          dict(crf=crf, preset=preset, sound=sound))
     else:
-      written = _write_images(
-          target, frames, info, expected_frames, warnings.append)
+      result = _write_images(
+          target, frames, info, expected_frames, seed, warnings)
   except _FramesError as e:
     raise e.__cause__ from None
   finally:
     frames.close()
-  return dataclasses.replace(written, warnings=tuple(warnings))
+  if checksums:
+    checksums_lib.write(target.path, info.frame_rate)
+  return result
 
 
 def _made_info(frame: np.ndarray, frame_rate, pix_fmt: str) -> probe.VideoInfo:

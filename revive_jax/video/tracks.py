@@ -1,0 +1,260 @@
+"""The other tracks of a film, passed on packet for packet beside the pictures.
+
+Sound, subtitles, attachments and cover pictures. What a container cannot carry
+is named in a warning.
+"""
+
+from collections.abc import Iterator, Mapping
+import heapq
+import io
+import os
+
+import av
+from av.stream import Disposition
+
+from revive_jax import types
+from revive_jax.video import extras, probe
+
+_FORMATS = {'.mkv': 'matroska', '.mp4': 'mp4', '.mov': 'mov'}
+# QuickTime's list of languages has these under the older of two codes.
+_MOV_LANGUAGES = {'deu': 'ger', 'nld': 'dut', 'ell': 'gre', 'isl': 'ice',
+                  'zho': 'chi', 'sqi': 'alb', 'hye': 'arm', 'kat': 'geo',
+                  'swe': 'sve', 'cze': 'ces', 'slo': 'slk', 'rum': 'ron',
+                  'fre': 'fra', 'mac': 'mkd'}
+
+
+def carries(suffix: str, stream: av.stream.Stream) -> bool:
+  """Returns whether a container can hold a track as it is, by trying."""
+  try:
+    with av.open(io.BytesIO(), 'w', format=_FORMATS[suffix]) as output:
+      output.add_stream_from_template(stream, opaque=True)
+      output.start_encoding()
+  except (av.FFmpegError, ValueError):
+    return False
+  return True
+
+
+def sound_codec(path: str | None) -> str | None:
+  """Returns the codec of the first sound track of a file; None for no file."""
+  if path is None:
+    return None
+  with probe.open_video(path) as container:
+    return _first_sound(container, path).codec_context.codec.canonical_name
+
+
+def _first_sound(container, path) -> av.AudioStream:
+  for stream in container.streams.audio:
+    if stream.codec_context is not None:
+      return stream
+  raise types.BadInput(f'{path}: the file holds no sound to put in.')
+
+
+def unwritable_sound(path: str, suffix: str) -> str | None:
+  """Returns the codec of a sound track the container cannot hold, or None."""
+  if not path or not os.path.isfile(path):
+    return None
+  with probe.open_video(path) as container:
+    for stream in container.streams.audio:
+      if stream.codec_context is not None and not carries(suffix, stream):
+        return stream.codec_context.codec.canonical_name
+  return None
+
+
+def describe(stream: av.stream.Stream) -> str:
+  """Returns what a track is, for a warning: kind, number, codec, label."""
+  kind = 'cover picture' if _is_cover(stream) else {
+      'subtitle': 'subtitles', 'audio': 'sound'}.get(stream.type, stream.type)
+  context = stream.codec_context
+  codec = context.name if context else getattr(stream, 'name', None)
+  label = extras.labels(stream.metadata)
+  about = [str(x) for x in (codec, label.get('language'), label.get('title'))
+           if x]
+  return f'{kind} {stream.index}' + (f' ({", ".join(about)})' if about else '')
+
+
+def _is_cover(stream) -> bool:
+  return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _is_rebuilt(stream, container) -> bool:
+  """Returns whether a data track is written anew: time code, chapters."""
+  if stream.type != 'data':
+    return False
+  if any(k.lower() == 'timecode' for k in stream.metadata):
+    return True
+  return stream.name == 'bin_data' and 'mov' in container.format.name and (
+      stream.frames == len(container.chapters()) > 0)
+
+
+def set_labels(stream, metadata: Mapping[str, str], disposition, suffix):
+  """Gives a track of the output the names and marks of one of the source."""
+  metadata = extras.labels(metadata)
+  language = metadata.get('language')
+  if suffix == '.mov' and language in _MOV_LANGUAGES:
+    metadata['language'] = _MOV_LANGUAGES[language]
+  stream.metadata.update(metadata)
+  stream.disposition = int(disposition)
+
+
+def _shifted(packets, start, template) -> Iterator[av.Packet]:
+  """Moves packets so that the first sample is heard at start, in seconds."""
+  offset = None
+  for packet in packets:
+    if offset is None:
+      own = (template.start_time or 0) * template.time_base
+      offset = round((start - own) / packet.time_base)
+    if packet.pts is not None:
+      packet.pts += offset
+    if packet.dts is not None:
+      packet.dts += offset
+    yield packet
+
+
+class Tracks:
+  """The packets of the other tracks, in order, handed out up to a time."""
+
+  def __init__(self, path, output, suffix, sound: Mapping[int, str], warn):
+    self._files = [probe.open_video(path)]
+    self._output, self._suffix, self._warn = output, suffix, warn
+    self._streams = {}  # Of the output, by (file, index).
+    self.num_sound = 0
+    self._starts = {}  # Of the sound that is put in, seconds, by file.
+    self._add_all(path, dict(sound or {}))
+    self._packets = heapq.merge(
+        *(self._read(i) for i in range(len(self._files))), key=lambda p: p[0])
+    self._next = None
+
+  def _add_all(self, path, sound):
+    """Makes a track of the output for each that can be copied."""
+    source, lost = self._files[0], []
+    pictures = probe.video_stream(source, path)
+    number = -1
+    for stream in source.streams:
+      number += stream.type == 'audio'
+      if stream.index == pictures.index or _is_rebuilt(stream, source):
+        continue
+      if stream.type == 'audio' and number in sound:
+        self._replace(stream, sound[number])
+      elif not self._add(stream):
+        lost.append(describe(stream))
+    if lost:
+      self._warn(f'Left out, since {self._suffix} cannot hold them: '
+                 f'{"; ".join(lost)}.')
+    for file, container in enumerate(self._files):
+      for stream in container.streams:
+        if (file, stream.index) not in self._streams:
+          stream.discard = av.stream.Discard.all
+
+  def _add(self, stream) -> bool:
+    """Returns whether the track could be added."""
+    if stream.type == 'attachment' or _is_cover(stream):
+      return self._attach(stream)
+    if stream.type not in ('audio', 'subtitle') or (
+        stream.codec_context is None or not carries(self._suffix, stream)):
+      return False
+    made = self._output.add_stream_from_template(stream, opaque=True)
+    set_labels(made, stream.metadata, stream.disposition, self._suffix)
+    self._streams[0, stream.index] = made
+    self.num_sound += stream.type == 'audio'
+    return True
+
+  def _attach(self, stream) -> bool:
+    if self._suffix == '.mkv':
+      name = stream.metadata.get('filename') or 'cover.' + (
+          'png' if stream.codec_context.name == 'png' else 'jpg')
+      kind = stream.metadata.get('mimetype') or (
+          'image/png' if name.endswith('png') else 'image/jpeg')
+      data = stream.data if stream.type == 'attachment' else _cover(
+          self._files[0].name, stream.index)
+      if data:
+        made = self._output.add_attachment(name, kind, data)
+        made.metadata.update(filename=name, mimetype=kind)
+      return bool(data)
+    if stream.type == 'attachment' or stream.codec_context.name not in (
+        'mjpeg', 'png', 'bmp') or self._suffix != '.mp4':
+      return False
+    made = self._output.add_stream_from_template(stream, opaque=True)
+    made.disposition = int(Disposition.attached_pic)
+    self._streams[0, stream.index] = made
+    return True
+
+  def _replace(self, stream, path):
+    """Puts the first sound track of a file in the place of one."""
+    container = probe.open_video(path)
+    self._files.append(container)
+    template = _first_sound(container, path)
+    if not carries(self._suffix, template):
+      raise types.BadInput(
+          f'{path}: this sound cannot be copied into {self._suffix[1:].upper()}'
+          ' unchanged; write .mkv instead.')
+    made = self._output.add_stream_from_template(template, opaque=True)
+    set_labels(made, stream.metadata, stream.disposition, self._suffix)
+    file = len(self._files) - 1
+    self._streams[file, template.index] = made
+    self._starts[file] = (stream.start_time or 0) * stream.time_base
+    self.num_sound += 1
+
+  def _read(self, file):
+    """Yields (seconds, packet, track) of a file's copied tracks."""
+    container = self._files[file]
+    wanted = [container.streams[i] for f, i in self._streams if f == file]
+    if not wanted:
+      return
+    packets = (p for p in container.demux(wanted) if p.size)
+    if file:
+      packets = _shifted(packets, self._starts[file], wanted[0])
+    seconds = float('-inf')
+    try:
+      for packet in packets:
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is not None:
+          seconds = float(stamp * packet.time_base)
+        yield seconds, packet, self._streams[file, packet.stream_index]
+    except av.FFmpegError as e:
+      self._warn(f'The sound ends early in the source ({e.strerror}).')
+
+  def until(self, seconds: float) -> Iterator[av.Packet]:
+    """Yields the packets not handed out yet that start before seconds."""
+    while True:
+      if self._next is None:
+        self._next = next(self._packets, None)
+      if self._next is None or self._next[0] > seconds:
+        return
+      _, packet, stream = self._next
+      self._next = None
+      packet.stream = stream
+      yield packet
+
+  def close(self):
+    """Closes the files."""
+    for container in self._files:
+      container.close()
+
+
+def _cover(path: str, index: int) -> bytes:
+  """Returns the file that a cover picture is."""
+  with probe.open_video(path) as container:
+    for packet in container.demux(container.streams[index]):
+      return bytes(packet)
+  return b''
+
+
+def _label(stream) -> dict[str, str]:
+  found = extras.labels(stream.metadata)
+  language = found.get('language', '')
+  return {'language': _MOV_LANGUAGES.get(language, language),
+          'title': found.get('title', '')}
+
+
+def changed_labels(before: str, after: str) -> list[str]:
+  """Returns, in words, which names of tracks are not what they were."""
+  with probe.open_video(before) as a, probe.open_video(after) as b:
+    words = []
+    for kind in ('audio', 'subtitles'):
+      old, new = getattr(a.streams, kind), getattr(b.streams, kind)
+      if len(old) == len(new):
+        for s, t in zip(old, new, strict=True):
+          words += [f'the {key} "{value}" of {describe(s)}'
+                    for key, value in _label(s).items()
+                    if value and _label(t)[key] != value]
+    return words
