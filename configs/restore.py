@@ -36,6 +36,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.overlap = 64  # ...that overlap by this much, px.
 
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
+  c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
   c.frame_rate = 24.0  # Of a folder of pictures; a video has its own.
   c.output = dict(codec='auto', crf=16, grain=0.5)
   return c

@@ -158,7 +158,7 @@ def _restore(c, info, destination, see, network) -> dict:
 
 def _outputs(clips, tallies, see) -> Iterator[writer.OutputFrame]:
   """Turns clips into frames for the writer, and counts what was done."""
-  for number, clip, group in clips:
+  for number, clip, group, _ in clips:
     tally = tallies[number]
     if see is not None:
       see(clip)

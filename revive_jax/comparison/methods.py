@@ -96,10 +96,11 @@ def restored_by(
   frames = (reader.SourceFrame(i, i, rgb, ()) for i, rgb in enumerate(codes))
   start = time.monotonic()
   restored, found, deviation = [], [], []
-  for _, clip, _ in run.run(
+  for part in run.run(
       frames, shots, plans, window=settings['window'],
       context=settings['lookahead'], tile=settings['tile'],
       overlap=settings['overlap'], network=network):
+    clip = part.clip
     restored.append(cases.to_codes(clip.output))
     found.append(composite.damage_mask(clip, radius=0))
     if predicts:

@@ -5,8 +5,10 @@ numbers, so that memory does not grow with the pictures.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
+import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,6 +72,19 @@ def measure(
   table = np.array(rows, np.float64).reshape(-1, 7)
   ranges = shots_lib.ranges(cuts, len(rows)) if rows else []
   return [_shot(a, b, table[a:b], samples) for a, b in ranges], len(rows)
+
+
+def packed(shots: Sequence[Shot]) -> list[dict[str, Any]]:
+  """Shots in JSON's types, but for numbers that are not finite."""
+  return [dataclasses.asdict(s) | {'comparisons': s.comparisons.tolist()}
+          for s in shots]
+
+
+def unpacked(found: Sequence[Mapping[str, Any]]) -> list[Shot]:
+  """The inverse of packed; of a null it makes a NaN."""
+  return [Shot(**{k: math.nan if v is None else v for k, v in shot.items()} | {
+      'comparisons': np.array(shot['comparisons'], np.float64).reshape(-1, 3)})
+          for shot in found]
 
 
 def to_float(rgb: np.ndarray) -> np.ndarray:

@@ -5,13 +5,15 @@ memory: the network's forward state goes from window to window, so that a
 window is restored as if the film had been one piece.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import cv2
+import jax.numpy as jnp
 import numpy as np
 
 from revive_jax import types
+from revive_jax.models import restorer
 from revive_jax.ops import windows
 from revive_jax.pipeline import match
 
@@ -30,6 +32,33 @@ class Memory(NamedTuple):
 
   states: dict[tuple[int, int], Any]  # The network's, by corner of the tile.
   tail: dict[str, np.ndarray]  # Fields of its last frames, by name.
+
+
+def packed(memory: Memory) -> dict[str, np.ndarray]:
+  """A memory as arrays by name, to be kept on a disk."""
+  arrays = {f'tail/{name}': x for name, x in memory.tail.items()}
+  for (top, left), state in memory.states.items():
+    for name, x in vars(state).items():
+      x = np.asarray(x)
+      # NumPy's files do not know bfloat16, of which float32 holds all values.
+      wide = x.astype(np.float32) if x.dtype == jnp.bfloat16 else x
+      arrays[f'state/{top}/{left}/{name}/{x.dtype}'] = wide
+  return arrays
+
+
+def unpacked(arrays: Mapping[str, np.ndarray]) -> Memory:
+  """The inverse of packed: the same numbers."""
+  tail, states = {}, {}
+  for name, x in arrays.items():
+    kind, _, rest = name.partition('/')
+    if kind == 'tail':
+      tail[rest] = x
+    else:
+      top, left, field, dtype = rest.split('/')
+      states.setdefault((int(top), int(left)), {})[field] = jnp.asarray(
+          x, dtype)
+  return Memory({corner: restorer.State(**fields)
+                 for corner, fields in states.items()}, tail)
 
 
 def restore(

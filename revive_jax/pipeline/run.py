@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 import functools
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,15 @@ def shot_tone(shot: measure.Shot, plan: choose.Plan) -> np.ndarray | None:
   return np.stack([a + b * tone[:, 0], b * tone[:, 1]], -1).astype(np.float32)
 
 
+class Window(NamedTuple):
+  """A window that is finished."""
+
+  shot: int  # Its number.
+  clip: types.Clip  # Of its own frames, without those around them.
+  frames: list[reader.SourceFrame]  # The source's.
+  memory: restore.Memory | None  # For the window after it.
+
+
 def run(
     frames: Iterator[reader.SourceFrame],
     shots: Sequence[measure.Shot],
@@ -38,8 +48,10 @@ def run(
     overlap: int,
     masks: Iterator[np.ndarray] | None = None,
     network: restore.Network | None = None,
-) -> Iterator[tuple[int, types.Clip, list[reader.SourceFrame]]]:
-  """Yields (shot number, clip, source frames) for each window, in order.
+    done: int = 0,
+    memory: restore.Memory | None = None,
+) -> Iterator[Window]:
+  """Yields each window when it is finished, in order.
 
   Args:
     frames: all frames of the film, in order.
@@ -51,13 +63,13 @@ def run(
     overlap: of tiles, px.
     masks: the user's mask of each frame, [H, W] bool, in order.
     network: what the stage restore runs; needed if a plan has it.
+    done: windows that were finished before, and are left out.
+    memory: of the last one of those.
   """
-  segments = windows.cut_segments(
-      [(s.start, s.stop) for s in shots], window=window, context=context)
+  segments = cut(shots, window=window, context=context)[done:]
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
   masks = itertools.repeat(None) if masks is None else masks
-  memory = None  # Of the learned stage, from window to window of a shot.
   for segment, pairs in reader.windows(
       zip(frames, masks, strict=False), segments):
     group, marks = zip(*pairs, strict=True)
@@ -76,7 +88,15 @@ def run(
         learned=learned)
     kept = {name: value[core] for name, value in vars(clip).items()
             if value is not None}
-    yield number, clip.replace(**kept), group[core]
+    yield Window(number, clip.replace(**kept), group[core], memory)
+
+
+def cut(
+    shots: Sequence[measure.Shot], *, window: int, context: int
+) -> list[windows.Segment]:
+  """The windows that run() works on."""
+  return windows.cut_segments(
+      [(s.start, s.stop) for s in shots], window=window, context=context)
 
 
 def _make_clip(group, segment, shot, tone, marks) -> types.Clip:

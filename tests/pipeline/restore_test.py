@@ -43,7 +43,7 @@ def _run(film, *, window=32, context=10, tile=1024, overlap=32, mode='full',
   parts = list(run.run(
       frames, shots, plans, window=window, context=context, tile=tile,
       overlap=overlap, masks=marks, network=_network()))
-  return [clip for _, clip, _ in parts], shots, plans
+  return [part.clip for part in parts], shots, plans
 
 
 def _joined(parts, name):

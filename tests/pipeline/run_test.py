@@ -30,7 +30,7 @@ def _run(film, *, window=24, tile=1024, overlap=32):
   frames = (reader.SourceFrame(i, i, f, ()) for i, f in enumerate(film))
   parts = list(run.run(frames, shots, plans, window=window, context=10,
                        tile=tile, overlap=overlap))
-  return np.concatenate([clip.output for _, clip, _ in parts]), shots
+  return np.concatenate([part.clip.output for part in parts]), shots
 
 
 class RunTest(absltest.TestCase):

@@ -1,0 +1,89 @@
+"""The record of a run, report.json: what docs/formats.md describes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from revive_jax.video import probe, reader, writer
+
+SCHEMA = 1
+_SHARES = ('changed', 'damaged', 'moved', 'invented')
+
+
+def record(
+    info: probe.VideoInfo, *, shots: Sequence[Any], plans: Sequence[Any],
+    tallies: Sequence[Mapping[str, int]], written: writer.Written,
+    speed: Mapping[str, float], settings: Mapping[str, Any],
+    warnings: Sequence[str], concealed: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+  """The record, in JSON's types but for numbers that are not finite.
+
+  Args:
+    info: of the source.
+    shots: of pipeline.measure, in order.
+    plans: of pipeline.choose, one for each shot.
+    tallies: counted pixels of each shot: 'pixels', and those of the shares.
+    written: the output.
+    speed: 'frames', 'seconds', ...
+    settings: of the run.
+    warnings: sentences.
+    concealed: frames that the source does not hold, see concealed_frame.
+  """
+  return {
+      'schema': SCHEMA,
+      'input': {
+          'path': info.path, 'kind': info.kind, 'width': info.width,
+          'height': info.height, 'frames': speed['frames'],
+          'frame_rate': float(info.frame_rate), 'codec': info.codec,
+          'pixel_format': info.pix_fmt,
+          'audio': [f'{a.codec} {a.sample_rate} Hz' for a in info.audio]},
+      'measured': [_measured(s) for s in shots],
+      'shots': [{
+          'start': s.start, 'end': s.stop, 'key_frame': s.key_frame,
+          'stages': [{'name': x.name, 'why': x.why, 'strength': x.strength}
+                     for x in p.stages],
+          'share': {n: t[n] / max(t['pixels'], 1) for n in _SHARES},
+      } for s, p, t in zip(shots, plans, tallies, strict=True)],
+      'quality': {},
+      'speed': dict(speed),
+      'outputs': [{
+          'path': written.path, 'frames': written.num_frames,
+          'codec': written.codec, 'pixel_format': written.pix_fmt,
+          'share_of_samples_kept': written.kept_fraction,
+          'largest_timestamp_error_seconds': written.max_timestamp_error,
+          'audio_tracks_copied': written.audio_tracks}],
+      'weights': None,
+      'settings': dict(settings),
+      'warnings': list(warnings),
+      'concealed': list(concealed),
+  }
+
+
+def _measured(shot) -> dict[str, Any]:
+  """One shot's measurements, in the record's units."""
+  return {
+      'start': shot.start, 'end': shot.stop,
+      'noise_sigma_of_255': round(255 * shot.noise, 2),
+      'flicker_percent': round(100 * shot.flicker, 2),
+      'dust_per_10000_pixels': round(1e4 * shot.spots, 2),
+      'scratches_per_10000_pixels': round(1e4 * shot.scratches, 2),
+      'cracks_percent': round(100 * shot.cracks, 2),
+      'edge_width_pixels': round(shot.edge_width, 2),
+      'levels': [round(shot.low, 3), round(shot.high, 3)],
+      'grey': shot.grey}
+
+
+def time_code(seconds: float) -> str:
+  """HH:MM:SS.mmm."""
+  milliseconds = round(1000 * seconds)
+  sign = '-' if milliseconds < 0 else ''
+  minutes, rest = divmod(abs(milliseconds), 60_000)
+  return (f'{sign}{minutes // 60:02d}:{minutes % 60:02d}:'
+          f'{rest // 1000:02d}.{rest % 1000:03d}')
+
+
+def concealed_frame(
+    frame: reader.SourceFrame, info: probe.VideoInfo
+) -> dict[str, Any]:
+  """What is said of a frame that could not be decoded as it was."""
+  return {'frame': frame.index, 'how': frame.concealed,
+          'time': time_code(float(frame.pts * info.time_base))}

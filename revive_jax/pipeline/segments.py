@@ -1,0 +1,231 @@
+"""Segments: what of a film is finished, kept so that a stopped run goes on.
+
+In its folder: `key.json`, what the run is of; `measured.json`; for each segment
+`000000.json`, what is known of it, written last, beside its coded frames
+(`000000.nut`, or whatever its notes say); and `memory.npz`, what the window
+after the last one needs. Whatever is not named by notes was never finished.
+"""
+
+from collections.abc import Iterator, Mapping
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import numpy as np
+
+from revive_jax import types, workdir
+
+_END = 1 << 20  # Bytes at both ends of a file that stand for it.
+
+
+def identity(path: str | os.PathLike) -> dict[str, Any]:
+  """What tells a file, or the files of a folder, from another version of it.
+
+  Size, time of the last change, and SHA-256 of the first and the last MiB: a
+  film of 100 GB is not read through.
+  """
+  path = pathlib.Path(path)
+  if path.is_dir():
+    return {p.name: identity(p) for p in sorted(path.iterdir()) if p.is_file()}
+  with open(path, 'rb') as file:
+    state = os.fstat(file.fileno())
+    digest = hashlib.sha256(file.read(_END))
+    file.seek(max(0, state.st_size - _END))
+    digest.update(file.read(_END))
+  return {'bytes': state.st_size, 'changed': state.st_mtime_ns,
+          'sha256_of_ends': digest.hexdigest()}
+
+
+class Segments:
+  """The finished segments of one film; made by opened()."""
+
+  def __init__(self, folder: pathlib.Path):
+    self.folder = folder
+    self.notes = []  # Of each finished segment, in order.
+
+  @property
+  def frames(self) -> int:
+    """How many frames are finished."""
+    return sum(len(notes['part']['stamps']) for notes in self.notes)
+
+  def path(self, name: str) -> pathlib.Path:
+    """Where a file of a segment lies that seal() is to be told of."""
+    return self.folder / name
+
+  def measured(self) -> dict[str, Any] | None:
+    """What keep_measured() was given, in an earlier run."""
+    return _read(self.folder / 'measured.json')
+
+  def keep_measured(self, found: Mapping[str, Any]) -> None:
+    """Keeps what was measured of the film, in JSON's types."""
+    workdir.write_json(self.folder / 'measured.json', dict(found))
+
+  def seal(
+      self, notes: Mapping[str, Any], files: list[str],
+      memory: Mapping[str, np.ndarray] | None,
+  ) -> None:
+    """A segment is finished: from now on it is there, whatever happens.
+
+    Args:
+      notes: what is to be known of it, in JSON's types.
+      files: names in the folder, whole and closed.
+      memory: what the window after it needs; None: nothing.
+    """
+    number = len(self.notes)
+    for name in files:
+      _sync(self.folder / name)
+    held = self.folder / f'memory_{number:06d}.npz'
+    if memory is not None:
+      with _named(held), open(held, 'wb') as file:
+        np.savez(file, **memory)
+        file.flush()
+        os.fsync(file.fileno())
+    notes = dict(notes) | {
+        'files': {name: _hash(self.folder / name) for name in files},
+        'memory': memory is not None}
+    workdir.write_json(self.folder / f'{number:06d}.json', notes)
+    self.notes.append(notes)
+    if number:
+      (self.folder / f'memory_{number - 1:06d}.npz').unlink(missing_ok=True)
+
+  def memory(self) -> dict[str, np.ndarray] | None:
+    """What the window after the last finished segment needs."""
+    if not self.notes or not self.notes[-1]['memory']:
+      return None
+    path = self.folder / f'memory_{len(self.notes) - 1:06d}.npz'
+    with np.load(path, allow_pickle=False) as found:
+      return dict(found)
+
+  def files(self) -> list[pathlib.Path]:
+    """The files of all segments, in order."""
+    return [self.folder / name for notes in self.notes
+            for name in notes['files']]
+
+  def remove(self) -> None:
+    """Removes all of it: the film is finished."""
+    shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def opened(
+    folder: str | os.PathLike, key: Mapping[str, Any], *, anew: bool = False
+) -> Segments:
+  """What an earlier run of the same film, settings and weights left there.
+
+  A segment whose files are not as they were written is left out, with all
+  after it.
+
+  Args:
+    folder: made, if there is none.
+    key: what the run is of, in JSON's types.
+    anew: forget what is there.
+
+  Raises:
+    types.BadInput: what is there is of another key.
+  """
+  folder = pathlib.Path(folder)
+  if anew:
+    shutil.rmtree(folder, ignore_errors=True)
+  with _named(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+  key = json.loads(json.dumps(workdir.plain(dict(key))))
+  before = _read(folder / 'key.json')
+  if before is None:
+    workdir.write_json(folder / 'key.json', key)
+  elif before != key:
+    raise types.BadInput(
+        f'{folder}: a run that was stopped there began with '
+        f'{_difference(before, key)}; set that back to go on with it, choose '
+        'another --workdir, or remove this folder to begin anew.')
+  segments = Segments(folder)
+  while (notes := _read(folder / f'{len(segments.notes):06d}.json')) and (
+      _is_whole(folder, notes)):
+    segments.notes.append(notes)
+  _clean(segments)
+  return segments
+
+
+def _is_whole(folder, notes) -> bool:
+  return all((folder / name).is_file() and _hash(folder / name) == digest
+             for name, digest in notes['files'].items())
+
+
+def _clean(segments) -> None:
+  """Removes what belongs to no finished segment."""
+  count = len(segments.notes)
+  kept = {'key.json', 'measured.json', f'memory_{count - 1:06d}.npz'}
+  kept |= {f'{i:06d}.json' for i in range(count)}
+  kept |= {name.split('/')[0] for notes in segments.notes
+           for name in notes['files']}
+  for path in segments.folder.iterdir():
+    if path.name not in kept:
+      if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+      else:
+        path.unlink()
+  if count and segments.notes[-1]['memory'] and not (
+      segments.folder / f'memory_{count - 1:06d}.npz').is_file():
+    # A later segment was damaged, and the memory of this one is gone: back to
+    # where none was needed.
+    while segments.notes and segments.notes[-1]['memory']:
+      segments.notes.pop()
+    _clean(segments)
+
+
+def _difference(before, now) -> str:
+  """What a user would call the difference between two keys."""
+  flat = dict(_flat(before)), dict(_flat(now))
+  names = sorted({k for k in {**flat[0], **flat[1]}
+                  if flat[0].get(k) != flat[1].get(k)})
+  settings = [k.removeprefix('settings.') for k in names
+              if k.startswith('settings.')]
+  if not settings:
+    return 'another ' + ' and '.join(sorted({k.split('.')[0] for k in names}))
+  return 'other settings: ' + ', '.join(
+      f'{k}={flat[0].get(f"settings.{k}")!r}' for k in settings)
+
+
+def _flat(tree, name=''):
+  if isinstance(tree, dict):
+    for key, value in tree.items():
+      yield from _flat(value, f'{name}.{key}' if name else key)
+  else:
+    yield name, tree
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError:
+    return None
+  except ValueError:  # It was written by a machine that lost power.
+    return None
+
+
+def _hash(path: pathlib.Path) -> str:
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def _sync(path: pathlib.Path) -> None:
+  with open(path, 'rb') as file:
+    os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _named(path) -> Iterator[None]:
+  """Turns errors of the system into sentences."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+      raise types.BadInput(
+          f'{path}: no space left on the disk; free some and run the same '
+          'command again, it goes on from there.') from error
+    raise types.BadInput(
+        f'{path}: cannot be written ({error.strerror}); choose another '
+        '--workdir.') from error

@@ -1,0 +1,94 @@
+"""Tests of pipeline/segments.py."""
+
+import pathlib
+
+from absl.testing import absltest
+import numpy as np
+
+from revive_jax import types
+from revive_jax.pipeline import segments
+
+_KEY = {'input': {'bytes': 5}, 'settings': {'crf': 16, 'a': {'b': 1}},
+        'weights': 'abc'}
+
+
+class SegmentsTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path) / 'segments'
+
+  def _open(self, **key):
+    return segments.opened(self.dir, _KEY | key)
+
+  def _seal(self, kept, number, memory=True, frames=3):
+    name = f'{number:06d}.nut'
+    kept.path(name).write_bytes(b'frames %d' % number)
+    kept.seal({'part': {'stamps': [0] * frames}}, [name],
+              {'x': np.full(2, number, np.float32)} if memory else None)
+
+  def _names(self):
+    return {p.name for p in self.dir.iterdir()}
+
+  def test_what_is_sealed_is_there_and_nothing_else(self):
+    kept = self._open()
+    self.assertIsNone(kept.memory())
+    self.assertIsNone(kept.measured())
+    kept.keep_measured({'shots': [1]})
+    for number in range(2):
+      self._seal(kept, number)
+    kept.path('000002.nut').write_bytes(b'half')
+    kept.path('.x.part').write_bytes(b'')
+    kept.path('000002').mkdir()
+    again = self._open()
+    self.assertEqual(again.frames, 6)
+    self.assertEqual(again.measured(), {'shots': [1]})
+    self.assertEqual([p.read_bytes() for p in again.files()],
+                     [b'frames 0', b'frames 1'])
+    np.testing.assert_array_equal(again.memory()['x'], [1, 1])
+    self.assertEqual(self._names(), {
+        'key.json', 'measured.json', '000000.json', '000000.nut',
+        '000001.json', '000001.nut', 'memory_000001.npz'})
+    again.remove()
+    self.assertFalse(self.dir.exists())
+
+  def test_a_damaged_segment_and_those_after_it_are_left_out(self):
+    kept = self._open()
+    for number in range(4):
+      self._seal(kept, number, memory=number != 1)
+    kept.path('000003.nut').write_bytes(b'other')
+    # The memory of segment 2 is gone: back to one that left none.
+    again = self._open()
+    self.assertLen(again.notes, 2)
+    self.assertIsNone(again.memory())
+    self.assertNotIn('000002.nut', self._names())
+    self._seal(again, 2)
+    self.assertLen(self._open().notes, 3)
+
+  def test_other_runs_are_refused_with_what_differs(self):
+    self._open()
+    self._open()
+    settings = {'crf': 18, 'a': {'b': 1}}
+    with self.assertRaisesRegex(types.BadInput, 'other settings: crf=16;'):
+      self._open(settings=settings)
+    with self.assertRaisesRegex(types.BadInput, 'began with another input;'):
+      self._open(input={'bytes': 6})
+    with self.assertRaisesRegex(types.BadInput, 'another weights'):
+      self._open(weights='')
+    anew = segments.opened(self.dir, _KEY | {'weights': ''}, anew=True)
+    self.assertEqual(anew.frames, 0)
+
+  def test_identity(self):
+    self.dir.mkdir()
+    path = self.dir / 'film'
+    path.write_bytes(bytes(3 << 20))
+    first = segments.identity(path)
+    self.assertEqual(first['bytes'], 3 << 20)
+    path.write_bytes(bytes(2 << 20) + b'x' + bytes((1 << 20) - 1))
+    self.assertNotEqual(
+        segments.identity(path)['sha256_of_ends'], first['sha256_of_ends'])
+    self.assertEqual(list(segments.identity(self.dir)), ['film'])
+
+
+if __name__ == '__main__':
+  absltest.main()
