@@ -71,7 +71,9 @@ def write(path: str | os.PathLike, frame_rate: fractions.Fraction) -> str:
   source = pathlib.Path(path)
   place = source.with_name(source.name + SUFFIX)
   with atomic.replacing(place) as part:
-    with av.open(os.path.abspath(part), 'w', format='framemd5') as output:
+    with av.open(
+        os.path.abspath(part), 'w', format='framemd5',
+        container_options={'max_interleave_delta': '200000'}) as output:
       if source.is_dir() or images.is_picture(source):
         _write_pictures(images.list_pictures(source) if source.is_dir() else
                         [str(source)], frame_rate, output)

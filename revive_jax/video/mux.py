@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 import contextlib
+import dataclasses
 import os
 
 import av
@@ -82,7 +83,8 @@ class VideoFile:
     self._label(suffix, warn)
     if copying:
       self._tracks = tracks_lib.Tracks(
-          info.path, self._output, suffix, sound, warn)
+          info.path, self._output, suffix, sound, warn,
+          covers=suffix == '.mp4' and 'movflags' not in options)
       self._output.set_chapters(list(extras.chapters))
 
   def _coded_stream(self, crf, preset):
@@ -206,8 +208,12 @@ def written_timestamps(path) -> tuple[list[int], object]:
     return stamps, stream.time_base
 
 
-def lost(path, info: probe.VideoInfo, extras: extras_lib.Extras) -> list[str]:
+def lost(path, info: probe.VideoInfo, target,
+         extras: extras_lib.Extras) -> list[str]:
   """Returns sentences on what of the source is not in the file at path."""
+  if target.codec == 'prores' or target.layout.sub_x == 1:
+    # ProRes has one place for chroma, and 4:4:4 none to choose.
+    extras = dataclasses.replace(extras, siting=0)
   words = extras_lib.missing(extras, extras_lib.read(path))
   words += tracks_lib.changed_labels(info.path, path)
   sentences = []

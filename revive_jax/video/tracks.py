@@ -113,7 +113,10 @@ def _shifted(packets, start, template) -> Iterator[av.Packet]:
 class Tracks:
   """The packets of the other tracks, in order, handed out up to a time."""
 
-  def __init__(self, path, output, suffix, sound: Mapping[int, str], warn):
+  def __init__(self, path, output, suffix, sound: Mapping[int, str] | None,
+               warn, *, covers=False):
+    # covers: whether cover pictures can be tracks; in MKV they are attached.
+    self._covers = covers
     self._files = [probe.open_video(path)]
     self._output, self._suffix, self._warn = output, suffix, warn
     self._streams = {}  # Of the output, by (file, index).
@@ -170,8 +173,8 @@ class Tracks:
         made = self._output.add_attachment(name, kind, data)
         made.metadata.update(filename=name, mimetype=kind)
       return bool(data)
-    if stream.type == 'attachment' or stream.codec_context.name not in (
-        'mjpeg', 'png', 'bmp') or self._suffix != '.mp4':
+    if stream.type == 'attachment' or not self._covers or (
+        stream.codec_context.name not in ('mjpeg', 'png', 'bmp')):
       return False
     made = self._output.add_stream_from_template(stream, opaque=True)
     made.disposition = int(Disposition.attached_pic)

@@ -208,7 +208,7 @@ def _write_video(target, frames, info, expected, seed, warnings, options):
         **options)
     error = check_written(part, tally, info)
     if info.kind == 'video' and info.path:
-      warnings += mux.lost(part, info, extras)
+      warnings += mux.lost(part, info, target, extras)
   return written(target, tally, info, error, sounds[0], warnings)
 
 
