@@ -10,11 +10,14 @@ nothing is made up for them.
 import bisect
 from collections.abc import Iterator
 import copy
+import fractions
 import statistics
 
 import av
 from av.codec.context import Flags
 import av.filter
+
+from revive_jax.video import ffv1
 
 DAMAGED = 'damaged'  # As the decoder mended it.
 REPEATED = 'repeated'  # Could not be decoded: a copy of its neighbour.
@@ -156,18 +159,32 @@ def pictures(
   """Yields what the decoder makes of a stream: mended pictures too, flagged."""
   context = stream.codec_context
   context.flags |= Flags.output_corrupt
+  has_sums, wrong = False, set()
   for packet in packets(container, stream, warn):
     promises.add(packet)
+    if context.codec.canonical_name == 'ffv1':
+      hold = ffv1.checksums_hold(bytes(packet))
+      has_sums |= hold
+      if has_sums and not hold:
+        wrong.add(packet.pts)
     try:
       frames = context.decode(packet)
     except av.FFmpegError:
       promises.fail()
       continue
-    yield from frames
+    yield from _marked(frames, wrong)
   try:
-    yield from context.decode(None)
+    yield from _marked(context.decode(None), wrong)
   except av.FFmpegError:
     promises.broken = True
+
+
+def _marked(frames, wrong):
+  """Marks the frames that are damaged, by themselves or as wrong says."""
+  for frame in frames:
+    if frame.is_corrupt or frame.pts in wrong:
+      frame.opaque = [DAMAGED]
+  return frames
 
 
 def _copy(frame: av.VideoFrame, pts: int | None) -> av.VideoFrame:
@@ -175,7 +192,7 @@ def _copy(frame: av.VideoFrame, pts: int | None) -> av.VideoFrame:
   graph = av.filter.Graph()
   source = graph.add_buffer(
       width=frame.width, height=frame.height, format=frame.format,
-      time_base=frame.time_base)
+      time_base=frame.time_base or fractions.Fraction(1, 1000))
   source.link_to(graph.add('buffersink'))
   graph.configure()
   graph.push(frame)
@@ -223,7 +240,7 @@ def filled(
   """
   good, early = None, []
   for frame in sorted_at_gaps(frames, promises):
-    lost, damaged = promises.take(frame.pts), frame.is_corrupt
+    lost, damaged = promises.take(frame.pts), bool(kind(frame))
     if good is None and not mended and (
         damaged or (early and not frame.key_frame)):
       early += [*lost, frame.pts]
@@ -235,8 +252,6 @@ def filled(
     early = []
     if frame is None:
       continue
-    if damaged:
-      frame.opaque = [DAMAGED]
     if good is None or not damaged:
       good = frame
     yield frame

@@ -212,7 +212,7 @@ def _read_video(info, stop, warn):
     if timestamps.moved:
       warn(f'{info.path}: {timestamps.moved} timestamps did not increase '
            'and were moved.')
-    for sentence in endings:
+    for sentence in dict.fromkeys(endings):
       warn(sentence)
   if not count:
     raise types.BadInput(f'{info.path}: not one frame could be decoded.')
