@@ -4,7 +4,8 @@ Model: the logarithm of a frame is an affine map of that of the scene,
 log I_t = m + b_t + g_t (log R - m), with gain exp(b_t) at the pivot m and
 gamma g_t. Neighbouring frames are compared pixel by pixel (robustly, so that
 moving things and damage do not count), the comparisons are chained, and what
-is slow (the scene's own light) is taken out again. Compare Roosmalen,
+is slow (the scene's own light), or bends further than flicker can (fades,
+dissolves), is taken out again. Compare Roosmalen,
 "Restoration of archived film and video", 1999, chapter 3, which fits gain and
 offset per block; gain and gamma are what a projector and a print change.
 """
@@ -13,8 +14,11 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from revive_jax.pipeline import trend
+
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
 _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
+_FEW = 10  # Frames; fewer do not tell a fade from flicker.
 _MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
 
 
@@ -75,7 +79,8 @@ def flicker_curve(
     comparisons: [T, 3], compare() of each frame with the one before it; the
       first row is not used.
     radius: standard deviation, in frames, of the Gaussian that follows the
-      scene's own light; what is faster is flicker. None: all change is.
+      scene's own light; what is faster is flicker, unless it goes further than
+      the frames around jump, as a fade does. None: all change is.
 
   Returns:
     (gain, gamma, pivot): log gain [T] and log gamma [T] of the flicker, and
@@ -90,15 +95,19 @@ def flicker_curve(
     exponent.append(exponent[-1] + np.log(gamma))
   def fast(x):
     x = np.asarray(x)
-    return x - (x.mean() if radius is None else _trend(x, radius))
+    return x - (x.mean() if radius is None else _light(x, radius))
   return fast(level), fast(exponent), pivot
 
 
-def _trend(x: np.ndarray, radius: float) -> np.ndarray:
-  """Local straight lines under a Gaussian window, [T]; true at the ends, too.
+def _light(x: np.ndarray, radius: float) -> np.ndarray:
+  """The scene's own light, [T]."""
+  if len(x) < _FEW:
+    return _leaning(x, radius)
+  return trend.adaptive(x, (*(r for r in (1, 2, 3, 5) if r < radius), radius))
 
-  Cleveland 1979, doi:10.1080/01621459.1979.10481038, with Gaussian weights.
-  """
+
+def _leaning(x: np.ndarray, radius: float) -> np.ndarray:
+  """As trend.line, but of very few frames nearer to their mean, [T]."""
   t = np.arange(len(x), dtype=np.float64)
   sums = lambda y: ndimage.gaussian_filter1d(y, radius, mode='constant')
   s0, st, sx = sums(np.ones_like(t)), sums(t), sums(x.astype(np.float64))

@@ -20,12 +20,12 @@ import numpy as np
 from scipy import ndimage
 
 from revive_jax import types
+from revive_jax.pipeline import trend
 
 KINDS = ('weave', 'shake')
 REACH = 2  # Frames before and after that lend pixels to the border.
 _SIDE = 480  # Frames are tracked at this width at most, px.
 _RADII = (1, 2, 3, 5, 8, 12)  # Frames; of the windows that smooth the path.
-_INTERVAL = 2.0  # Half of a confidence interval, in standard deviations.
 _STILL = 0.05  # px; less than that is left, bit for bit.
 
 
@@ -138,7 +138,7 @@ def path(
   types.check_choice('stabilise', kind, KINDS)
   found = _chained(_bridged(np.asarray(steps, np.float64)))
   smooth = np.stack([
-      (_adaptive if kind == 'weave' else _even)(x) for x in found.T], -1)
+      (_unwoven if kind == 'weave' else _even)(x) for x in found.T], -1)
   limit = np.hypot(*size) * (0.02 if kind == 'weave' else 0.08)
   # A turn by this angle moves the corners by the limit.
   limits = np.array([limit, limit, 2 * limit / np.hypot(*size)])
@@ -155,7 +155,7 @@ def jitter(steps: np.ndarray) -> float:
     steps: as for path.
   """
   found = _chained(_bridged(np.asarray(steps, np.float64)))[:, :2]
-  off = found - np.stack([_adaptive(x) for x in found.T], -1)
+  off = found - np.stack([_unwoven(x) for x in found.T], -1)
   return float(np.sqrt((off**2).sum(-1).mean())) if len(off) else 0.0
 
 
@@ -181,46 +181,14 @@ def _chained(steps: np.ndarray) -> np.ndarray:
   return np.array(positions).reshape(-1, 3)
 
 
-def _line(x: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-  """Local straight lines under a Gaussian window, and their error; [T] each.
-
-  The error is the standard deviation for white noise of deviation 1.
-  """
-  reach = int(3 * radius + 0.5)
-  offset = np.arange(-reach, reach + 1.0)
-  window = np.exp(-0.5 * (offset / radius) ** 2)
-  correlate = lambda y, k: ndimage.correlate1d(y, k, mode='constant')
-  ones = np.ones(len(x))
-  s0, s1, s2 = (correlate(ones, window * offset**n) for n in range(3))
-  square = [correlate(ones, window**2 * offset**n) for n in range(3)]
-  det = np.maximum(s0 * s2 - s1**2, 1e-9)
-  a, b = s2 / det, -s1 / det  # Weights are window * (a + b offset).
-  value = a * correlate(x, window) + b * correlate(x, window * offset)
-  variance = a**2 * square[0] + 2 * a * b * square[1] + b**2 * square[2]
-  return value, np.sqrt(variance)
+def _unwoven(x: np.ndarray) -> np.ndarray:
+  """The path [T] without weave."""
+  return trend.adaptive(x, _RADII)
 
 
 def _even(x: np.ndarray) -> np.ndarray:
   """The path [T] of a steady hand."""
-  return _line(x, 10.0)[0] if len(x) > 2 else x
-
-
-def _adaptive(x: np.ndarray) -> np.ndarray:
-  """The path [T] without the jitter that is on it everywhere."""
-  if len(x) < 5:
-    return x
-  value, error = _line(x, 2.0)
-  # A pan that starts is an outlier here; weave is not.
-  sigma = 1.4826 * np.median(np.abs(x - value)) / 0.86
-  low, high = x - _INTERVAL * sigma, x + _INTERVAL * sigma
-  best, open_ = x.copy(), np.ones(len(x), bool)
-  for radius in _RADII:
-    value, error = _line(x, radius)
-    half = _INTERVAL * sigma * error
-    low, high = np.maximum(low, value - half), np.minimum(high, value + half)
-    open_ &= low <= high
-    best[open_] = value[open_]
-  return best
+  return trend.line(x, 10.0)[0] if len(x) > 2 else x
 
 
 def lost_share(motion: Path, *, height: int, width: int) -> float:
