@@ -41,15 +41,16 @@ class Promises:
 
   step: the usual distance of two frames. ordered: whether timestamps tell the
   order of display. errors: decoding errors that no lost picture explains yet;
-  failures: all of them. broken: the decoder could not be emptied. count:
-  packets so far; start, end: the timestamps that they span, the last one's
-  duration included.
+  failures: all of them; reason: of the last. broken: the decoder could not be
+  emptied. count: packets so far; start, end: the timestamps that they span,
+  the last one's duration included.
   """
 
   def __init__(self, step: int, *, ordered: bool = True, skips: bool = False):
     """skips: a tiny packet may say that nothing changed."""
     self.step, self.ordered, self._skips = step, ordered, skips
-    self.errors, self.failures, self.broken = 0, 0, False
+    self.errors, self.failures, self.reason = 0, 0, ''
+    self.broken = False
     self.count, self.start, self.end = 0, 0, 0
     self._due = []  # Sorted; (timestamp, whether it may hold no picture).
     self._steps = (step,)
@@ -73,10 +74,11 @@ class Promises:
       tiny = self._skips and packet.size <= _TINY
       bisect.insort(self._due, (packet.pts, tiny))
 
-  def fail(self) -> None:
+  def fail(self, reason: str = '') -> None:
     """Notes an error of the decoder."""
     self.errors += 1
     self.failures += 1
+    self.reason = reason
 
   def gap(self, frames: list[av.VideoFrame]) -> bool:
     """Returns whether a picture is missing before the last of the frames."""
@@ -147,6 +149,8 @@ def packets(
           failures = 0
           yield packet
       return
+    except IndexError:  # PyAV at the end, where tracks turned up on the way.
+      return
     except av.FFmpegError as e:
       failures, reason = failures + 1, e.strerror
   warn(f'reading stopped early ({reason}).')
@@ -169,8 +173,8 @@ def pictures(
         wrong.add(packet.pts)
     try:
       frames = context.decode(packet)
-    except av.FFmpegError:
-      promises.fail()
+    except av.FFmpegError as e:
+      promises.fail(e.strerror)
       continue
     yield from _marked(frames, wrong)
   try:

@@ -6,10 +6,9 @@ import os
 import re
 
 import av
-from av.codec.context import Flags
 
 from revive_jax import types
-from revive_jax.video import formats, images
+from revive_jax.video import conceal, formats, images
 
 # Text, and lists of other files: FFmpeg would read them, we do not.
 _NOT_VIDEO = {'tty', 'hls', 'concat', 'sdp', 'lavfi', 'ffmetadata', 'srt',
@@ -102,18 +101,12 @@ def video_stream(container, path: str | os.PathLike) -> av.VideoStream:
 
 def _first_frame(container, stream, path):
   """Returns the first frame that decodes, or raises BadInput."""
-  reason = ''
-  stream.codec_context.flags |= Flags.output_corrupt  # As conceal.py reads it.
-  try:
-    for packet in container.demux(stream):
-      try:
-        for frame in packet.decode():
-          return frame
-      except av.FFmpegError as e:
-        reason = f' ({e.strerror})'
-  except av.FFmpegError as e:
-    reason = f' ({e.strerror})'
-  raise types.BadInput(f'{path}: not one frame could be decoded{reason}.')
+  promises, notes = conceal.Promises(1), []
+  for frame in conceal.pictures(container, stream, promises, notes.append):
+    return frame
+  reason = promises.reason and f' ({promises.reason})'
+  raise types.BadInput(
+      f'{path}: not one frame could be decoded{reason}.')
 
 
 def lacks_pts(container, stream: av.VideoStream) -> bool:
