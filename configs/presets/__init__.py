@@ -1,0 +1,1 @@
+"""Settings for kinds of footage; docs/presets.md says what each promises."""
