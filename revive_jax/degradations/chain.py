@@ -1,13 +1,13 @@
 """Draws which damage a clip suffers, in which order and how strongly."""
 
-from collections.abc import Mapping
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from revive_jax.degradations import codec, film, lines, sensor, spots, tone
+from revive_jax.degradations import codec, film, lines, mixes, sensor, spots
+from revive_jax.degradations import tape, tone
 from revive_jax.degradations import textures as textures_lib
 from revive_jax.ops import color
 
@@ -34,121 +34,36 @@ OPERATORS = {
     'lost_blocks': codec.lost_blocks,
     'lost_frames': codec.lost_frames,
     'textures': textures_lib.textures,
+    'motion_blur': sensor.motion_blur,
+    'defocus': sensor.defocus,
+    'low_light': sensor.low_light,
+    'banding': codec.banding,
+    'interlace': tape.interlace,
+    'chroma_bleed': tape.chroma_bleed,
+    'line_jitter': tape.line_jitter,
+    'mistracking': tape.mistracking,
+    'dropouts': tape.dropouts,
+    'head_switching': tape.head_switching,
 }
-_OBJECTS = ('scratches', 'dust', 'hairs', 'stains', 'textures', 'lost_blocks')
+_OBJECTS = ('scratches', 'dust', 'hairs', 'stains', 'textures', 'lost_blocks',
+            'mistracking', 'dropouts')
 
 
-class Mix(NamedTuple):
-  """What a chain draws from.
-
-  operators: name -> probability that it acts on a clip. options: name ->
-  keyword arguments of the operator. shuffled: the probability that a call
-  draws the order anew, else it is as listed. spread: the severity of each
-  operator is that of the clip times a factor drawn from this range.
-  """
-
-  operators: Mapping[str, float]
-  options: Mapping[str, Mapping[str, Any]] = {}
-  shuffled: float = 0.0
-  spread: tuple[float, float] = (1.0, 1.0)
+def _move_lines(damage, record):
+  return tape.move_damage(damage, record['shift'])
 
 
-MIXES = {
-    # The medium severity that bars speak of: lens, stock, print, projector.
-    'film': Mix(
-        operators={
-            'blur': 1.0,
-            'monochrome': 0.5,
-            'grain': 1.0,
-            'scratches': 1.0,
-            'dust': 1.0,
-            'hairs': 1.0,
-            'flicker': 1.0,
-        }
-    ),
-    # Far wider than any test: variety decides what a network learns.
-    'training': Mix(
-        operators={
-            'blur': 0.4,
-            'anisotropic_blur': 0.2,
-            'monochrome': 0.4,
-            'grain': 0.6,
-            'white_noise': 0.3,
-            'poisson_noise': 0.2,
-            'scratches': 0.7,
-            'dust': 0.7,
-            'hairs': 0.5,
-            'stains': 0.3,
-            'flicker': 0.5,
-            'weave': 0.3,
-            'fading': 0.3,
-            'colour_cast': 0.3,
-            'rescale': 0.2,
-            'block_compression': 0.3,
-            'lost_blocks': 0.15,
-            'lost_frames': 0.1,
-        },
-        options={
-            'blur': {'sigma': (0.3, 1.6), 'jitter': 0.1},
-            'grain': {'sigma': 12 / 255, 'size': (0.3, 1.2), 'jitter': 0.1},
-            'white_noise': {'sigma': (2 / 255, 20 / 255)},
-            'scratches': {
-                'width': (0.8, 8.0),
-                'opacity': (0.15, 1.0),
-                'partial': 0.3,
-                'broken': 0.3,
-                'additive': 0.3,
-            },
-            'dust': {'radius': (0.7, 10.0), 'opacity': (0.3, 1.0)},
-            'hairs': {'opacity': (0.3, 1.0), 'width': (0.7, 3.0)},
-            'flicker': {'gamma': 0.08, 'local': 0.04},
-            'rescale': {'factor': (1.2, 3.0)},
-            'block_compression': {'strength': (0.3, 2.0)},
-        },
-        shuffled=1.0,
-        spread=(0.3, 1.3),
-    ),
-    # What the default restorer learns from: film damage first, in its physical
-    # order half of the time; flicker is what the explicit estimate leaves. No
-    # fading, no cast: tone cannot be told from the scene's own within the
-    # network's reach, and a network that was asked to changed good pictures.
-    'restoration': Mix(
-        operators={
-            'blur': 0.8,
-            'monochrome': 0.5,
-            'grain': 0.8,
-            'white_noise': 0.1,
-            'stains': 0.2,
-            'scratches': 0.7,
-            'dust': 0.75,
-            'hairs': 0.6,
-            'textures': 0.4,
-            'weave': 0.1,
-            'flicker': 0.4,
-            'block_compression': 0.15,
-            'lost_blocks': 0.08,
-        },
-        options={
-            'blur': {'sigma': (0.3, 1.2), 'jitter': 0.1},
-            'grain': {'sigma': 11 / 255, 'size': (0.35, 1.0), 'jitter': 0.1},
-            'white_noise': {'sigma': (2 / 255, 16 / 255)},
-            'scratches': {
-                'count': 2.0,
-                'width': (1.0, 6.0),
-                'opacity': (0.3, 1.0),
-                'partial': 0.2,
-                'broken': 0.2,
-                'additive': 0.2,
-            },
-            'dust': {'radius': (0.8, 8.0), 'opacity': (0.4, 1.0)},
-            'hairs': {'opacity': (0.4, 1.0), 'width': (0.7, 2.5)},
-            'flicker': {'gain': 0.02, 'gamma': 0.02, 'local': 0.02},
-            'block_compression': {'strength': (0.3, 1.5)},
-        },
-        shuffled=0.5,
-        spread=(0.5, 1.4),
-    ),
+# What moves the damage of the operators before it: (damage, record) -> damage.
+_MOVES = {
+    'weave': lambda damage, record: film.move_damage(damage, record['shift']),
+    'line_jitter': _move_lines,
+    'mistracking': _move_lines,
+    'head_switching': _move_lines,
+    'interlace': tape.weave_fields,
 }
+
+Mix = mixes.Mix
+MIXES = mixes.MIXES
 
 
 def degrade(
@@ -278,12 +193,12 @@ def _steps(mix, diagonal, density, textures):
         index=list(OPERATORS).index(name),
         probability=probability,
         spread=mix.spread,
-        moves=name == 'weave',
+        move=_MOVES.get(name),
     )
   return steps
 
 
-def _step(inputs, state, *, operator, index, probability, spread, moves):
+def _step(inputs, state, *, operator, index, probability, spread, move):
   """Applies one operator to those clips of the batch that it acts on."""
   rngs, severities = inputs
   keys = jax.vmap(lambda k: jax.random.split(jax.random.fold_in(k, index), 3))(
@@ -298,8 +213,8 @@ def _step(inputs, state, *, operator, index, probability, spread, moves):
   def act(clips, damage):
     damaged, new, record = jax.vmap(operator)(keys[:, 2], clips, severities)
     old = damage
-    if moves:
-      old = jax.vmap(film.move_damage)(damage, record['shift'])
+    if move is not None:
+      old = jax.vmap(move)(damage, record)
     choose = lambda a, b: jnp.where(
         active.reshape(-1, *(1,) * (a.ndim - 1)), a, b
     )

@@ -1,4 +1,4 @@
-"""What digital coding does: quantised blocks, lost blocks, lost frames."""
+"""What digital coding does: blocks, bands, lost blocks, lost frames."""
 
 import jax
 import jax.numpy as jnp
@@ -63,6 +63,38 @@ def block_compression(
       lambda x: jnp.where(x[1] > 0, _compress(*x), x[0]), (clip, scale)
   )
   return damaged, jnp.zeros_like(clip[..., :1]), {'scale': scale}
+
+
+def banding(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    step: tuple[float, float] = (4 / 255, 12 / 255),
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Few levels: Y, Cb and Cr rounded to multiples of step * severity.
+
+  Slopes become steps, as where a codec has thrown away what is smooth, or a
+  conversion has cut bits without dither. The levels are offset at random.
+  Rounding passes gradients straight through.
+
+  Record: step []; offset [3], of the levels of Y, Cb, Cr, in steps.
+  """
+  del diagonal
+  keys = jax.random.split(rng, 2)
+  drawn = jax.random.uniform(keys[0], minval=step[0], maxval=step[1])
+  size = drawn * severity
+  # A level stays at 0 of Cb and Cr: grey has no colour.
+  offset = jax.random.uniform(keys[1], (3,)) * jnp.array([1.0, 0.0, 0.0])
+  ycbcr = color.rgb_to_ycbcr(clip)
+  safe = jnp.maximum(size, 1e-6)
+  levels = (jnp.round(ycbcr / safe - offset) + offset) * safe
+  change = jax.lax.stop_gradient(color.ycbcr_to_rgb(levels - ycbcr))
+  damaged = jnp.clip(clip + change, 0, 1)
+  damaged = jnp.where(size > 0, damaged, clip)
+  record = {'step': size, 'offset': offset}
+  return damaged, jnp.zeros_like(clip[..., :1]), record
 
 
 def quantisation_table(table: jax.Array, scale: jax.Array) -> jax.Array:

@@ -73,7 +73,6 @@ def anisotropic_blur(
   short = jnp.minimum(short, long)
   record = {'sigma_long': long, 'sigma_short': short, 'angle': angle}
   margin = math.ceil(6 * sigma[1] * scale)  # 3 sigma at severity 2.
-  padding = ((margin, margin), (margin, margin), (0, 0))
   ky = 2 * math.pi * jnp.fft.fftfreq(height + 2 * margin)[:, None, None]
   kx = 2 * math.pi * jnp.fft.rfftfreq(width + 2 * margin)[None, :, None]
 
@@ -83,13 +82,140 @@ def anisotropic_blur(
     along = item['sigma_long'] * (cos * kx + sin * ky)
     across = item['sigma_short'] * (cos * ky - sin * kx)
     transfer = jnp.exp(-0.5 * (along**2 + across**2))
-    padded = jnp.pad(frame, padding, mode='edge')
-    spectrum = jnp.fft.rfft2(padded, axes=(0, 1)) * transfer
-    result = jnp.fft.irfft2(spectrum, padded.shape[:2], axes=(0, 1))
-    result = result[margin : margin + height, margin : margin + width]
-    return jnp.clip(result, 0, 1)
+    return _in_spectrum(frame, transfer, margin)
 
   damaged = jax.lax.map(one_frame, (clip, record))
+  return damaged, jnp.zeros_like(clip[..., :1]), record
+
+
+def motion_blur(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    length: tuple[float, float] = (2.0, 8.0),
+    jitter: float = 0.2,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Blur along a line: the camera moved while the shutter was open.
+
+  The line has length * severity px; length and angle walk through time, by
+  `jitter` of the length and 2 * jitter radians. Edges are replicated.
+
+  Record: length [T] px; angle [T], radians from the x axis towards y.
+  """
+  frames, height, width = clip.shape[:3]
+  scale = geometry.scale(clip.shape, diagonal)
+  keys = jax.random.split(rng, 3)
+  drawn = jax.random.uniform(keys[0], minval=length[0], maxval=length[1])
+  wobble = walk.ornstein_uhlenbeck(
+      keys[1], frames, (2,), correlation=0.8, deviation=jitter
+  )
+  extent = drawn * severity * scale * jnp.exp(wobble[:, 0])
+  angle = math.pi * jax.random.uniform(keys[2]) + 2 * wobble[:, 1]
+  record = {'length': extent, 'angle': angle}
+  margin = math.ceil(1.5 * length[1] * scale)  # Half of three times it.
+  fy = jnp.fft.fftfreq(height + 2 * margin)[:, None, None]
+  fx = jnp.fft.rfftfreq(width + 2 * margin)[None, :, None]
+
+  def one_frame(inputs):
+    frame, item = inputs
+    along = jnp.cos(item['angle']) * fx + jnp.sin(item['angle']) * fy
+    transfer = jnp.sinc(item['length'] * along)
+    blurred = _in_spectrum(frame, transfer, margin)
+    return jnp.where(item['length'] > 0, blurred, frame)
+
+  damaged = jax.lax.map(one_frame, (clip, record))
+  return damaged, jnp.zeros_like(clip[..., :1]), record
+
+
+def defocus(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    radius: tuple[float, float] = (1.0, 3.0),
+    jitter: float = 0.1,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Blur by a disc of radius * severity px: the lens was not in focus.
+
+  The radius walks by `jitter` of itself. Edges are replicated.
+
+  Record: radius [T] px.
+  """
+  frames, height, width = clip.shape[:3]
+  scale = geometry.scale(clip.shape, diagonal)
+  keys = jax.random.split(rng, 2)
+  drawn = jax.random.uniform(keys[0], minval=radius[0], maxval=radius[1])
+  wobble = walk.ornstein_uhlenbeck(
+      keys[1], frames, correlation=0.9, deviation=jitter
+  )
+  extent = drawn * severity * scale * jnp.exp(wobble)
+  margin = math.ceil(3 * radius[1] * scale)
+  # Distance from pixel (0, 0) of a picture without borders.
+  dy, dx = (
+      size * jnp.fft.fftfreq(size)
+      for size in (height + 2 * margin, width + 2 * margin)
+  )
+  distance = jnp.sqrt(dy[:, None] ** 2 + dx[None, :] ** 2)
+
+  def one_frame(inputs):
+    frame, r = inputs
+    disc = jnp.clip(r + 0.5 - distance, 0, 1)
+    transfer = jnp.fft.rfft2(disc / disc.sum())[..., None]
+    blurred = _in_spectrum(frame, transfer, margin)
+    return jnp.where(r > 0, blurred, frame)
+
+  damaged = jax.lax.map(one_frame, (clip, extent))
+  return damaged, jnp.zeros_like(clip[..., :1]), {'radius': extent}
+
+
+def low_light(
+    rng: jax.Array,
+    clip: jax.Array,
+    severity: jax.Array,
+    *,
+    diagonal: float | None = None,
+    photons: float = 250.0,
+    read: float = 0.01,
+    columns: float = 0.003,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+  """Little light, amplified by the camera: noise, most of all in the dark.
+
+  In linear light a pixel x gets shot noise of deviation sqrt(x / photons), and
+  noise of the readout of `read`, and of whole columns, which stays, of
+  `columns`; all times severity. Encoding with gamma 1 / 2.2 lifts it in the
+  shadows. The brightness stays: the camera has lifted it already.
+
+  Record: photons [], of white; read [], columns []; pattern [W], linear.
+  """
+  del diagonal
+  keys = jax.random.split(rng, 3)
+  full = photons / jnp.maximum(severity, 1e-3) ** 2
+  pattern = columns * severity * jax.random.normal(keys[0], (clip.shape[2],))
+  grey = jnp.max(jnp.max(clip, -1) - jnp.min(clip, -1)) < 1e-3
+
+  def one_frame(inputs):
+    key, frame = inputs
+    light = frame**2.2
+    z = jax.random.normal(key, (2, *frame.shape))
+    z = jnp.where(grey, z[..., :1], z)
+    # The root is steep at 0: gradients must stay finite there.
+    noise = jnp.sqrt((light + 1e-4) / full) * z[0] + read * severity * z[1]
+    noisy = jnp.maximum(light + noise + pattern[None, :, None], 0)
+    encode = lambda x: (x + 2e-3) ** (1 / 2.2)
+    # As a change of the frame, so that without noise nothing is rounded.
+    change = encode(noisy) - encode(light)
+    return jnp.where(severity > 0, jnp.clip(frame + change, 0, 1), frame)
+
+  damaged = jax.lax.map(
+      one_frame, (jax.random.split(keys[1], clip.shape[0]), clip)
+  )
+  record = {
+      'photons': full, 'read': jnp.float32(read) * severity,
+      'columns': jnp.float32(columns) * severity, 'pattern': pattern,
+  }
   return damaged, jnp.zeros_like(clip[..., :1]), record
 
 
@@ -200,3 +326,17 @@ def rescale(
   )
   record = {'factor': ratio, 'kernel': kernel}
   return damaged, jnp.zeros_like(clip[..., :1]), record
+
+
+def _in_spectrum(frame, transfer, margin):
+  """Filters frame [H, W, 3], with edges repeated over a margin, px.
+
+  transfer: of the padded frame, as of jnp.fft.rfft2 over the first two axes.
+  """
+  height, width, _ = frame.shape
+  padding = ((margin, margin), (margin, margin), (0, 0))
+  padded = jnp.pad(frame, padding, mode='edge')
+  spectrum = jnp.fft.rfft2(padded, axes=(0, 1)) * transfer
+  result = jnp.fft.irfft2(spectrum, padded.shape[:2], axes=(0, 1))
+  result = result[margin : margin + height, margin : margin + width]
+  return jnp.clip(result, 0, 1)

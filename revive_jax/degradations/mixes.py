@@ -1,0 +1,175 @@
+"""Which operators a clip may suffer, and how: the mixes by name."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Mix(NamedTuple):
+  """What a chain draws from.
+
+  operators: name -> probability that it acts on a clip. options: name ->
+  keyword arguments of the operator. shuffled: the probability that a call
+  draws the order anew, else it is as listed. spread: the severity of each
+  operator is that of the clip times a factor drawn from this range.
+  """
+
+  operators: Mapping[str, float]
+  options: Mapping[str, Mapping[str, Any]] = {}
+  shuffled: float = 0.0
+  spread: tuple[float, float] = (1.0, 1.0)
+
+
+MIXES = {
+    # The medium severity that bars speak of: lens, stock, print, projector.
+    'film': Mix(
+        operators={
+            'blur': 1.0,
+            'monochrome': 0.5,
+            'grain': 1.0,
+            'scratches': 1.0,
+            'dust': 1.0,
+            'hairs': 1.0,
+            'flicker': 1.0,
+        }
+    ),
+    # Far wider than any test: variety decides what a network learns.
+    'training': Mix(
+        operators={
+            'blur': 0.4,
+            'anisotropic_blur': 0.2,
+            'monochrome': 0.4,
+            'grain': 0.6,
+            'white_noise': 0.3,
+            'poisson_noise': 0.2,
+            'scratches': 0.7,
+            'dust': 0.7,
+            'hairs': 0.5,
+            'stains': 0.3,
+            'flicker': 0.5,
+            'weave': 0.3,
+            'fading': 0.3,
+            'colour_cast': 0.3,
+            'rescale': 0.2,
+            'block_compression': 0.3,
+            'lost_blocks': 0.15,
+            'lost_frames': 0.1,
+        },
+        options={
+            'blur': {'sigma': (0.3, 1.6), 'jitter': 0.1},
+            'grain': {'sigma': 12 / 255, 'size': (0.3, 1.2), 'jitter': 0.1},
+            'white_noise': {'sigma': (2 / 255, 20 / 255)},
+            'scratches': {
+                'width': (0.8, 8.0),
+                'opacity': (0.15, 1.0),
+                'partial': 0.3,
+                'broken': 0.3,
+                'additive': 0.3,
+            },
+            'dust': {'radius': (0.7, 10.0), 'opacity': (0.3, 1.0)},
+            'hairs': {'opacity': (0.3, 1.0), 'width': (0.7, 3.0)},
+            'flicker': {'gamma': 0.08, 'local': 0.04},
+            'rescale': {'factor': (1.2, 3.0)},
+            'block_compression': {'strength': (0.3, 2.0)},
+        },
+        shuffled=1.0,
+        spread=(0.3, 1.3),
+    ),
+    # What the default restorer learns from: film damage first, in its physical
+    # order half of the time; flicker is what the explicit estimate leaves. No
+    # fading, no cast: tone cannot be told from the scene's own within the
+    # network's reach, and a network that was asked to changed good pictures.
+    'restoration': Mix(
+        operators={
+            'blur': 0.8,
+            'monochrome': 0.5,
+            'grain': 0.8,
+            'white_noise': 0.1,
+            'stains': 0.2,
+            'scratches': 0.7,
+            'dust': 0.75,
+            'hairs': 0.6,
+            'textures': 0.4,
+            'weave': 0.1,
+            'flicker': 0.4,
+            'block_compression': 0.15,
+            'lost_blocks': 0.08,
+        },
+        options={
+            'blur': {'sigma': (0.3, 1.2), 'jitter': 0.1},
+            'grain': {'sigma': 11 / 255, 'size': (0.35, 1.0), 'jitter': 0.1},
+            'white_noise': {'sigma': (2 / 255, 16 / 255)},
+            'scratches': {
+                'count': 2.0,
+                'width': (1.0, 6.0),
+                'opacity': (0.3, 1.0),
+                'partial': 0.2,
+                'broken': 0.2,
+                'additive': 0.2,
+            },
+            'dust': {'radius': (0.8, 8.0), 'opacity': (0.4, 1.0)},
+            'hairs': {'opacity': (0.4, 1.0), 'width': (0.7, 2.5)},
+            'flicker': {'gain': 0.02, 'gamma': 0.02, 'local': 0.02},
+            'block_compression': {'strength': (0.3, 1.5)},
+        },
+        shuffled=0.5,
+        spread=(0.5, 1.4),
+    ),
+    # A cassette as it is played: camera, record, wear, player.
+    'tape': Mix(
+        operators={
+            'interlace': 0.3,
+            'blur': 1.0,
+            'monochrome': 0.2,
+            'chroma_bleed': 1.0,
+            'white_noise': 1.0,
+            'line_jitter': 1.0,
+            'mistracking': 0.6,
+            'dropouts': 1.0,
+            'head_switching': 0.7,
+        },
+        options={
+            'blur': {'sigma': (0.6, 1.0)},
+            'white_noise': {'sigma': (4 / 255, 10 / 255)},
+        },
+    ),
+    # A telephone or a watching camera: too little light, then too few bits.
+    'camera': Mix(
+        operators={
+            'motion_blur': 0.4,
+            'defocus': 0.3,
+            'low_light': 0.8,
+            'rescale': 0.2,
+            'banding': 0.2,
+            'block_compression': 0.8,
+            'lost_blocks': 0.4,
+            'lost_frames': 0.1,
+        },
+        options={
+            'rescale': {'factor': (1.2, 2.0)},
+            'block_compression': {'strength': (0.5, 1.5)},
+        },
+    ),
+}
+# Film, tape and camera: `restoration`, and more rarely what the others have.
+MIXES['footage'] = Mix(
+    operators=MIXES['restoration'].operators
+    | {
+        'motion_blur': 0.1,
+        'defocus': 0.1,
+        'low_light': 0.15,
+        'banding': 0.08,
+        'interlace': 0.1,
+        'chroma_bleed': 0.25,
+        'line_jitter': 0.2,
+        'mistracking': 0.15,
+        'dropouts': 0.3,
+        'head_switching': 0.1,
+    },
+    options=MIXES['restoration'].options
+    | {
+        'dropouts': {'opacity': (0.4, 1.0)},
+        'interlace': {'chance': 1.0},
+    },
+    shuffled=0.5,
+    spread=(0.5, 1.4),
+)
