@@ -93,9 +93,14 @@ def flicker_curve(
     at_pivot = step + (gamma - 1) * (pivot - own_pivot)
     level.append(at_pivot + gamma * level[-1])
     exponent.append(exponent[-1] + np.log(gamma))
-  def fast(x):
-    x = np.asarray(x)
-    return x - (x.mean() if radius is None else _light(x, radius))
+  level, exponent = np.array(level), np.array(exponent)
+  # Against a frame of usual brightness: were it against the first, and that is
+  # black, each error of gamma would count by all that the fade brightens.
+  if len(comparisons) > 1:
+    usual = int(np.argmin(np.abs(comparisons[1:, 2] - pivot)))
+    exponent = exponent - exponent[usual]
+    level = level - np.exp(exponent) * level[usual]
+  fast = lambda x: x - (x.mean() if radius is None else _light(x, radius))
   return fast(level), fast(exponent), pivot
 
 
