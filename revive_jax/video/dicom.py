@@ -278,21 +278,22 @@ def probe(
       audio=(), container=coding.transfer_syntax)
 
 
-def read_words(coding: Coding) -> Iterator[np.ndarray]:
-  """Yields each frame's words as stored, [H, W] unsigned; BadInput if cut."""
+def read_words(coding: Coding, start: int = 0) -> Iterator[np.ndarray]:
+  """Yields the words of frames from start on as stored, [H, W] unsigned."""
   shape = coding.height, coding.width
   if coding.offset is not None:
     size = shape[0] * shape[1] * coding.dtype.itemsize
     with open(coding.path, 'rb') as f:
-      f.seek(coding.offset)
-      for _ in range(coding.frames):
+      f.seek(coding.offset + start * size)
+      for _ in range(start, coding.frames):
         yield np.frombuffer(f.read(size), coding.dtype).reshape(shape)
     return
   from pydicom import pixels
 
-  count = 0
+  count = start
   try:
-    for words in pixels.iter_pixels(coding.path, raw=True):
+    for words in pixels.iter_pixels(
+        coding.path, raw=True, indices=range(start, coding.frames)):
       count += 1
       yield words.reshape(shape).view(f'u{coding.dtype.itemsize}')
   except Exception as e:

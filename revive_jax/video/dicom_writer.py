@@ -5,7 +5,7 @@ pixels, the identity of the instance, and what says that pixels were restored.
 docs/presets.md has the list.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import hashlib
 import os
 import pathlib
@@ -55,21 +55,67 @@ def write(
   time. The same source and pixels give the same file, byte for byte.
   """
   check_output(path, info)
-  coding = dicom.read_coding(info.path)
   path = pathlib.Path(path)
+  words = path.with_name(f'.{path.name}.words')
+  try:
+    with atomic.replacing(words) as part:
+      tally = write_words(part, frames, info)
+    writer.check_count(tally, expected_frames)
+    return join(path, [words], info, tally)
+  finally:
+    words.unlink(missing_ok=True)
+
+
+def write_words(
+    path: str | os.PathLike,
+    frames: Iterable[writer.OutputFrame],
+    info: probe.VideoInfo,
+) -> writer.Tally:
+  """Writes a part: the words of frames that follow each other, and no tags."""
+  coding = dicom.read_coding(info.path)
+  tally, stored = writer.Tally(), None
+  with open(path, 'wb') as file:
+    for frame in frames:
+      if stored is None:
+        stored = dicom.read_words(coding, frame.source.index)
+      words = next(stored)
+      where = splice.changed_pixels(frame.source.rgb, frame.rgb)
+      changed = 0
+      if where is not None:
+        grey = color.to_planes(frame.rgb, dicom.LAYOUT)[0]
+        fresh = dicom.to_words(dicom.from_codes(grey, coding), words, coding)
+        words = np.where(where, fresh, words).astype(coding.dtype)
+        changed = int(np.count_nonzero(where))
+      file.write(words.tobytes())
+      tally.add(frame, words.size - changed)
+  return tally
+
+
+def join(
+    path: str | os.PathLike,
+    parts: Sequence[str | os.PathLike],
+    info: probe.VideoInfo,
+    tally: writer.Tally,
+) -> writer.Written:
+  """Joins parts of write_words, in order, with the tags of the source.
+
+  tally: of all parts. The file appears whole or not at all.
+  """
+  check_output(path, info)
+  coding, path = dicom.read_coding(info.path), pathlib.Path(path)
+  if len(tally.stamps) != coding.frames:
+    raise RuntimeError(f'{len(tally.stamps)} frames were handed over, '
+                       f'{coding.frames} expected.')
   with atomic.replacing(path) as part, tempfile.TemporaryFile(
       dir=part.parent) as pixels:
-    count, changed, limits, digest = _write_words(pixels, frames, coding)
-    if count != coding.frames or expected_frames not in (None, count):
-      raise RuntimeError(
-          f'{count} frames were handed over, {coding.frames} expected.')
+    limits, digest = _join_words(pixels, parts, coding)
+    changed = tally.pixels - tally.kept
     warnings = _written_file(part, pixels, coding, changed, limits, digest)
-    if dicom.read_coding(part).frames != count:
-      raise RuntimeError(f'{count} frames went in, fewer came out.')
-  total = count * coding.height * coding.width
+    if dicom.read_coding(part).frames != coding.frames:
+      raise RuntimeError(f'{coding.frames} frames went in, others came out.')
   return writer.Written(
-      str(path), count, 'dicom', info.pix_fmt, 1 - changed / total, 0.0, 0,
-      tuple(warnings))
+      str(path), coding.frames, 'dicom', info.pix_fmt, tally.kept_fraction, 0.0,
+      0, tuple(warnings))
 
 
 def burn(rgb: np.ndarray) -> np.ndarray:
@@ -93,31 +139,24 @@ def burn(rgb: np.ndarray) -> np.ndarray:
   return result
 
 
-def _write_words(file, frames, coding):
-  """Writes the words of frames to a file.
+def _join_words(file, parts, coding):
+  """Copies words to a file, ready to be read.
 
-  Returns their number, that of changed pixels, the smallest and the largest
-  value, and a digest of all words.
+  Returns the smallest and the largest value, and a digest of all words.
   """
-  count, changed, digest = 0, 0, hashlib.sha256()
-  low, high = coding.limits[::-1]
-  for frame, words in zip(frames, dicom.read_words(coding), strict=False):
-    where = splice.changed_pixels(frame.source.rgb, frame.rgb)
-    if where is not None:
-      grey = color.to_planes(frame.rgb, dicom.LAYOUT)[0]
-      fresh = dicom.to_words(dicom.from_codes(grey, coding), words, coding)
-      words = np.where(where, fresh, words)
-      changed += int(np.count_nonzero(where))
-    values = dicom.to_values(words, coding)
-    low, high = min(low, int(values.min())), max(high, int(values.max()))
-    data = words.astype(coding.dtype).tobytes()
-    digest.update(data)
-    file.write(data)
-    count += 1
+  digest, (high, low) = hashlib.sha256(), coding.limits
+  size = coding.height * coding.width * coding.dtype.itemsize
+  for part in parts:
+    with open(part, 'rb') as source:
+      while data := source.read(size):
+        values = dicom.to_values(np.frombuffer(data, coding.dtype), coding)
+        low, high = min(low, int(values.min())), max(high, int(values.max()))
+        digest.update(data)
+        file.write(data)
   if file.tell() % 2:  # Values are of an even length.
     file.write(b'\0')
   file.seek(0)
-  return count, changed, (low, high), digest.hexdigest()
+  return (low, high), digest.hexdigest()
 
 
 def _written_file(part, pixels, coding, *what) -> list[str]:

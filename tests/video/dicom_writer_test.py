@@ -150,6 +150,28 @@ class DicomWriterTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'only written from DICOM'):
       dicom_writer.check_output(self.out, probe.probe(self.dir / 'film.mkv'))
 
+  @parameterized.parameters(False, True)
+  def test_parts_make_the_same_file_as_a_whole(self, compressed):
+    words = dicom_test.words_of(bits=16)
+    data = dicom_test.write(self.path, words, stored=16)
+    if compressed:
+      data.compress(uid.RLELossless)
+      data.save_as(self.path, enforce_file_format=True)
+    self._repair(np.s_[1:3, 1:3], 0)
+    info = dicom.probe(self.path, frame_rate=24)
+    frames = []
+    for source in dicom.read_frames(info):
+      rgb = source.rgb.copy()
+      rgb[1:3, 1:3] = 0
+      frames.append(writer.OutputFrame(source, rgb))
+    first = dicom_writer.write_words(self.dir / '1', frames[:2], info)
+    tally = dicom_writer.write_words(self.dir / '2', frames[2:], info)
+    tally.stamps = first.stamps + tally.stamps
+    tally.kept, tally.pixels = tally.kept + first.kept, tally.pixels * 3
+    other = self.dir / 'other.dcm'
+    dicom_writer.join(other, [self.dir / '1', self.dir / '2'], info, tally)
+    self.assertEqual(other.read_bytes(), self.out.read_bytes())
+
   def test_a_lost_frame_is_an_error_and_leaves_nothing(self):
     dicom_test.write(self.path, dicom_test.words_of())
     info = dicom.probe(self.path, frame_rate=24)
