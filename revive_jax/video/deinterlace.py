@@ -13,8 +13,10 @@ Telecine is undone in auto, double and same. Progressive frames are never
 touched.
 """
 
+import collections
 from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
+import fractions
 import itertools
 import re
 from typing import Any
@@ -23,8 +25,7 @@ import av
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import (
-    fields, filters, formats, interlace, probe, telecine)
+from revive_jax.video import filters, formats, interlace, probe, telecine
 
 MODES = ('auto', 'off', 'same', 'double', 'keep')
 
@@ -111,41 +112,36 @@ def retimed(info: probe.VideoInfo, decision: Decision) -> probe.VideoInfo:
   """Returns the info of the frames that apply gives."""
   if not decision.changes:
     return info
-  exact = {_TO_FIELDS: 2, _TO_FILM: 4 / 5, _TO_FRAMES: 1, _UNTOUCHED: 1}
-  rate = info.frame_rate
+  ratio = fractions.Fraction(decision.frames_out, decision.frames_in)
   if len(set(decision.actions)) == 1:  # Broken cadences do not change it.
-    rate *= {2: 2, 1: 1}.get(exact[decision.actions[0]]) or (
-        type(rate)(4, 5))
-  else:
-    rate = (rate * decision.frames_out / decision.frames_in).limit_denominator(
-        100_000)
+    ratio = {_TO_FIELDS: fractions.Fraction(2), _TO_FRAMES: fractions.Fraction(
+        1), _TO_FILM: fractions.Fraction(4, 5)}[decision.actions[0]]
+  rate = (info.frame_rate * ratio).limit_denominator(100_000)
   return dataclasses.replace(
       info, frame_rate=rate, time_base=info.time_base / decision.factor,
       frame_count=decision.frames_out, interlaced=False)
 
 
 def _moments(frames: Iterable[av.VideoFrame]) -> Iterator[telecine.Moment]:
-  """Yields the frames with their neighbours; timestamps must increase."""
-  before = frame = None
-  stamps = [None, None, None]  # Of before, frame, after.
-  for index, after in enumerate(itertools.chain(frames, [None])):
-    if after is not None:
-      if after.pts is None or (frame is not None and after.pts <= stamps[1]):
-        raise ValueError('Timestamps must increase.')
-      stamps[2] = after.pts
-    if frame is not None:
-      step = stamps[1] - stamps[0] if before is not None else (
-          frame.duration or 1)
-      if after is None:
-        stamps[2] = stamps[1] + step
-      if before is None:
-        stamps[0] = 2 * stamps[1] - stamps[2]
+  """Yields the frames with their neighbours; timestamps must increase.
+
+  They are taken down on arrival: the frames get new ones when they leave.
+  """
+  # Each item: (frame, timestamp, time base).
+  before = here = None
+  arriving = ((f, f.pts, f.time_base) for f in frames)
+  for index, after in enumerate(itertools.chain(arriving, [None]), -1):
+    if after and (after[1] is None or here and after[1] <= here[1]):
+      raise ValueError('Timestamps must increase.')
+    if here:
+      frame, pts, time_base = here
+      step = pts - before[1] if before else frame.duration or 1
+      later = after[1] if after else pts + step
+      earlier = before[1] if before else 2 * pts - later
       yield telecine.Moment(
-          index - 1, frame, before, after, tuple(stamps), time_base)
-    before, frame = frame, after
-    if after is not None:
-      time_base = after.time_base
-    stamps = [stamps[1], stamps[2], None]
+          index, frame, before and before[0], after and after[0],
+          (earlier, pts, later), time_base)
+    before, here = here, after
 
 
 def _filter_options(mode: str, top_first: bool) -> tuple[str, str]:
@@ -162,7 +158,9 @@ def _filter_options(mode: str, top_first: bool) -> tuple[str, str]:
 def _as_taken(frame: av.VideoFrame) -> av.VideoFrame:
   """Returns frame in a format that the filters take: sample for sample.
 
-  (But for deep 4:4:0, which is converted.)
+  (But for deep 4:4:0, which is converted.) swscale's threads sometimes spoil
+  the beginning of a line where the slices of two of them meet: seen from
+  p010le, in one of ten frames; so it gets one.
   """
   name = frame.format.name
   if _TAKEN.match(name):
@@ -172,7 +170,7 @@ def _as_taken(frame: av.VideoFrame) -> av.VideoFrame:
     layout = formats.layout(name, 2, 0, frame.height)
     plane, = formats.read_planes(frame, layout)
     return formats.make_frame((plane,), layout, 'gray16le')
-  return frame.reformat(format=_CONVERTED.get(name, name))
+  return frame.reformat(format=_CONVERTED.get(name, name), threads=1)
 
 
 def _as_before(frame: av.VideoFrame, source: av.VideoFrame) -> av.VideoFrame:
@@ -188,77 +186,54 @@ def _as_before(frame: av.VideoFrame, source: av.VideoFrame) -> av.VideoFrame:
     plane = np.minimum(plane, 2**layout.bits - 1)
     made = formats.make_frame((plane,), layout, wanted)
   else:
-    made = frame.reformat(format=wanted)
+    made = frame.reformat(format=wanted, threads=1)
   for tag in ('colorspace', 'color_range', 'color_primaries', 'color_trc'):
     setattr(made, tag, getattr(source, tag))
   return made
 
 
-class _Filter:
-  """Deinterlaces moments in turn; the neighbours at both ends are used too."""
+def _filtered(
+    moments: Iterable[telecine.Moment], top_first: bool, mode: str
+) -> Iterator[tuple[telecine.Moment, int, av.VideoFrame]]:
+  """Yields (moment, number of its field, frame), deinterlaced, in turn.
 
-  def __init__(self, top_first: bool, mode: str):
-    self._settings = _filter_options(mode, top_first)
-    self._each = 2 if mode == 'send_field' else 1
-    self._graph = None
-    self._skip = 0
-    self._waiting = []  # Moments whose frames are not complete.
-    self._got = 0  # Frames of the first of them.
+  The filter sees the neighbours at both ends of the moments, too.
+  """
+  each = 2 if mode == 'send_field' else 1
+  graph = last = None
+  waiting = collections.deque()  # What the frames to come belong to.
 
-  def _pulled(self):
-    for frame in filters.pulled(self._sink):
-      if self._skip:
-        self._skip -= 1
-      elif self._waiting:
-        moment, number = self._waiting[0], self._got
-        self._got = (self._got + 1) % self._each
-        if not self._got:
-          self._waiting.pop(0)
-        yield moment, number, _as_before(frame, moment.frame)
-
-  def push(self, moment: telecine.Moment):
-    """Yields (moment, number of the field, frame) for all that is ready."""
-    taken = _as_taken(moment.frame)
-    if self._graph is None:
-      self._graph, self._source, self._sink = filters.build(
-          taken, *self._settings)
-      if moment.before is not None:
-        self._skip = self._each
-        self._source.push(_as_taken(moment.before))
-    self._waiting.append(moment)
-    self._source.push(taken)
-    yield from self._pulled()
-
-  def finish(self, after: av.VideoFrame | None):
-    """Yields the rest; after: the frame that comes next, if any."""
-    if self._graph is None:
-      return
-    if after is not None:
-      self._source.push(_as_taken(after))
-    self._source.push(None)
-    yield from self._pulled()
-
-
-def _deinterlaced(moments, segment, factor, mode) -> Iterator[av.VideoFrame]:
-  bwdif = _Filter(segment.top_first, mode)
-  moment = None
-
-  def stamped(pieces):
-    for moment, number, frame in pieces:
-      yield moment.stamp(frame, 2 * number, factor)
+  def ready():
+    for frame in filters.pulled(sink):
+      owner = waiting.popleft() if waiting else None
+      if owner is not None:
+        yield *owner, _as_before(frame, owner[0].frame)
 
   for moment in moments:
-    yield from stamped(bwdif.push(moment))
-  yield from stamped(bwdif.finish(moment.after if moment else None))
+    taken = _as_taken(moment.frame)
+    if graph is None:
+      graph, source, sink = filters.build(
+          taken, *_filter_options(mode, top_first))
+      if moment.before is not None:
+        waiting.extend([None] * each)
+        source.push(_as_taken(moment.before))
+    waiting.extend((moment, number) for number in range(each))
+    source.push(taken)
+    last = moment
+    yield from ready()
+  if last is not None:
+    if last.after is not None:
+      source.push(_as_taken(last.after))
+    source.push(None)
+    yield from ready()
 
 
 def _completed(
     moment: telecine.Moment, top: bool, top_first: bool
 ) -> av.VideoFrame:
   """Returns one field of a moment as a frame, the other lines interpolated."""
-  bwdif = _Filter(top_first, 'send_field')
-  pieces = [*bwdif.push(moment), *bwdif.finish(moment.after)]
-  return pieces[0 if top == top_first else 1][2]
+  both = list(_filtered([moment], top_first, 'send_field'))
+  return both[0 if top == top_first else 1][2]
 
 
 def apply(
@@ -284,7 +259,8 @@ def apply(
               moment, top, first))
     elif action in (_TO_FIELDS, _TO_FRAMES):
       mode = 'send_field' if action == _TO_FIELDS else 'send_frame'
-      yield from _deinterlaced(run, segment, factor, mode)
+      for moment, number, frame in _filtered(run, segment.top_first, mode):
+        yield moment.stamp(frame, 2 * number, factor)
     else:
       for moment in run:
         yield moment.stamp(moment.frame, 0, factor)

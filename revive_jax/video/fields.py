@@ -115,7 +115,8 @@ def mark(
 def woven(top: av.VideoFrame, bottom: av.VideoFrame) -> av.VideoFrame:
   """Returns a frame of the even lines of top and the odd ones of bottom.
 
-  Sample for sample, in any format; tags of colour are those of top.
+  Sample for sample, in any format; tags of colour are those of top, and
+  there is no timestamp.
   """
   frame = av.VideoFrame(top.width, top.height, top.format.name)
   for plane, even, odd in zip(
@@ -127,5 +128,4 @@ def woven(top: av.VideoFrame, bottom: av.VideoFrame) -> av.VideoFrame:
     new[1::2, :size] = odd[1::2, :size]
   for tag in ('colorspace', 'color_range', 'color_primaries', 'color_trc'):
     setattr(frame, tag, getattr(top, tag))
-  frame.time_base = top.time_base
   return frame
