@@ -91,7 +91,8 @@ def video_stream(container, path: str | os.PathLike) -> av.VideoStream:
   streams = [s for s in container.streams.video
              if not s.disposition & av.stream.Disposition.attached_pic]
   if not streams:
-    what = 'sound but no picture' if container.streams.audio else 'no picture'
+    what = 'sound but no picture' if container.streams.audio else (
+        'no picture, or was cut off before its index')
     raise types.BadInput(f'{path}: the file holds {what}.')
   if streams[0].codec_context is None:
     raise types.BadInput(
@@ -120,6 +121,9 @@ def declared_end(container, stream: av.VideoStream) -> float | None:
 
   None where the header does not say so: FFmpeg would guess.
   """
+  if container.format.name.startswith(('mov', 'avi')) and stream.duration:
+    return float(
+        ((stream.start_time or 0) + stream.duration) * stream.time_base)
   if not container.format.name.startswith('matroska'):
     return None
   clock = re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)',
@@ -130,6 +134,14 @@ def declared_end(container, stream: av.VideoStream) -> float | None:
   if len(container.streams) == 1 and container.duration:
     return container.duration / av.time_base
   return None
+
+
+def indexed_frames(container, stream: av.VideoStream) -> int | None:
+  """Returns how many packets the header or index promises, None if unknown."""
+  frames = stream.frames
+  if container.format.name.startswith('mov'):  # Less what an edit leaves out.
+    frames = min(frames, len(stream.index_entries) or frames)
+  return frames or None
 
 
 def _audio_info(stream) -> AudioInfo:

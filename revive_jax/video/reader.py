@@ -88,14 +88,16 @@ def _ending(container, stream, promises) -> str:
   """Says where a file was cut off; nothing if it is whole."""
   end = float(promises.end * stream.time_base)
   at = f'they end at {conceal.clock(end - promises.start * stream.time_base)}'
-  if stream.frames:
-    if promises.count >= stream.frames:
-      return ''
-    return (f'the file promises {stream.frames} frames, {promises.count} could '
-            f'be decoded; {at}.')
   declared = probe.declared_end(container, stream)
-  if not declared or declared - end <= max(
-      0.05, 2 * promises.step * stream.time_base):
+  whole = declared is not None and declared - end <= max(
+      0.05, 2 * promises.step * stream.time_base)
+  frames = probe.indexed_frames(container, stream)
+  if whole or promises.count >= (frames or 0) > 0:
+    return ''
+  if frames:
+    return (f'the file promises {frames} frames, {promises.count} could be '
+            f'decoded; {at}.')
+  if declared is None:
     return ''
   return (f'the file promises {declared - end:.3g} seconds more of pictures '
           f'than it holds; {at}.')
