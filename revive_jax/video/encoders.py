@@ -35,13 +35,10 @@ def _x264(crf, preset, static):
   return options
 
 
-def _x265(info, crf, preset, static):
+def _x265(crf, preset, static):
   extra = ['log-level=error', *hdr.x26x_parameters(static, light='max-cll')]
   if static:
     extra.append('hdr10=1')
-  if min(info.width, info.height) < 64:
-    # AVX2 routines of x265 write beyond pictures that are this small.
-    extra.append('asm=sse4.2')
   return {'crf': str(crf), 'preset': preset, 'x265-params': ':'.join(extra)}
 
 
@@ -76,7 +73,7 @@ def options(
   elif codec == 'h264':
     chosen = _x264(crf, preset, static)
   elif codec == 'h265':
-    chosen = _x265(info, crf, preset, static)
+    chosen = _x265(crf, preset, static)
   elif codec == 'av1':
     chosen = _svt(crf, preset, static)
   else:

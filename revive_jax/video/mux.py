@@ -77,6 +77,7 @@ class VideoFile:
     self._output = av.open(
         os.path.abspath(path), 'w', container_options=options)
     self._tracks = None
+    self._started = False  # Whether the encoder has given packets yet.
     self._stream = (self._joined_stream(template) if template else
                     self._coded_stream(crf, preset))
     self._set_tags()
@@ -159,7 +160,9 @@ class VideoFile:
     frame.colorspace, frame.color_range = self._tags
     frame.color_trc = self._info.color_trc
     frame.color_primaries = self._info.color_primaries
-    self._mux(self._stream.encode(frame))
+    packets = self._stream.encode(frame)
+    self._started |= bool(packets)
+    self._mux(packets)
     self._copy_tracks(float(pts * self._time_base))
 
   def join(self, packets: Iterable[av.Packet]) -> None:
@@ -180,7 +183,10 @@ class VideoFile:
   def finish(self) -> None:
     """Writes what is still in the encoder, the rest of the sound, the end."""
     if self._stream.codec_context.is_open:
-      self._mux(self._stream.encode(None))
+      packets = self._stream.encode(None)
+      if self._target.codec == 'h265' and not self._started:
+        _set_times_of_decoding(packets, self._step)
+      self._mux(packets)
     self._copy_tracks(float('inf'))
     self._output.close()
     if self._completes:
@@ -198,6 +204,20 @@ class VideoFile:
         self._output.close()
     if self._tracks:
       self._tracks.close()
+
+
+def _set_times_of_decoding(packets, step: int) -> None:
+  """Gives all packets of a film anew the times when they are to be decoded.
+
+  x265 leaves them at random for films of fewer frames than it looks ahead.
+  """
+  shown = sorted(p.pts for p in packets)
+  place = {stamp: i for i, stamp in enumerate(shown)}
+  depth = max(
+      (i - place[p.pts] for i, p in enumerate(packets)), default=0)
+  early = [shown[0] - step * n for n in range(depth, 0, -1)]
+  for packet, stamp in zip(packets, early + shown, strict=False):
+    packet.dts = stamp
 
 
 def written_timestamps(path) -> tuple[list[int], object]:

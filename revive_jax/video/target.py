@@ -21,11 +21,12 @@ _CODECS = {'.mp4': ('h264', 'h265', 'av1'),
            '.mkv': ('ffv1', 'h264', 'h265', 'av1', 'prores'),
            '.mov': ('prores', 'h265', 'h264')}
 _PICTURES = {'png': '.png', 'tiff': '.tif'}
-# Bits a codec can be given, and the sides of the pictures it can hold.
+# Bits a codec can be given, and the sides of the pictures it can hold. x265
+# writes beyond its memory where pictures are narrower than 64.
 _BITS = {'h264': (8, 10), 'h265': (8, 10, 12), 'av1': (8, 10),
          'ffv1': (8, 10, 12, 16), 'prores': (10,), 'png': (8, 16),
          'tiff': (8, 16)}
-_SIDES = {'h264': (1, 16384), 'h265': (16, 8192), 'av1': (16, 8192),
+_SIDES = {'h264': (1, 16384), 'h265': (64, 8192), 'av1': (16, 8192),
           'ffv1': (1, 65535), 'prores': (1, 16384)}
 _TITLES = {'h264': 'H.264', 'h265': 'H.265', 'av1': 'AV1', 'ffv1': 'FFV1',
            'prores': 'ProRes'}
