@@ -127,20 +127,20 @@ def _moments(frames: Iterable[av.VideoFrame]) -> Iterator[telecine.Moment]:
 
   They are taken down on arrival: the frames get new ones when they leave.
   """
-  # Each item: (frame, timestamp, time base).
+  # Each item: (frame, timestamp, time base, what is attached to it).
   before = here = None
-  arriving = ((f, f.pts, f.time_base) for f in frames)
+  arriving = ((f, f.pts, f.time_base, f.opaque) for f in frames)
   for index, after in enumerate(itertools.chain(arriving, [None]), -1):
     if after and (after[1] is None or here and after[1] <= here[1]):
       raise ValueError('Timestamps must increase.')
     if here:
-      frame, pts, time_base = here
+      frame, pts, time_base, opaque = here
       step = pts - before[1] if before else frame.duration or 1
       later = after[1] if after else pts + step
       earlier = before[1] if before else 2 * pts - later
       yield telecine.Moment(
           index, frame, before and before[0], after and after[0],
-          (earlier, pts, later), time_base)
+          (earlier, pts, later), time_base, opaque)
     before, here = here, after
 
 

@@ -8,11 +8,13 @@ field by field, or the colours of two moments mix.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
 
 import av
 import numpy as np
 
-from revive_jax.video import color, filters, formats
+from revive_jax import types
+from revive_jax.video import color, filters, formats, splice
 
 
 def split(
@@ -53,14 +55,24 @@ def _fitted(planes, layout, height, width):
   At heights that are no multiple of four, a field of 4:2:0 has a line of
   chroma too many or too few for its luma.
   """
-  fitted = []
-  for plane, shape in zip(
-      planes, layout.plane_shapes(height, width), strict=True):
-    missing = shape[0] - plane.shape[0]
-    if missing > 0:
-      plane = np.concatenate([plane, np.repeat(plane[-1:], missing, 0)])
-    fitted.append(np.ascontiguousarray(plane[:shape[0]]))
-  return tuple(fitted)
+  return tuple(_of_height(plane, shape[0]) for plane, shape in zip(
+      planes, layout.plane_shapes(height, width), strict=True))
+
+
+def _of_height(plane, height):
+  missing = max(0, height - plane.shape[0])
+  if missing:
+    plane = np.concatenate([plane, np.repeat(plane[-1:], missing, 0)])
+  return np.ascontiguousarray(plane[:height])
+
+
+def _rejoined(halves, layout, height, width):
+  """Returns the planes of a frame out of those of its fields in layout."""
+  heights = [s[0] for s in layout.plane_shapes(height, width)]
+  return weave(*(
+      tuple(_of_height(p, (h + 1 - i) // 2)
+            for p, h in zip(half, heights, strict=True))
+      for i, half in enumerate(halves)))
 
 
 def to_rgb(
@@ -77,22 +89,68 @@ def to_rgb(
   return weave(halves[:1], halves[1:])[0]
 
 
-def to_planes(
-    rgb: np.ndarray, layout: formats.Layout
-) -> tuple[np.ndarray, ...]:
-  """Returns RGB, [H, W, 3], as planes of an interlaced frame of layout."""
-  shapes = layout.plane_shapes(*rgb.shape[:2])
+def join(
+    rgb: np.ndarray,
+    changed: np.ndarray | None,
+    planes: tuple[np.ndarray, ...],
+    source: formats.Layout,
+    target: formats.Layout,
+    noise: tuple[np.ndarray | None, ...] | None = None,
+) -> tuple[tuple[np.ndarray, ...], int]:
+  """Returns the planes of an interlaced frame to write: see splice.splice.
+
+  Field by field: a sample of colour is touched only where its own field was.
+  """
+  halves, kept = [], 0
+  for i, (lines, half) in enumerate(zip(
+      (slice(0, None, 2), slice(1, None, 2)), split(planes), strict=True)):
+    own = np.ascontiguousarray(rgb[lines])
+    height, width = own.shape[:2]
+    where = None if changed is None else changed[lines]
+    if where is not None and not where.any():
+      where = None
+    if noise is not None:
+      own_noise = tuple(
+          None if n is None else _of_height(n[i::2], s[0]) for n, s in zip(
+              noise, target.plane_shapes(height, width), strict=True))
+    else:
+      own_noise = None
+    made, untouched = splice.splice(
+        own, where, _fitted(half, source, height, width), source, target,
+        own_noise)
+    halves.append(made)
+    kept += untouched
+  return _rejoined(halves, target, *rgb.shape[:2]), kept
+
+
+def split_clip(clip: types.Clip) -> tuple[types.Clip, types.Clip]:
+  """Returns the clips of the top and of the bottom fields, for restoring."""
   halves = []
-  for i, (half,) in enumerate(split((rgb,))):
-    planes = color.to_planes(np.ascontiguousarray(half), layout)
-    fitted = []
-    for plane, (height, *_) in zip(planes, shapes, strict=True):
-      lines = (height + 1 - i) // 2
-      missing = max(0, lines - plane.shape[0])
-      fitted.append(np.concatenate(
-          [plane, np.repeat(plane[-1:], missing, 0)])[:lines])
-    halves.append(fitted)
-  return weave(*halves)
+  for i in (0, 1):
+    halves.append(clip.replace(**{
+        name: value[:, i::2] for name, value in _pictures(clip).items()}))
+  return tuple(halves)
+
+
+def weave_clip(top: types.Clip, bottom: types.Clip) -> types.Clip:
+  """Returns the clip whose fields are top and bottom: split_clip undone.
+
+  What is no picture (timestamps, cuts, tone) is that of the top fields; flow
+  is counted in lines of the frame, of which a field has every second.
+  """
+  joined = {}
+  others = _pictures(bottom)
+  for name, value in _pictures(top).items():
+    joined[name], = weave((np.asarray(value),), (np.asarray(others[name]),),
+                          axis=1)
+    if name.startswith('flow'):
+      joined[name][..., 1] *= 2
+  return top.replace(**joined)
+
+
+def _pictures(clip):
+  values = {f.name: getattr(clip, f.name) for f in dataclasses.fields(clip)}
+  return {k: v for k, v in values.items() if v is not None and v.ndim == 4}
 
 
 def mark(

@@ -9,8 +9,10 @@ is completed by deinterlacing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+import copy
 import dataclasses
 import fractions
+from typing import Any
 
 import av
 
@@ -27,6 +29,7 @@ class Moment:
   after: av.VideoFrame | None
   pts: tuple[int, int, int]  # Before, at, after; guessed at the ends.
   time_base: fractions.Fraction  # Of pts; not of frames that were given away.
+  opaque: Any = None  # What was attached to the frame: see conceal.kind.
 
   def stamp(self, frame: av.VideoFrame, quarters: int, factor: int):
     """Returns frame, put so many quarters of a frame later (or earlier).
@@ -37,6 +40,8 @@ class Moment:
     step = after - here if quarters >= 0 else here - before
     frame.pts = here * factor + step * quarters * factor // 4
     frame.time_base = self.time_base / factor
+    if self.opaque:  # PyAV forgets what a filter made several frames share.
+      frame.opaque = copy.copy(self.opaque)
     return frame
 
 

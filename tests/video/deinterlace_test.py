@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import deinterlace, formats, interlace
+from revive_jax.video import conceal, deinterlace, formats, interlace
 from tests.video import clips, woven
 
 Fraction = fractions.Fraction
@@ -173,6 +173,18 @@ class ApplyTest(parameterized.TestCase):
     with mock.patch.object(av.filter, 'filters_available', {'idet'}):
       with self.assertRaisesRegex(types.BadInput, 'interlace=off'):
         applied(woven.frames(woven.interlaced(4)), segments((4, 'top-first')))
+
+  def test_what_was_concealed_stays_known(self):
+    frames = woven.frames(woven.interlaced(15))
+    for i in (1, 6, 13):
+      frames[i].opaque = ['repeated']
+    parts = segments((5, 'progressive'), (5, 'top-first'), (5, 'telecined'))
+    kinds = [conceal.kind(f) for f in deinterlace.apply(
+        iter(frames), deinterlace.decide(parts, 'auto'))]
+    expected = [''] * 19  # Film frame C comes with the second of its frames.
+    for i in (1, 7, 8, 17):
+      expected[i] = 'repeated'
+    self.assertEqual(kinds, expected)
 
   @parameterized.parameters(([0, 1, 1],), ([0, 2, 1],))
   def test_times_must_increase(self, pts):

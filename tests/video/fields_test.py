@@ -6,6 +6,7 @@ from absl.testing import absltest, parameterized
 import av
 import numpy as np
 
+from revive_jax import types
 from revive_jax.video import color, fields, formats
 from tests.video import clips, woven
 
@@ -69,11 +70,68 @@ class FieldsTest(parameterized.TestCase):
         (254, 0, 0), rgb[::2].shape))
     np.testing.assert_array_equal(rgb[1::2], np.broadcast_to(
         (0, 0, 255), rgb[1::2].shape))
-    for got, want in zip(
-        fields.to_planes(rgb, layout), planes, strict=True):
+    everywhere = np.ones((height, 8), bool)
+    made, kept = fields.join(rgb, everywhere, planes, layout, layout)
+    self.assertEqual(kept, 0)
+    for got, want in zip(made, planes, strict=True):
+      self.assertEqual(got.shape, want.shape)
       np.testing.assert_allclose(got.astype(int), want, atol=1)
     self.assertGreater(  # The other way, they do.
         np.abs(color.to_rgb(planes, layout).astype(int) - rgb).max(), 50)
+
+  @parameterized.product(
+      pix_fmt=('yuv420p', 'yuv422p10le', 'gray', 'rgb24'), height=(16, 18, 19))
+  def test_join_touches_only_the_field_that_changed(self, pix_fmt, height):
+    layout = formats.layout(pix_fmt, 6, 1, height)
+    planes = formats.read_planes(
+        clips.noise_frame(pix_fmt, height, 20), layout)
+    before = fields.to_rgb(planes, layout)
+    same, kept = fields.join(before, None, planes, layout, layout)
+    self.assertEqual(kept, height * 20)
+    for got, want in zip(same, planes, strict=True):
+      np.testing.assert_array_equal(got, want)
+    after = before.copy()
+    after[5, 3] = 0  # A line of the bottom field.
+    changed = (before != after).any(-1)
+    made, kept = fields.join(after, changed, planes, layout, layout)
+    self.assertEqual(kept, height * 20 - 1)
+    for got, want in zip(made, planes, strict=True):
+      np.testing.assert_array_equal(got[::2], want[::2])
+    differ = [(a != b).reshape(*a.shape[:2], -1).any(-1).sum()
+              for a, b in zip(made, planes, strict=True)]
+    self.assertLessEqual(sum(differ), 3)  # One sample of each plane.
+
+  def test_join_in_another_format(self):
+    layout = formats.layout('yuv420p', 6, 1, 20)
+    deep = formats.layout('yuv420p10le', 6, 1, 20)
+    planes = formats.read_planes(clips.noise_frame('yuv420p', 20, 24), layout)
+    rgb = fields.to_rgb(planes, layout)
+    made, kept = fields.join(rgb, None, planes, layout, deep)
+    self.assertEqual(kept, 20 * 24)
+    for got, want in zip(made, planes, strict=True):  # By hand: times four.
+      np.testing.assert_array_equal(got, want.astype(np.uint16) * 4)
+    noise = tuple(np.zeros(s) for s in layout.plane_shapes(20, 24))
+    back, _ = fields.join(rgb, None, made, deep, layout, noise)
+    for got, want in zip(back, planes, strict=True):
+      np.testing.assert_array_equal(got, want)
+
+  def test_clips_of_the_pipeline(self):
+    rng = np.random.default_rng(0)
+    source = rng.random((3, 9, 6, 3), np.float32)
+    clip = types.Clip(
+        source=source, frames=source, pts=np.arange(3), cuts=np.zeros(3, bool),
+        damage=source[..., :1])
+    top, bottom = fields.split_clip(clip)
+    np.testing.assert_array_equal(bottom.damage, source[:, 1::2, :, :1])
+    self.assertEqual(top.frames.shape, (3, 5, 6, 3))
+    flow = np.ones((3, 9, 6, 2), np.float32)
+    back = fields.weave_clip(
+        top.replace(output=top.frames, flow_forward=flow[:, ::2]),
+        bottom.replace(output=bottom.frames, flow_forward=flow[:, 1::2]))
+    for value in (back.source, back.output):
+      np.testing.assert_array_equal(value, source)
+    np.testing.assert_array_equal(back.pts, clip.pts)
+    np.testing.assert_array_equal(back.flow_forward, flow * (1, 2))
 
   def test_woven_frame(self):
     top, bottom = (clips.noise_frame('yuv420p10le', 16, 20, seed=s)
