@@ -3,7 +3,13 @@
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import composite
+from revive_jax.pipeline import composite, flicker
+from revive_jax.pipeline import grain as grain_lib
+
+# Residuals hold some of the picture: grain is at most so many times as strong
+# as the noise that was measured on the shot.
+_CAP = 1.5
+_FRAMES = 8  # Of a window that grain is measured on.
 
 
 def output(
@@ -12,17 +18,20 @@ def output(
 ) -> types.Clip:
   """Puts output on the grid k / (2^bits - 1); the source's pixels stay exact.
 
-  Fills inside the damage are smooth, film is not: grain of the measured
-  strength is given back there. Values between two codes are dithered (by one
-  uniform draw of half a code), but only where the picture was changed.
+  Film without grain looks like plastic: what denoising took out is measured
+  (pipeline/grain.py), and new grain of its strength and spectrum given back.
+  Values between two codes are dithered (by one uniform draw of half a code),
+  but only where the picture was changed.
 
   Args:
     clip: with output and source.
     mode: 'full' or 'repair'; in repair it is asserted that pixels outside the
       dilated damage mask equal the source bit for bit.
     bits: of the output.
-    grain: share of sigma that invented pixels are given back, [0, 1].
-    sigma: noise of the source.
+    grain: share of the grain that was taken out of denoised pixels that they
+      are given back, [0, 1]. Filled pixels get as much as their surroundings
+      then have. 0: nothing is given back, to no pixel.
+    sigma: noise of the source; 0: it has no grain.
     seed: of grain and dither; frame i uses (seed, timestamp).
 
   Raises:
@@ -30,16 +39,20 @@ def output(
   """
   peak = 2**bits - 1
   result = np.empty_like(clip.output)
+  kind, table = None, None
+  if grain > 0 and sigma > 0 and clip.origin is not None:
+    kind, table = grain_to_give(clip, mode=mode, share=grain, sigma=sigma)
   for t, frame in enumerate(clip.output):
     stamp = t if clip.pts is None else abs(int(clip.pts[t]))
-    rng = np.random.default_rng((seed, stamp))
     changed = (frame != clip.source[t]).any(-1, keepdims=True)
+    if kind is not None and table[clip.origin[t]].any():
+      # From a stream of its own: dither is the same with and without it.
+      rng = np.random.default_rng((seed, stamp, 1))
+      amount = table[clip.origin[t]]
+      frame = frame + amount * grain_lib.synthesise(kind, frame, rng)
+      changed |= amount > 0
+    rng = np.random.default_rng((seed, stamp))
     shape = (*frame.shape[:2], 1)
-    if grain > 0 and sigma > 0 and clip.origin is not None:
-      # A pixel borrowed from another frame brings its own grain.
-      invented = clip.origin[t] == types.Origin.INVENTED
-      noise = rng.standard_normal(shape, np.float32) * np.float32(grain * sigma)
-      frame = frame + np.where(invented, noise, 0)
     dither = (rng.random(shape, np.float32) - np.float32(0.5)) * np.float32(0.5)
     code = np.clip(np.round(frame * peak + dither * changed), 0, peak)
     kept = np.round(clip.source[t] * peak)
@@ -51,3 +64,62 @@ def output(
     if not np.array_equal(result[outside], grid[outside]):
       raise RuntimeError('Repair changed pixels outside the damage mask.')
   return clip.replace(output=result)
+
+
+def grain_to_give(
+    clip: types.Clip, *, mode: str, share: float, sigma: float
+) -> tuple[grain_lib.Grain, np.ndarray]:
+  """The grain that denoising took out, and how much of it pixels lack.
+
+  Where nothing was denoised, fills get white grain of the source's noise.
+
+  Args:
+    clip: with source, tone, restored, output, damage and origin.
+    mode: 'full' or 'repair'.
+    share: of what was taken out that denoised pixels are given back.
+    sigma: noise of the source.
+
+  Returns:
+    The grain, and factors [4] of it by types.Origin.
+  """
+  table = np.zeros(len(types.Origin), np.float32)
+  found, mixed = _taken_out(clip, mode)
+  level = 0.0 if found is None else float(np.median(found.strength[:, 0]))
+  if level < 0.25 * sigma:
+    table[types.Origin.INVENTED] = 1
+    return grain_lib.white(sigma), table
+  found = found.scaled(min(1.0, _CAP * sigma / level))
+  level = min(level, _CAP * sigma)
+  # What the surroundings will have: what was left there, and what is given.
+  around = (1 - mixed) ** 2 + (share * mixed) ** 2
+  # And what the denoiser left, if it is more than the measurements' error.
+  left = max((sigma / level) ** 2 - 1.5, 0.0)
+  table[types.Origin.DENOISED] = share * mixed
+  # A pixel borrowed from another frame was denoised as its surroundings were.
+  table[types.Origin.MOVED] = np.sqrt(around)
+  table[types.Origin.INVENTED] = np.sqrt(around + left)
+  return found, table
+
+
+def _taken_out(clip, mode):
+  """The grain that restored lacks, and the share of that which output lacks."""
+  if clip.restored is None:
+    return None, 0.0
+  times = np.linspace(0, len(clip.source) - 1, _FRAMES).round().astype(int)
+  times = np.unique(times)
+  part = lambda x: None if x is None else x[times]
+  source, restored, tone = (
+      part(x) for x in (clip.source, clip.restored, clip.tone))
+  if tone is not None and mode == 'repair':
+    restored = flicker.invert_tone(restored, tone)
+  elif tone is not None:
+    source = flicker.apply_tone(source, tone)
+  intact = ~composite.damage_mask(clip.replace(
+      source=source, damage=part(clip.damage)))
+  found = grain_lib.measure(source, restored, intact)
+  mixed = 0.0
+  if mode == 'full':
+    change = (restored - source)[intact]
+    done = (part(clip.output) - source)[intact]
+    mixed = float((change * done).sum() / max((change**2).sum(), 1e-9))
+  return found, min(max(mixed, 0.0), 1.0)
