@@ -38,5 +38,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
   c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
   c.frame_rate = 24.0  # Of a folder of pictures; a video has its own.
-  c.output = dict(codec='auto', crf=16, grain=0.5)
+  # codec: 'auto' (.mp4 H.264, .mkv FFV1, .mov ProRes, a folder PNG), or h264,
+  # h265, av1, ffv1, prores, png, tiff. bits of a sample: 8, 10, 12, 16, or 0,
+  # the source's. checksums: also write <output>.framemd5.
+  c.output = dict(codec='auto', crf=16, bits=0, grain=0.5, checksums=False)
   return c

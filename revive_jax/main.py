@@ -3,11 +3,12 @@
 Examples:
   python -m revive_jax.main --config=configs/demo.py --workdir=runs/demo
   python -m revive_jax.main --input=film.mkv --output=restored.mkv
+  python -m revive_jax.main --input=tapes/ --output=restored/
   python -m revive_jax.main --config=restore_classical --input=tape.mp4 \\
       --workdir=runs/tape --config.composite=repair --config.mask=brush.png
 
-Exit codes: 0 done; 1 a bug; 2 bad input or usage, said in one sentence;
-130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 some films of a folder failed, or a bug; 2 bad input or
+usage, said in one sentence; 130 stopped by Ctrl-C: the same command goes on.
 """
 
 from collections.abc import Sequence
@@ -31,12 +32,13 @@ _MODE = flags.DEFINE_string(
     'mode', None, 'What to do: restore, demo, train or evaluate. Default: the '
     'mode of the config.')
 _INPUT = flags.DEFINE_string(
-    'input', None, 'The film: a video, a folder of pictures, or a picture. It '
-    'is only read.')
+    'input', None, 'The film: a video, a folder of pictures, or a picture; or '
+    'many: a folder of videos, or a list (.txt, a path a line). It is only '
+    'read.')
 _OUTPUT = flags.DEFINE_string(
     'output', None, 'Where the film goes: .mp4 (H.264), .mkv (FFV1, lossless), '
-    'a folder (PNG), or a picture if the input is one. Default: in the '
-    'workdir.')
+    'a folder (PNG), or a picture if the input is one; of many films, their '
+    'folder. Default: in the workdir.')
 _DISTRIBUTED = flags.DEFINE_string(
     'distributed', '', 'For training by several processes, all started with '
     'the same command: HOST:PORT,COUNT,INDEX, or auto on SLURM, Kubernetes '
@@ -62,8 +64,14 @@ def _demo(c, workdir):
 
 
 def _restore(c, workdir):
-  from revive_jax import restore
+  from revive_jax import films, restore
 
+  if films.is_many(_INPUT.value):
+    rows = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
+    print(films.table(rows))
+    if not all(row.is_good for row in rows):
+      sys.exit(1)
+    return
   report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
   for warning in report['warnings']:
     logging.warning('%s', warning)
@@ -114,6 +122,10 @@ def _start_processes() -> None:
     cluster.start(_DISTRIBUTED.value)
 
 
+_STOPPED = {
+    'restore': 'revive_jax: stopped; the same command goes on from here.\n',
+    'train': 'revive_jax: stopped; the same command goes on from the last '
+             'checkpoint.\n'}
 MODES = {'demo': _demo, 'evaluate': _evaluate, 'restore': _restore,
          'train': _train}
 
@@ -222,7 +234,7 @@ def main(argv: Sequence[str]) -> None:
   except types.BadInput as error:
     _refuse(str(error))
   except KeyboardInterrupt:
-    sys.stderr.write('revive_jax: stopped; nothing half-written is left.\n')
+    sys.stderr.write(_STOPPED.get(mode, 'revive_jax: stopped.\n'))
     sys.exit(130)
 
 

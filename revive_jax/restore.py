@@ -1,31 +1,55 @@
-"""Restore: a film in, a repaired film out."""
+"""Restore: a film in, a repaired film out; stopped runs go on."""
 
+import collections
 from collections.abc import Callable, Iterator
 import functools
+import itertools
 import pathlib
 import resource
 import time
+from typing import Any
 
 from absl import logging
 import jax
 import ml_collections
 import numpy as np
 
-from revive_jax import pipeline, progress, types
+import revive_jax
+from revive_jax import ahead, pipeline, progress, types
 from revive_jax import workdir as workdir_lib
+from revive_jax.explain import record
 from revive_jax.models import inference, weights
 from revive_jax.pipeline import choose, composite, measure, run, spatial
-from revive_jax.video import masks, probe, reader, writer
+from revive_jax.pipeline import restore as learned_lib
+from revive_jax.pipeline import segments as segments_lib
+from revive_jax.video import (
+    extras,
+    masks,
+    parts,
+    probe,
+    reader,
+    space,
+    target,
+    writer,
+)
 
-SCHEMA = 1
+_SEGMENT = 48  # Frames after which a run could go on, at least.
+_AHEAD = 16  # Frames that are decoded before they are needed.
+# Settings that a stopped run may go on with changed.
+_FREE = ('progress',)
+_COUNTED = ('pixels', 'changed', 'damaged', 'moved', 'invented')
 
 
 def restore(
     c: ml_collections.ConfigDict, workdir: str, source: str,
     destination: str | None = None,
-    *, see: Callable[[types.Clip], None] | None = None,
-) -> dict:
+    *, see: Callable[[types.Clip], None] | None = None, anew: bool = False,
+) -> dict[str, Any]:
   """Restores the film at source, and returns the report.
+
+  What is finished is kept in workdir/segments until the whole film is: the
+  same call goes on where a killed one was, and the film is the same as of one
+  that was not stopped.
 
   Args:
     c: configs/restore.py.
@@ -34,7 +58,9 @@ def restore(
     source: a video, a folder of pictures, or a picture.
     destination: where the film goes: .mp4, .mkv, a folder, or, for a picture,
       a picture.
-    see: is given each window when it is finished, in order.
+    see: is given each window when it is finished, in order; not those of an
+      earlier run.
+    anew: do not go on with an earlier run.
 
   Raises:
     types.BadInput: anything the user can set right.
@@ -45,17 +71,45 @@ def restore(
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
     destination = default_output(workdir, info)
-  writer.check_output(destination, info, codec=c.output.codec)
+  writer.check_output(
+      destination, info, codec=c.output.codec, bits=c.output.bits or 'auto')
   found = weights.read_weights(c.weights) if c.weights else None
   network = make_network(found) if found else None
   with workdir_lib.opened(workdir) as folder:
+    kept = segments_lib.opened(
+        folder / 'segments', made_of(c, info, destination), anew=anew)
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    report = _restore(c, info, str(destination), see, network)
+    report = _Film(c, info, str(destination), kept, network, see).restored()
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
       report['weights'] = described(found)
     workdir_lib.write_json(folder / 'report.json', report)
+    kept.remove()
   return report
+
+
+def made_of(
+    c: ml_collections.ConfigDict, info: probe.VideoInfo, destination: str
+) -> dict[str, Any]:
+  """What decides about every frame of the output: a run goes on with no other.
+
+  Raises:
+    types.BadInput: the weights or the mask cannot be read.
+  """
+  goal = target.choose(destination, info, c.output.codec, c.output.bits or 'auto')
+  settings = c.to_dict()
+  try:
+    mask = segments_lib.identity(c.mask) if c.mask else None
+  except OSError as error:
+    raise types.BadInput(
+        f'{c.mask}: the mask cannot be read ({error.strerror}).') from error
+  return {
+      'input': segments_lib.identity(info.path), 'mask': mask,
+      'settings': {k: v for k, v in settings.items() if k not in _FREE},
+      'weights': (weights.read_weights(c.weights).config['sha256']
+                  if c.weights else None),
+      'output': f'{goal.codec} {goal.pix_fmt}',
+      'version': revive_jax.__version__}
 
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
@@ -63,6 +117,7 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   one_of = types.check_choice
   one_of('composite', c.composite, composite.MODES)
   one_of('fill', c.fill, ('temporal_median', 'inpaint'))
+  one_of('progress', c.progress, progress.FORMS)
   one_of('inpaint', c.inpaint, tuple(spatial.INPAINT))
   one_of('denoiser', c.denoiser, ('auto', 'temporal', 'nlm', 'none'))
   if tuple(c.stages) != ('auto',):
@@ -102,11 +157,26 @@ def described(found: weights.Weights) -> str:
 def default_output(workdir: str, info: probe.VideoInfo) -> str:
   """workdir/outputs/<name>_restored, in the input's container if it can be."""
   path = pathlib.Path(info.path)
-  suffix = {'images': '', 'image': '.png'}.get(info.kind, '.mp4')
-  if info.kind == 'video' and path.suffix.lower() in ('.mkv', '.mp4'):
-    suffix = path.suffix.lower()
   name = path.name if info.kind == 'images' else path.stem
-  return str(pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix}')
+  return str(
+      pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix(info)}')
+
+
+def suffix(info: probe.VideoInfo) -> str:
+  """Of an output that is not named: the input's own, if it can be written.
+
+  Else .mp4, or .mkv where MP4 cannot hold it (sound, HDR, its size).
+  """
+  if info.kind != 'video':
+    return {'images': '', 'image': '.png'}[info.kind]
+  own = pathlib.Path(info.path).suffix.lower()
+  if own == '.mkv':
+    return own
+  try:
+    writer.check_output('film.mp4', info)
+  except types.BadInput:
+    return '.mkv'
+  return '.mp4'
 
 
 def fit_window(window: int, info: probe.VideoInfo) -> int:
@@ -117,111 +187,190 @@ def fit_window(window: int, info: probe.VideoInfo) -> int:
   return min(window, max(6, window * 640 * 480 // (info.width * info.height)))
 
 
-def _restore(c, info, destination, see, network) -> dict:
-  """Both passes; returns the report."""
-  start, warnings = time.monotonic(), []
-  logging.info('Measuring %s.', info.path)
-  frames = progress.show(reader.read_frames(info, warn=warnings.append),
-                         total=info.frame_count, label='Measuring')
-  shots, num_frames = measure.measure(
-      (f.rgb for f in frames), frame_rate=float(info.frame_rate))
-  if not num_frames:
-    raise types.BadInput(f'{info.path!r} holds no picture that can be decoded.')
-  measured = time.monotonic() - start
-  settings = c.to_dict()
-  plans = [choose.choose(
-      s, mode=c.composite, strength=settings['strength'],
-      stages=tuple(c.stages), output=dict(
-          bits=8 if info.bit_depth <= 8 else 16, grain=c.output.grain),
-      fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
-      marked=bool(c.mask), learned=network is not None) for s in shots]
-  marks = masks.read_masks(c.mask, info, num_frames) if c.mask else None
-  tallies = [dict(pixels=0, changed=0, damaged=0, moved=0, invented=0)
-             for _ in shots]
-  clips = run.run(
-      reader.read_frames(info), shots, plans,
-      window=fit_window(c.window, info),
-      context=c.lookahead, tile=c.tile, overlap=c.overlap, masks=marks,
-      network=network)
-  written = writer.write_video(
-      destination, progress.show(
-          _outputs(clips, tallies, see), total=num_frames, label='Restoring'),
-      info, codec=c.output.codec, crf=c.output.crf, expected_frames=num_frames)
-  seconds = time.monotonic() - start
-  return _report(c, info, shots, plans, tallies, written,
-                 dict(frames=num_frames, seconds=round(seconds, 2),
-                      measuring_seconds=round(measured, 2),
-                      frames_per_second=round(num_frames / seconds, 3),
-                      peak_memory_mb=peak_memory()),
-                 [*dict.fromkeys([*warnings, *written.warnings])])
+class _Film:
+  """One film on its way through; what is finished lies in its segments."""
+
+  def __init__(self, c, info, destination, kept, network, see):
+    self.c, self.info, self.kept = c, info, kept
+    self.network, self.see = network, see
+    self.destination = destination
+    self.target = target.choose(
+        destination, info, c.output.codec, c.output.bits or 'auto')
+    self.extras = extras.read(info.path if info.kind == 'video' else '')
+    self.warnings = []
+    self.is_deep = max(info.bit_depth, self.target.layout.bits) > 8
+
+  def restored(self) -> dict[str, Any]:
+    """Measures, restores and joins; returns the report."""
+    start = time.monotonic()
+    shots, num_frames, concealed = self.measured()
+    measuring = time.monotonic() - start
+    plans = self.plans(shots)
+    self.check_space(num_frames)
+    self.restore(shots, plans, num_frames)
+    written = parts.join(
+        self.destination, self.kept.files(),
+        [parts.Part(**notes['part']) for notes in self.kept.notes],
+        self.info, self.target, self.extras, expected_frames=num_frames,
+        checksums=self.c.output.checksums)
+    seconds = time.monotonic() - start
+    tallies = self.tallies(len(shots))
+    return record.record(
+        self.info, shots=shots, plans=plans, tallies=tallies, written=written,
+        speed=dict(frames=num_frames, seconds=round(seconds, 2),
+                   measuring_seconds=round(measuring, 2),
+                   frames_per_second=round(num_frames / seconds, 3),
+                   peak_memory_mb=peak_memory()),
+        settings=self.c.to_dict(), concealed=concealed,
+        warnings=[*dict.fromkeys([*self.warnings, *written.warnings])])
+
+  def measured(self):
+    """Shots, the number of frames, and the ones that were concealed."""
+    before = self.kept.measured()
+    if before is not None:
+      self.warnings += before['warnings']
+      return (measure.unpacked(before['shots']), before['frames'],
+              before['concealed'])
+    concealed = []
+
+    def noted(frames):
+      for frame in frames:
+        if frame.concealed:
+          concealed.append(record.concealed_frame(frame, self.info))
+        yield frame.rgb
+
+    frames = progress.show(
+        ahead.ahead(reader.read_frames(
+            self.info, warn=self.warnings.append), _AHEAD),
+        total=self.info.frame_count, label='Measuring', form=self.c.progress)
+    shots, count = measure.measure(
+        noted(frames), frame_rate=float(self.info.frame_rate))
+    if not count:
+      raise types.BadInput(
+          f'{self.info.path!r} holds no picture that can be decoded.')
+    self.kept.keep_measured({
+        'shots': measure.packed(shots), 'frames': count,
+        'warnings': self.warnings, 'concealed': concealed})
+    return shots, count, concealed
+
+  def plans(self, shots):
+    """The stages of each shot."""
+    c, settings = self.c, self.c.to_dict()
+    return [choose.choose(
+        s, mode=c.composite, strength=settings['strength'],
+        stages=tuple(c.stages), output=dict(
+            bits=16 if self.is_deep else 8, grain=c.output.grain),
+        fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
+        marked=bool(c.mask), learned=self.network is not None) for s in shots]
+
+  def check_space(self, num_frames) -> None:
+    """Warns, or refuses, where the disk cannot hold what is left to do."""
+    coded = functools.partial(space.coded_bytes, self.target, self.info)
+    self.warnings += space.check({
+        self.kept.folder: coded(num_frames - self.kept.frames),
+        self.destination: coded(num_frames)})
+
+  def restore(self, shots, plans, num_frames) -> None:
+    """Finishes the segments that are not there yet."""
+    c, info = self.c, self.info
+    window = fit_window(c.window, info)
+    groups = grouped(run.cut(shots, window=window, context=c.lookahead))
+    done = len(self.kept.notes)
+    if done == len(groups):
+      return
+    if done:
+      logging.warning('Going on after %d of %d frames.',
+                      self.kept.frames, num_frames)
+    arrays = self.kept.memory()
+    marks = masks.read_masks(c.mask, info, num_frames) if c.mask else None
+    windows = run.run(
+        ahead.ahead(reader.read_frames(info), _AHEAD), shots, plans,
+        window=window, context=c.lookahead, tile=c.tile, overlap=c.overlap,
+        masks=marks, network=self.network, done=sum(map(len, groups[:done])),
+        memory=learned_lib.unpacked(arrays) if arrays else None)
+    # The next window is restored while the one before it is coded.
+    windows = ahead.ahead(windows, 1)
+    counted = progress.show(
+        itertools.repeat(None), total=num_frames, done=self.kept.frames,
+        label='Restoring', form=c.progress)
+    try:
+      for number in range(done, len(groups)):
+        self.segment(number, groups, windows, counted)
+    finally:
+      windows.close()
+      counted.close()
+
+  def segment(self, number, groups, windows, counted) -> None:
+    """One segment: coded, and sealed."""
+    own, memory, tallies = groups[number], [None], collections.defaultdict(
+        lambda: dict.fromkeys(_COUNTED, 0))
+
+    def frames() -> Iterator[writer.OutputFrame]:
+      for part in itertools.islice(windows, len(own)):
+        memory[0] = part.memory
+        if self.see is not None:
+          self.see(part.clip)
+        for frame in output_frames(
+            part, tallies[part.shot], is_deep=self.is_deep):
+          next(counted)
+          yield frame
+
+    name = parts.name(number, self.target)
+    coded = parts.write(
+        self.kept.path(name), frames(), self.info, self.target, self.extras,
+        crf=self.c.output.crf, seed=self.c.seed)
+    names = parts.files(self.kept.folder, name)
+    # What no window looks back at need not be kept.
+    last = number + 1 == len(groups)
+    goes_on = not last and groups[number + 1][0].core_start != (
+        groups[number + 1][0].start)
+    self.kept.seal(
+        {'part': coded._asdict(), 'tallies': dict(tallies)}, names,
+        learned_lib.packed(memory[0]) if goes_on and memory[0] else None)
+
+  def tallies(self, num_shots) -> list[dict[str, int]]:
+    """The counts of all segments, by shot."""
+    total = [dict.fromkeys(_COUNTED, 0) for _ in range(num_shots)]
+    for notes in self.kept.notes:
+      for shot, tally in notes['tallies'].items():
+        for key, value in tally.items():
+          total[int(shot)][key] += value
+    return total
 
 
-def _outputs(clips, tallies, see) -> Iterator[writer.OutputFrame]:
-  """Turns clips into frames for the writer, and counts what was done."""
-  for number, clip, group, _ in clips:
-    tally = tallies[number]
-    if see is not None:
-      see(clip)
-    for t, source in enumerate(group):
-      peak = np.iinfo(source.rgb.dtype).max
-      rgb = np.round(clip.output[t] * peak).astype(source.rgb.dtype)
-      tally['pixels'] += rgb[..., 0].size
-      tally['changed'] += int((rgb != source.rgb).any(-1).sum())
-      if clip.damage is not None:
-        tally['damaged'] += int((clip.damage[t] > 0.5).sum())
-      if clip.origin is not None:
-        for name in ('moved', 'invented'):
-          value = types.Origin[name.upper()]
-          tally[name] += int((clip.origin[t] == value).sum())
-      yield writer.OutputFrame(source, rgb)
+def grouped(windows: list) -> list[list]:
+  """Windows in groups of _SEGMENT frames or a few more: the segments."""
+  groups = [[]]
+  for window in windows:
+    groups[-1].append(window)
+    if sum(w.core_stop - w.core_start for w in groups[-1]) >= _SEGMENT:
+      groups.append([])
+  return [g for g in groups if g]
 
 
-def _report(c, info, shots, plans, tallies, written, speed, warnings) -> dict:
-  """The report; its keys are explained in docs/formats.md."""
-  def share(tally, name):
-    return tally[name] / max(tally['pixels'], 1)
-  return {
-      'schema': SCHEMA,
-      'input': {
-          'path': info.path, 'kind': info.kind, 'width': info.width,
-          'height': info.height, 'frames': speed['frames'],
-          'frame_rate': float(info.frame_rate), 'codec': info.codec,
-          'pixel_format': info.pix_fmt,
-          'audio': [f'{a.codec} {a.sample_rate} Hz' for a in info.audio]},
-      'measured': [_measured(s) for s in shots],
-      'shots': [{
-          'start': s.start, 'end': s.stop, 'key_frame': s.key_frame,
-          'stages': [{'name': x.name, 'why': x.why, 'strength': x.strength}
-                     for x in p.stages],
-          'share': {n: share(t, n) for n in ('changed', 'damaged', 'moved',
-                                             'invented')},
-      } for s, p, t in zip(shots, plans, tallies, strict=True)],
-      'quality': {},
-      'speed': speed,
-      'outputs': [{
-          'path': written.path, 'frames': written.num_frames,
-          'codec': written.codec, 'pixel_format': written.pix_fmt,
-          'share_of_samples_kept': written.kept_fraction,
-          'largest_timestamp_error_seconds': written.max_timestamp_error,
-          'audio_tracks_copied': written.audio_tracks}],
-      'weights': None,
-      'settings': c.to_dict(),
-      'warnings': warnings,
-  }
+def output_frames(
+    window: run.Window, tally: dict[str, int], *, is_deep: bool
+) -> Iterator[writer.OutputFrame]:
+  """The frames of a window for the writer; counts what was done in tally.
 
-
-def _measured(shot: measure.Shot) -> dict:
-  """One shot's measurements, in the report's units."""
-  return {
-      'start': shot.start, 'end': shot.stop,
-      'noise_sigma_of_255': round(255 * shot.noise, 2),
-      'flicker_percent': round(100 * shot.flicker, 2),
-      'dust_per_10000_pixels': round(1e4 * shot.spots, 2),
-      'scratches_per_10000_pixels': round(1e4 * shot.scratches, 2),
-      'cracks_percent': round(100 * shot.cracks, 2),
-      'edge_width_pixels': round(shot.edge_width, 2),
-      'levels': [round(shot.low, 3), round(shot.high, 3)],
-      'grey': shot.grey}
+  is_deep: whether they have 16 bits, whatever the source has.
+  """
+  clip = window.clip
+  dtype = np.uint16 if is_deep else np.uint8
+  for t, source in enumerate(window.frames):
+    rgb = np.round(clip.output[t] * np.iinfo(dtype).max).astype(dtype)
+    before = source.rgb
+    if before.dtype != dtype:
+      before = before.astype(np.uint16) * 257
+    tally['pixels'] += rgb[..., 0].size
+    tally['changed'] += int((rgb != before).any(-1).sum())
+    if clip.damage is not None:
+      tally['damaged'] += int((clip.damage[t] > 0.5).sum())
+    if clip.origin is not None:
+      for name in ('moved', 'invented'):
+        value = types.Origin[name.upper()]
+        tally[name] += int((clip.origin[t] == value).sum())
+    yield writer.OutputFrame(source, rgb)
 
 
 def peak_memory() -> float:

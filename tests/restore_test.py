@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import cv2
@@ -160,15 +161,69 @@ class RestoreTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'workdir'):
       self._restore(path)
 
+  def _stop_after(self, path, windows, c):
+    """A run that is stopped in one of its windows."""
+    seen = []
+
+    def stop(clip):
+      seen.append(clip)
+      if len(seen) > windows:
+        raise KeyboardInterrupt
+
+    with self.assertRaises(KeyboardInterrupt):
+      restore.restore(c, str(self.dir / 'work'), str(path),
+                      str(self.dir / 'out.mkv'), see=stop)
+
   def test_stopping_leaves_nothing_half_written(self):
     path = self._write(run_test._film(3))
-    def stop(clip):
-      raise KeyboardInterrupt
-    with self.assertRaises(KeyboardInterrupt):
-      restore.restore(config.get_config('tiny'), str(self.dir / 'work'),
-                      str(path), str(self.dir / 'out.mkv'), see=stop)
+    self._stop_after(path, 0, config.get_config('tiny'))
     self.assertEqual({p.name for p in self.dir.iterdir()},
                      {'film.mkv', 'work'})
+
+  def test_a_stopped_run_goes_on(self):
+    path = self._write(run_test._film(60, 48, 64))
+    c = config.get_config('tiny')
+    c.window, c.lookahead = 12, 2
+    with mock.patch.object(restore, '_SEGMENT', 12):
+      wanted = restore.restore(
+          c, str(self.dir / 'other'), str(path), str(self.dir / 'whole.mkv'))
+      self._stop_after(path, 1, c)
+      self._stop_after(path, 1, c)
+      with self.assertLogs(level='WARNING') as seen:
+        report = self._restore(path, c=c)
+    self.assertIn('Going on after 24 of 60 frames', '\n'.join(seen.output))
+    self.assertEqual(report['shots'], wanted['shots'])
+    for a, b in zip(_frames(self.dir / 'whole.mkv'),
+                    _frames(self.dir / 'out.mkv'), strict=True):
+      np.testing.assert_array_equal(a.rgb, b.rgb)
+      self.assertEqual(a.pts, b.pts)
+    self.assertFalse((self.dir / 'work/segments').exists())
+
+  def test_a_stopped_run_goes_on_with_nothing_else(self):
+    path = self._write(run_test._film(60, 32, 48))
+    c = config.get_config('tiny')
+    self._stop_after(path, 2, c)
+    other = config.get_config('tiny')
+    other.strength.dust = 0.5
+    with self.assertRaisesRegex(
+        types.BadInput, 'other settings: strength.dust=1.0; .*--workdir'):
+      self._restore(path, c=other)
+    before = path.read_bytes()
+    self._write(run_test._film(60, 32, 48, seed=1))
+    with self.assertRaisesRegex(types.BadInput, 'another input'):
+      self._restore(path, c=c)
+    self.assertFalse((self.dir / 'out.mkv').exists())
+    self.assertNotEqual(before, path.read_bytes())
+
+  def test_more_bits_than_the_source_has(self):
+    path = self._write(run_test._film(3))
+    c = config.get_config('tiny')
+    c.output.bits = 16
+    self._restore(path, c=c)
+    out = _frames(self.dir / 'out.mkv')
+    self.assertEqual(out[0].rgb.dtype, np.uint16)
+    # Values between two of 256 levels: what 8 bits could not have held.
+    self.assertTrue((out[1].rgb % 257 > 0).any())
 
 
 if __name__ == '__main__':

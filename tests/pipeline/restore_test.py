@@ -93,8 +93,8 @@ class RestoreTest(absltest.TestCase):
     first, memory = restore.restore(
         clips.clip(clip.frames[:5]), core=slice(0, 5), memory=None, **options)
     second, _ = restore.restore(
-        clips.clip(clip.frames[3:]), core=slice(2, 9), memory=memory,
-        **options)
+        clips.clip(clip.frames[3:]), core=slice(2, 9),
+        memory=restore.unpacked(restore.packed(memory)), **options)
     np.testing.assert_allclose(
         first.restored, whole.restored[:5], atol=1e-5)
     np.testing.assert_allclose(

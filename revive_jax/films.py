@@ -1,0 +1,186 @@
+"""Many films: a folder or a list in, a folder out, and a table of how it went.
+"""
+
+from collections.abc import Sequence
+import json
+import os
+import pathlib
+import time
+from typing import NamedTuple
+
+from absl import logging
+import ml_collections
+
+from revive_jax import restore, types
+from revive_jax import workdir as workdir_lib
+from revive_jax.video import images, probe
+
+_VIDEOS = ('.mp4', '.mkv', '.mov', '.avi', '.mpg', '.mpeg', '.m2v', '.ts',
+           '.mts', '.m2ts', '.vob', '.webm', '.wmv', '.flv', '.3gp', '.mxf',
+           '.dv', '.ogv', '.nut', '.y4m', '.m4v', '.divx', '.asf', '.dcm')
+
+
+class Row(NamedTuple):
+  """How it went with one film."""
+
+  file: str
+  state: str  # 'restored', 'done before', 'refused' or 'failed'.
+  frames: int
+  seconds: float
+  what: str  # What was wrong, or where the film is.
+
+  @property
+  def is_good(self) -> bool:
+    """Whether there is a restored film."""
+    return self.state in ('restored', 'done before')
+
+
+def is_many(source: str | None) -> bool:
+  """Whether an input names several films: a list, or a folder with a video.
+
+  A folder of pictures alone is one film.
+  """
+  if not source:
+    return False
+  path = pathlib.Path(source)
+  if path.is_dir():
+    return any(_is_video(p) for p in path.iterdir())
+  return path.suffix.lower() == '.txt'
+
+
+def find(source: str) -> list[pathlib.Path]:
+  """The films of a folder, sorted, or of a list (.txt, a path a line).
+
+  Paths in a list count from where the list is. Lines that begin with # are
+  left out.
+
+  Raises:
+    types.BadInput: it cannot be read, or names none.
+  """
+  path = pathlib.Path(source)
+  try:
+    if path.is_dir():
+      found = sorted(p for p in path.iterdir() if p.is_file() and (
+          _is_video(p) or images.is_picture(p)) and not p.name.startswith('.'))
+    else:
+      lines = path.read_text(encoding='utf-8').splitlines()
+      found = [path.parent / line.strip() for line in lines
+               if line.strip() and not line.startswith('#')]
+  except (OSError, UnicodeDecodeError) as error:
+    raise types.BadInput(
+        f'{source}: the list of films cannot be read ({error}).') from error
+  if not found:
+    raise types.BadInput(f'{source}: no film is named there.')
+  return found
+
+
+def restore_all(
+    c: ml_collections.ConfigDict, workdir: str, source: str,
+    destination: str | None = None,
+) -> list[Row]:
+  """Restores each film of source; goes on after one that cannot be.
+
+  What was finished by an earlier run, with the same settings and of the same
+  file, is left as it is.
+
+  Args:
+    c: configs/restore.py.
+    workdir: gets a folder for each film (films/<name>), and films.json, the
+      table.
+    source: see is_many.
+    destination: a folder for the films; None: workdir/outputs.
+
+  Raises:
+    types.BadInput: settings, source or destination cannot be.
+  """
+  restore.check_settings(c)
+  paths = find(source)
+  folder = pathlib.Path(destination or pathlib.Path(workdir) / 'outputs')
+  _check_folder(folder, source)
+  rows = []
+  with workdir_lib.opened(workdir) as work:
+    for number, (path, name) in enumerate(
+        zip(paths, _names(paths), strict=True), 1):
+      logging.warning('Film %d of %d: %s', number, len(paths), path)
+      rows.append(_one(c, path, work / 'films' / name, folder / name))
+      workdir_lib.write_json(work / 'films.json', {
+          'schema': 1, 'films': [r._asdict() for r in rows],
+          'left': len(paths) - number})
+  return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+  """The rows as text, for a terminal."""
+  lines = [('film', 'state', 'frames', 'seconds', '')]
+  lines += [(os.path.basename(r.file), r.state, str(r.frames or ''),
+             f'{r.seconds:.1f}', r.what) for r in rows]
+  widths = [max(len(line[i]) for line in lines) for i in range(4)]
+  return '\n'.join(
+      f'{line[0]:<{widths[0]}}  {line[1]:<{widths[1]}}  '
+      f'{line[2]:>{widths[2]}}  {line[3]:>{widths[3]}}  {line[4]}'.rstrip()
+      for line in lines)
+
+
+def _is_video(path: pathlib.Path) -> bool:
+  return path.suffix.lower() in _VIDEOS and not path.name.startswith('.')
+
+
+def _check_folder(folder, source) -> None:
+  if folder.exists() and not folder.is_dir():
+    raise types.BadInput(
+        f'{folder}: this is a file; name a folder for the films.')
+  if os.path.isdir(source) and folder.resolve() == pathlib.Path(
+      source).resolve():
+    raise types.BadInput(
+        f'{folder}: the output is the input folder; name another one.')
+
+
+def _names(paths) -> list[str]:
+  """A name for each film; with its suffix, where two would be the same."""
+  stems = [p.stem for p in paths]
+  names, used = [], set()
+  for path in paths:
+    name = path.stem
+    if stems.count(name) > 1:
+      name = path.name.replace('.', '_')
+    number, wanted = 2, name
+    while name in used:
+      name, number = f'{wanted}_{number}', number + 1
+    used.add(name)
+    names.append(name)
+  return names
+
+
+def _one(c, path, work, output) -> Row:
+  """Restores one film, whatever it is."""
+  start = time.monotonic()
+
+  def row(state, what, frames=0):
+    return Row(str(path), state, frames, round(time.monotonic() - start, 2),
+               what)
+
+  try:
+    info = probe.probe(str(path), frame_rate=c.frame_rate)
+    destination = str(output) + restore.suffix(info)
+    made_of = restore.made_of(c, info, destination)
+    if before := _finished(work / 'done.json', made_of, destination):
+      return row('done before', destination, before['frames'])
+    report = restore.restore(c, str(work), str(path), destination)
+    frames = report['speed']['frames']
+    workdir_lib.write_json(
+        work / 'done.json', {'made_of': made_of, 'frames': frames})
+    return row('restored', destination, frames)
+  except types.BadInput as error:
+    return row('refused', str(error))
+  except Exception as error:  # One film must not keep the others waiting.
+    logging.exception('%s', path)
+    return row('failed', f'{type(error).__name__}: {error}')
+
+
+def _finished(path, made_of, destination):
+  try:
+    found = json.loads(path.read_text())
+  except (OSError, ValueError):
+    return None
+  same = found['made_of'] == json.loads(json.dumps(workdir_lib.plain(made_of)))
+  return found if same and os.path.exists(destination) else None

@@ -1,0 +1,177 @@
+"""A film in parts: each is coded by itself, and all are joined at the end.
+
+So a run that was stopped goes on after its last part, and the film is the same
+as of a run that was not: parts begin at the same frames, and each with a key
+frame. Joining copies packets.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+import dataclasses
+import fractions
+import os
+import pathlib
+import shutil
+from typing import Any, NamedTuple
+
+import av
+
+from revive_jax.video import atomic, mux, probe, writer
+from revive_jax.video import checksums as checksums_lib
+from revive_jax.video import extras as extras_lib
+from revive_jax.video import target as target_lib
+
+
+class Part(NamedTuple):
+  """What is to be known of a part, in JSON's types."""
+
+  stamps: list[int]  # Of its frames, in the source's time base.
+  kept: int  # Pixels that were passed on untouched,
+  pixels: int  # of all.
+  relabelled: int  # Frames with other colour tags than the film's.
+
+
+def name(number: int, target: target_lib.Target) -> str:
+  """The name of a part: of a file, or of a folder of pictures."""
+  if target.kind != 'video':
+    return f'{number:06d}{target.suffix if target.kind == "image" else ""}'
+  # Each keeps every timestamp of the codec as it is.
+  return f'{number:06d}' + {
+      'ffv1': '.nut', 'prores': '.mov'}.get(target.codec, '.mp4')
+
+
+def files(folder: pathlib.Path, part: str) -> list[str]:
+  """The files of a part, by their names in the folder, in order."""
+  path = folder / part
+  if not path.is_dir():
+    return [part]
+  return [f'{part}/{p.name}' for p in sorted(path.iterdir())]
+
+
+def write(
+    path: str | os.PathLike, frames: Iterable[writer.OutputFrame],
+    info: probe.VideoInfo, target: target_lib.Target,
+    found: extras_lib.Extras, **options: Any,
+) -> Part:
+  """Writes a part; whole when it returns, and only then.
+
+  found: what the source holds beside its pictures.
+  options: crf, preset and seed of writer.write_video.
+
+  Raises:
+    types.BadInput: the disk is full, or cannot be written.
+  """
+  path = pathlib.Path(path)
+  with atomic.replacing(path, folder=target.kind == 'images') as part:
+    if target.kind == 'video':
+      # No source, no other tracks: they come when parts are joined. What the
+      # coded frames themselves say is of the source.
+      extras = extras_lib.Extras(siting=found.siting, static=found.static)
+      silent = dataclasses.replace(info, path='', kind='images')
+      tally = writer.write_coded(
+          part, target, frames, silent, extras=extras, **options)
+    else:
+      tally = writer.write_pictures(
+          part, target, frames, info, seed=options.get('seed', 0))
+  return Part(tally.stamps, tally.kept, tally.pixels, tally.relabelled)
+
+
+def join(
+    path: str | os.PathLike, found: Sequence[str | os.PathLike],
+    parts: Sequence[Part], info: probe.VideoInfo, target: target_lib.Target,
+    extras: extras_lib.Extras, *, expected_frames: int | None = None,
+    sound: Mapping[int, str] | None = None, checksums: bool = False,
+) -> writer.Written:
+  """Joins parts to the film, with the source's sound and what else it holds.
+
+  Args:
+    path: of the film; appears whole or not at all.
+    found: the files of all parts, in order; they stay as they are.
+    parts: what write() gave back for each.
+    info: of the source.
+    target: what the parts were written as.
+    extras: what the source holds beside its pictures.
+    expected_frames: how many there must be.
+    sound: see writer.write_video.
+    checksums: see writer.write_video.
+
+  Raises:
+    types.BadInput: the disk is full, or cannot be written.
+    RuntimeError: frames were lost, which would be a bug.
+  """
+  tally = writer.Tally()
+  for part in parts:
+    tally.stamps += part.stamps
+    tally.kept += part.kept
+    tally.pixels += part.pixels
+    tally.relabelled += part.relabelled
+  writer.check_count(tally, expected_frames)
+  warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
+  with atomic.replacing(
+      pathlib.Path(path), folder=target.kind == 'images') as part:
+    if target.kind == 'video':
+      packets = _packets(found, info.time_base, tally.stamps)
+      sounds = writer.join_coded(
+          part, target, found[0], packets, info, warnings.append,
+          extras=extras, sound=sound)
+      error = writer.check_written(part, tally, info)
+      if info.kind == 'video' and info.path:
+        warnings += mux.lost(part, info, target, extras)
+    else:
+      _join_pictures(found, part, target)
+  if checksums:
+    checksums_lib.write(target.path, info.frame_rate)
+  return writer.written(target, tally, info, error, sounds, warnings)
+
+
+def _join_pictures(found, part, target) -> None:
+  if target.kind == 'image':
+    shutil.copyfile(found[0], part)
+    return
+  for index, source in enumerate(found):
+    place = part / f'{index:06d}{pathlib.Path(source).suffix}'
+    try:
+      os.link(source, place)
+    except OSError:  # Another disk, or one that has no links.
+      shutil.copyfile(source, place)
+
+
+def _packets(
+    found, time_base: fractions.Fraction, stamps: Sequence[int]
+) -> Iterator[av.Packet]:
+  """The coded frames of all parts, in the time base of the source.
+
+  Each part was coded for itself: its times of decoding may run into those of
+  the part before it, where frames are not even. So they are given anew: the
+  times of presentation in order, as late as the deepest reordering asks for.
+  """
+  depth = max(map(_reordering, found), default=0)
+  ordered = sorted(stamps)
+  step = ordered[1] - ordered[0] if len(ordered) > 1 else 1
+  early = [ordered[0] - step * n for n in range(depth, 0, -1)]
+  decoded = iter([*early, *ordered])
+  for path in found:
+    with probe.open_video(path) as container:
+      stream = container.streams.video[0]
+      for packet in container.demux(stream):
+        if not packet.size:
+          continue
+        packet.pts = _exactly(packet.pts * stream.time_base / time_base)
+        packet.dts = next(decoded)
+        packet.time_base = time_base
+        packet.duration = step
+        yield packet
+
+
+def _exactly(value: fractions.Fraction) -> int:
+  if value.denominator != 1:
+    raise RuntimeError(f'A part holds the timestamp {value}.')
+  return int(value)
+
+
+def _reordering(path) -> int:
+  """By how many places a frame is decoded before its turn."""
+  with probe.open_video(path) as container:
+    stamps = [p.pts for p in container.demux(container.streams.video[0])
+              if p.size]
+  place = {stamp: i for i, stamp in enumerate(sorted(stamps))}
+  return max((i - place[stamp] for i, stamp in enumerate(stamps)), default=0)
