@@ -121,9 +121,11 @@ def declared_end(container, stream: av.VideoStream) -> float | None:
 
   None where the header does not say so: FFmpeg would guess.
   """
-  if container.format.name.startswith(('mov', 'avi')) and stream.duration:
-    return float(
-        ((stream.start_time or 0) + stream.duration) * stream.time_base)
+  start = stream.start_time or 0
+  if container.format.name == 'avi' and stream.frames:  # A frame a tick.
+    return float((start + stream.frames) * stream.time_base)
+  if container.format.name.startswith('mov') and stream.duration:
+    return float((start + stream.duration) * stream.time_base)
   if not container.format.name.startswith('matroska'):
     return None
   clock = re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)',
