@@ -14,7 +14,7 @@ touched.
 """
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import fractions
 import itertools
@@ -106,6 +106,20 @@ def decide(segments: Sequence[interlace.Segment], mode: str) -> Decision:
       zip(*(_act(s, mode) for s in segments), strict=True)
       if segments else ((), (), (1,)))
   return Decision(mode, tuple(segments), actions, counts, max(factors))
+
+
+def packed(decision: Decision) -> dict[str, Any]:
+  """Returns a decision as plain JSON values, for a run that goes on later."""
+  return dict(mode=decision.mode,
+              segments=[dataclasses.asdict(s) for s in decision.segments])
+
+
+def unpacked(values: Mapping[str, Any]) -> Decision:
+  """Returns the decision of which values were packed."""
+  segments = [interlace.Segment(**{
+      k: tuple(v) if isinstance(v, list) else v for k, v in s.items()})
+              for s in values['segments']]
+  return decide(segments, values['mode'])
 
 
 def retimed(info: probe.VideoInfo, decision: Decision) -> probe.VideoInfo:

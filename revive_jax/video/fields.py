@@ -7,7 +7,7 @@ line from frame to frame. Chroma planes have fields like luma: RGB must be made
 field by field, or the colours of two moments mix.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 
 import av
@@ -153,21 +153,24 @@ def _pictures(clip):
   return {k: v for k, v in values.items() if v is not None and v.ndim == 4}
 
 
-def mark(
-    frames: Iterable[av.VideoFrame], *, top_first: bool
-) -> Iterator[av.VideoFrame]:
-  """Yields the frames, marked as interlaced: encoders write the mark down.
+def marker(*, top_first: bool) -> Callable[[av.VideoFrame], av.VideoFrame]:
+  """Returns a function that marks frames as interlaced, samples untouched.
 
-  The samples stay as they are; whether the file says so is up to the encoder
-  (H.264 wants the option flags=+ildct besides).
+  An encoder writes the mark down if its context's field_order is 2 (top first)
+  or 3 too, and that of H.264 and ProRes if its flags have interlaced_dct.
   """
   graph = source = sink = None
-  for frame in frames:
+
+  def mark(frame):
+    nonlocal graph, source, sink
     if graph is None:
       graph, source, sink = filters.build(
           frame, 'setfield', 'tff' if top_first else 'bff')
     source.push(frame)
-    yield from filters.pulled(sink)
+    marked, = filters.pulled(sink)
+    return marked
+
+  return mark
 
 
 def woven(top: av.VideoFrame, bottom: av.VideoFrame) -> av.VideoFrame:

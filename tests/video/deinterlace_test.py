@@ -246,6 +246,8 @@ class DecisionTest(parameterized.TestCase):
         [(0, 16, 'progressive', 16, 'untouched'),
          (16, 28, 'top-first', 24, 'each field made a frame'),
          (28, 48, 'telecined', 16, 'telecine undone')])
+    kept = json.loads(json.dumps(deinterlace.packed(decision)))
+    self.assertEqual(deinterlace.unpacked(kept), decision)
     self.assertGreater(told['segments'][1]['evidence']['top_first'], 8)
     warning, = deinterlace.warnings(decision)
     self.assertIn('12 frames', warning)

@@ -154,8 +154,8 @@ class FieldsTest(parameterized.TestCase):
       stream.height, stream.width = pictures[0].shape
       stream.pix_fmt = 'yuv420p'
       stream.codec_context.field_order = 2 if top_first else 3
-      for frame in fields.mark(
-          woven.frames(pictures, 'yuv420p'), top_first=top_first):
+      for frame in map(fields.marker(top_first=top_first),
+                       woven.frames(pictures, 'yuv420p')):
         output.mux(stream.encode(frame))
       output.mux(stream.encode(None))
     buffer.seek(0)

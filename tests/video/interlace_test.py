@@ -77,12 +77,12 @@ class MeasureTest(parameterized.TestCase):
 
   @parameterized.parameters(True, False)
   def test_flags_are_counted_and_not_believed(self, flag_top):
-    marked = fields.mark(
-        woven.frames(woven.scenes(12)), top_first=flag_top)
+    marked = map(fields.marker(top_first=flag_top),
+                 woven.frames(woven.scenes(12)))
     segment, = interlace.measure(marked)
     self.assertEqual((segment.kind, segment.flagged), ('progressive', 12))
-    marked = fields.mark(
-        woven.frames(woven.interlaced(12)), top_first=flag_top)
+    marked = map(fields.marker(top_first=flag_top),
+                 woven.frames(woven.interlaced(12)))
     segment, = interlace.measure(marked)
     self.assertEqual((segment.kind, segment.flagged), ('top-first', 12))
 
