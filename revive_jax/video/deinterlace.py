@@ -123,9 +123,18 @@ def unpacked(values: Mapping[str, Any]) -> Decision:
 
 
 def retimed(info: probe.VideoInfo, decision: Decision) -> probe.VideoInfo:
-  """Returns the info of the frames that apply gives."""
-  if not decision.changes:
+  """Returns the info of the frames that apply gives.
+
+  Its field_order is what the output is to be marked with, as FFmpeg counts: 2
+  for top first, 3 for bottom first, where the film stays interlaced.
+  """
+  if decision.mode == 'off':
     return info
+  if decision.keeps_fields:
+    return dataclasses.replace(
+        info, interlaced=True, field_order=2 if decision.top_first else 3)
+  if not decision.changes:
+    return dataclasses.replace(info, interlaced=False)
   ratio = fractions.Fraction(decision.frames_out, decision.frames_in)
   if len(set(decision.actions)) == 1:  # Broken cadences do not change it.
     ratio = {_TO_FIELDS: fractions.Fraction(2), _TO_FRAMES: fractions.Fraction(

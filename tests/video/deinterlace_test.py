@@ -1,5 +1,6 @@
 """Tests of deinterlacing by segment: samples, times, modes, the report."""
 
+import dataclasses
 import fractions
 import json
 from unittest import mock
@@ -193,6 +194,17 @@ class ApplyTest(parameterized.TestCase):
               segments((3, 'progressive')))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Info:
+  """What matters here of a probe.VideoInfo."""
+
+  frame_rate: Fraction = Fraction(30000, 1001)
+  time_base: Fraction = Fraction(1, 30000)
+  frame_count: int = 10
+  interlaced: bool = True
+  field_order: int = 0
+
+
 class DecisionTest(parameterized.TestCase):
 
   def test_by_kind_and_mode(self):
@@ -217,21 +229,21 @@ class DecisionTest(parameterized.TestCase):
       ('telecined', 'auto', Fraction(24000, 1001), 4, 8),
       ('progressive', 'auto', Fraction(30000, 1001), 1, 10))
   def test_retimed(self, kind, mode, rate, factor, count):
-    info = mock.Mock()
-    fields = dict(frame_rate=Fraction(30000, 1001),
-                  time_base=Fraction(1, 30000), frame_count=10,
-                  interlaced=True)
-    info.configure_mock(**fields)
-    with mock.patch.object(
-        deinterlace.dataclasses, 'replace', lambda _, **new: new):
-      new = deinterlace.retimed(
-          info, deinterlace.decide(segments((10, kind)), mode))
-    if kind == 'progressive':
-      self.assertIs(new, info)
-    else:
-      self.assertEqual(new, dict(
-          frame_rate=rate, time_base=Fraction(1, 30000 * factor),
-          frame_count=count, interlaced=False))
+    info = _Info()
+    self.assertEqual(
+        deinterlace.retimed(
+            info, deinterlace.decide(segments((10, kind)), mode)),
+        _Info(frame_rate=rate, time_base=Fraction(1, 30000 * factor),
+              frame_count=count, interlaced=False))
+
+  def test_retimed_where_nothing_is_retimed(self):
+    info = _Info()
+    for kind, order in (('top-first', 2), ('bottom-first', 3)):
+      parts = segments((4, 'progressive'), (10, kind))
+      kept = deinterlace.retimed(info, deinterlace.decide(parts, 'keep'))
+      self.assertEqual(kept, _Info(field_order=order))
+      self.assertIs(
+          deinterlace.retimed(info, deinterlace.decide(parts, 'off')), info)
 
   def test_report(self):
     pictures = (woven.scenes(16, kind=1) + woven.interlaced(12, kind=2)
