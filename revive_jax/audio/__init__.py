@@ -1,0 +1,1 @@
+"""The sound track: what is wrong with it is measured, then repaired."""

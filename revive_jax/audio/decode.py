@@ -1,0 +1,119 @@
+"""Sound out of a media file: samples in order, and the time of each."""
+
+from collections.abc import Iterator
+import contextlib
+import fractions
+import os
+
+import av
+import numpy as np
+
+from revive_jax import types
+from revive_jax.video import probe
+
+_GAP = 0.05  # Seconds; more than that is a hole in the track, not rounding.
+
+
+class Track:
+  """One sound track, open for reading in order. Use as a context.
+
+  Attributes: rate (Hz), channels, layout (FFmpeg's name), bits (of the samples
+  as coded; 0 for lossy codecs and floats), stamps (list of (sample, seconds):
+  the time of the first sample, and of each from which on the count of samples
+  no longer tells the time), errors (packets that could not be decoded).
+  Complete after blocks() has ended.
+  """
+
+  def __init__(self, path: str | os.PathLike, index: int):
+    """index: 0 for the first sound track. Raises BadInput for what cannot be.
+    """
+    self._name = f'{path}: sound track {index + 1}'
+    self._stack = contextlib.ExitStack()
+    self.stamps, self.errors = [], 0
+    with contextlib.ExitStack() as stack:
+      self._input = stack.enter_context(probe.open_video(path))
+      streams = self._input.streams.audio
+      if not 0 <= index < len(streams):
+        raise types.BadInput(
+            f'{self._name} does not exist; the file has {len(streams)}.')
+      self._stream = streams[index]
+      if self._stream.codec_context is None:
+        raise types.BadInput(
+            f'{self._name} is coded in a way that cannot be decoded; '
+            'keep it as it is with --config.audio=off.')
+      self._frames = self._read()
+      self._first = next(self._frames, None)
+      if self._first is None:
+        raise types.BadInput(
+            f'{self._name} cannot be decoded, not one sample of it; '
+            'keep it as it is with --config.audio=off.')
+      self._stack = stack.pop_all()
+    self.rate, self.layout, self.channels = _shape(self._first)
+    self.bits = (self._stream.codec_context.format.bits
+                 if self._first.format.name[0] == 's' else 0)
+
+  def _read(self):
+    packets = self._input.demux(self._stream)
+    while True:
+      try:
+        packet = next(packets)
+      except (StopIteration, av.EOFError):
+        return
+      except av.FFmpegError:
+        self.errors += 1
+        return
+      try:
+        yield from packet.decode()
+      except av.FFmpegError:
+        self.errors += 1
+
+  def blocks(self) -> Iterator[np.ndarray]:
+    """Yields the samples, [n, channels] float32, full scale = 1."""
+    count, frame = 0, self._first
+    while frame is not None:
+      if _shape(frame) != (self.rate, self.layout, self.channels):
+        raise types.BadInput(
+            f'{self._name} changes its rate or channels after '
+            f'{count / self.rate:.1f} s; keep it as it is with '
+            '--config.audio=off.')
+      self._stamp(frame, count)
+      yield to_array(frame)
+      count += frame.samples
+      frame = next(self._frames, None)
+
+  def _stamp(self, frame, count):
+    if frame.pts is None:
+      if not self.stamps:
+        self.stamps.append((0, fractions.Fraction(0)))
+      return
+    seconds = frame.pts * fractions.Fraction(frame.time_base)
+    if not self.stamps:
+      self.stamps.append((count, seconds))
+      return
+    sample, known = self.stamps[-1]
+    off = seconds - known - fractions.Fraction(count - sample, self.rate)
+    if abs(off) > _GAP:
+      self.stamps.append((count, seconds))
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *unused):
+    self._stack.close()
+
+
+def _shape(frame):
+  return frame.sample_rate, frame.layout.name, frame.layout.nb_channels
+
+
+def to_array(frame: av.AudioFrame) -> np.ndarray:
+  """Returns the samples of a frame, [n, channels] float32, full scale = 1."""
+  wave = frame.to_ndarray()
+  if not frame.format.is_planar:
+    wave = wave.reshape(-1, frame.layout.nb_channels).T
+  kind = wave.dtype
+  if kind == np.uint8:
+    wave = (wave.astype(np.float32) - 128) / 128
+  elif kind.kind == 'i':
+    wave = wave / -float(np.iinfo(kind).min)
+  return np.ascontiguousarray(wave.T, np.float32)
