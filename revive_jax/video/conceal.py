@@ -11,6 +11,7 @@ import bisect
 from collections.abc import Iterator
 import copy
 import fractions
+import itertools
 import statistics
 
 import av
@@ -24,6 +25,7 @@ REPEATED = 'repeated'  # Could not be decoded: a copy of its neighbour.
 _NEAR = 0.75  # Share of the usual step; pictures are not closer.
 _TINY = 8  # A packet of at most so many bytes may say 'as before'.
 _HISTORY = 31
+_LEAP = 10  # Seconds.
 _PATIENCE = 8  # Errors in a row that are borne; frames to wait for a late one.
 
 
@@ -156,6 +158,32 @@ def packets(
   warn(f'reading stopped early ({reason}).')
 
 
+def plausible(read: Iterator[av.Packet], limit: int) -> Iterator[av.Packet]:
+  """Yields the packets; a timestamp that leaps, and the next not, is unset.
+
+  One wrong byte of a timestamp would else put hours of nothing into a film. In
+  a whole file time does not go back, so nothing is unset there. limit: of
+  leaps, in the unit of the timestamps.
+  """
+  def stamp(packet):
+    if packet is None:
+      return None
+    return packet.pts if packet.dts is None else packet.dts
+
+  before = None
+  for packet, after in itertools.pairwise(itertools.chain(read, [None])):
+    this, following = stamp(packet), stamp(after)
+    if before is not None and this is not None and abs(this - before) > limit:
+      if following is not None and abs(following - before) <= limit:
+        packet.pts = packet.dts = None
+        this = before
+    elif (packet.pts is not None and packet.dts is not None
+          and abs(packet.pts - packet.dts) > limit):
+      packet.pts = None
+    before = before if this is None else this
+    yield packet
+
+
 def pictures(
     container: av.container.InputContainer, stream: av.VideoStream,
     promises: Promises, warn
@@ -164,7 +192,8 @@ def pictures(
   context = stream.codec_context
   context.flags |= Flags.output_corrupt
   has_sums, wrong = False, set()
-  for packet in packets(container, stream, warn):
+  for packet in plausible(packets(container, stream, warn),
+                          round(_LEAP / stream.time_base)):
     promises.add(packet)
     if context.codec.canonical_name == 'ffv1':
       hold = ffv1.checksums_hold(bytes(packet))

@@ -1,6 +1,7 @@
 """Tests of lost frames: found, filled in, named; none made up elsewhere."""
 
 import dataclasses
+import fractions
 import os
 from unittest import mock
 
@@ -239,6 +240,35 @@ class ConcealTest(parameterized.TestCase):
     for a, b in zip(first, second, strict=True):
       self.assertEqual((a.pts, a.concealed), (b.pts, b.concealed))
       np.testing.assert_array_equal(a.rgb, b.rgb)
+
+  @parameterized.parameters(
+      (('mkv', 'ffv1', 'yuv420p', {}), 80_000_000),
+      (('mp4', 'libx264', 'yuv420p', {'bf': '0'}), -500_000_000))
+  def test_one_wild_timestamp(self, case, leap):
+    path = self._film(case)
+    whole, _ = self._read(path)
+    real = conceal.packets
+
+    def packets(*arguments):
+      for number, packet in enumerate(real(*arguments)):
+        if number == 9:
+          packet.pts = packet.dts = packet.pts + leap
+        yield packet
+
+    with mock.patch.object(conceal, 'packets', packets):
+      frames, warnings = self._read(path)
+    self.assertEqual([f.pts for f in frames], [f.pts for f in whole])
+    self.assertEqual({f.concealed for f in frames}, {''})
+    self.assertIn('1 frames had no timestamp', warnings[0])
+
+  def test_a_slide_show_is_plausible(self):
+    path = clips.write(self.path('a.mkv'), clips.pictures(5), codec='ffv1',
+                       time_base=fractions.Fraction(1, 1000),
+                       pts=[0, 15_000, 40_000, 40_040, 90_000])
+    frames, warnings = self._read(path)
+    self.assertEqual([f.pts for f in frames], [0, 15_000, 40_000, 40_040,
+                                               90_000])
+    self.assertEmpty(warnings)
 
   def test_clock(self):
     self.assertEqual(conceal.clock(0), '00:00:00.000')
