@@ -1,10 +1,9 @@
-"""Fades and dissolves are neither flicker nor cuts; pipeline/{flicker,shots}.py.
+"""Fades and dissolves are neither flicker nor cuts (flicker.py, shots.py).
 
 Pictures fade linearly in codes, as a lab's printer or an editing program do.
 """
 
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 import numpy as np
 
 from revive_jax.pipeline import flicker, shots, trend

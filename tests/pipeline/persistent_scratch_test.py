@@ -69,8 +69,9 @@ def _repaired(start, length, **options):
   clip = detect.detect(clip, sigma=0.01, dust=False)
   core = slice(start - first, start - first + length)
   clip = classical.classical(clip)
-  fields = ('frames', 'damage', 'damage_kind', 'restored')
-  return clip.replace(**{f: getattr(clip, f)[core] for f in fields}), clean[core]
+  cut = {name: getattr(clip, name)[core]
+         for name in ('frames', 'damage', 'damage_kind', 'restored')}
+  return clip.replace(**cut), clean[core]
 
 
 class PersistentScratchTest(absltest.TestCase):

@@ -1,7 +1,6 @@
 """Tests of pipeline/repeats.py."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 import cv2
 import numpy as np
 
