@@ -89,7 +89,8 @@ def banding(
   offset = jax.random.uniform(keys[1], (3,)) * jnp.array([1.0, 0.0, 0.0])
   ycbcr = color.rgb_to_ycbcr(clip)
   safe = jnp.maximum(size, 1e-6)
-  levels = (jnp.round(ycbcr / safe - offset) + offset) * safe
+  moved = jnp.broadcast_to(offset, ycbcr.shape)
+  levels = (jnp.round(ycbcr / safe - moved) + moved) * safe
   change = jax.lax.stop_gradient(color.ycbcr_to_rgb(levels - ycbcr))
   damaged = jnp.clip(clip + change, 0, 1)
   damaged = jnp.where(size > 0, damaged, clip)

@@ -121,7 +121,10 @@ def motion_blur(
   def one_frame(inputs):
     frame, item = inputs
     along = jnp.cos(item['angle']) * fx + jnp.sin(item['angle']) * fy
-    transfer = jnp.sinc(item['length'] * along)
+    # A line without a width rings where it lies between pixels: sigma 0.4 px.
+    width = 0.4 * jnp.minimum(item['length'], 1.0)
+    pixel = jnp.exp(-2 * (math.pi * width) ** 2 * (fx**2 + fy**2))
+    transfer = jnp.sinc(item['length'] * along) * pixel
     blurred = _in_spectrum(frame, transfer, margin)
     return jnp.where(item['length'] > 0, blurred, frame)
 

@@ -227,7 +227,8 @@ def mistracking(
   pace = scale * speed * (2 * drawn[1] - 1)
   time = jnp.arange(frames)[:, None]
   # Over a way that is longer than the frame: they leave before they come in.
-  y = (drawn[2] * height + pace * time + tall) % (height + 2 * tall) - tall
+  start, way = drawn[2] * height + tall, height + 2 * tall
+  y = (start[None] + pace[None] * time) % way[None] - tall[None]
   expected = jnp.floor(mean * severity + jax.random.uniform(keys[1]))
   record = {
       'alive': jnp.arange(number) < expected,
@@ -237,11 +238,13 @@ def mistracking(
       'noise': noise[0] + (noise[1] - noise[0]) * drawn[4],
       'y': y,
   }
-  away = (jnp.arange(height)[:, None] - y[:, None]) / (tall / 2)
-  profile = jnp.maximum(1 - away**2, 0) ** 2 * record['alive']  # [T, H, N].
+  away = jnp.arange(height)[None, :, None] - y[:, None]
+  profile = jnp.maximum(1 - (away / (tall / 2)[None, None]) ** 2, 0) ** 2
+  # [T, H, N] by [N]: what all bands do to a line.
+  over_bands = lambda x: (profile * (record['alive'] * x)[None, None]).sum(-1)
   ragged = 1 + 0.3 * jax.random.normal(keys[2], (frames, height))
-  shift = ragged * (profile * record['skew']).sum(-1)
-  share = jnp.minimum((profile * record['noise']).sum(-1), 0.9)
+  shift = ragged * over_bands(record['skew'])
+  share = jnp.minimum(over_bands(record['noise']), 0.9)
   damaged, damage, noisy = _skew_and_streak(keys[3], clip, shift, share, scale)
   return damaged, damage, {**record, 'shift': shift, 'noisy': noisy}
 

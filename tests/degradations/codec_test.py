@@ -64,6 +64,30 @@ class BlockCompressionTest(absltest.TestCase):
     np.testing.assert_allclose(damaged, clip, atol=0.04)
 
 
+class BandingTest(absltest.TestCase):
+
+  def test_a_slope_becomes_the_steps_of_the_record(self):
+    slope = np.linspace(0.2, 0.8, 256, dtype=np.float32)
+    clip = jnp.broadcast_to(slope[None, None, :, None], (1, 4, 256, 3))
+    run = jax.jit(lambda s: codec.banding(jax.random.key(1), clip, s))
+    for severity in (0.5, 1.0, 2.0):
+      damaged, damage, record = jax.tree.map(np.asarray, run(severity))
+      np.testing.assert_array_equal(damage, 0)
+      step = record['step']
+      self.assertBetween(step * 255 / severity, 4, 12)
+      levels = np.unique(np.round(damaged[0, 0, :, 1], 3))
+      np.testing.assert_allclose(np.diff(levels), step, atol=1.1e-3)
+      self.assertAlmostEqual(len(levels), 0.6 / step, delta=1.5)
+      self.assertLessEqual(np.abs(damaged - clip).max(), step / 2 + 1e-5)
+    np.testing.assert_array_equal(run(0.0)[0], clip)
+
+  def test_gradients_pass(self):
+    clip = jnp.full((1, 2, 2, 3), 0.37)
+    gradient = jax.grad(
+        lambda c: codec.banding(jax.random.key(0), c, 1.0)[0].sum())(clip)
+    np.testing.assert_allclose(gradient, 1)
+
+
 class LostBlocksTest(absltest.TestCase):
 
   @classmethod

@@ -149,5 +149,73 @@ class RescaleTest(absltest.TestCase):
       np.testing.assert_allclose(damaged, clip, atol=1e-5)
 
 
+class MotionAndDefocusTest(absltest.TestCase):
+
+  def test_widths_by_the_second_moment(self):
+    """Of a line of length l: l^2 / 12 along it; of a disc: r^2 / 4 each way."""
+    y, x = np.mgrid[:41, :41] - 20
+    blob = np.exp(-(x**2 + y**2) / (2 * 1.5**2)).astype(np.float32)
+    clip = jnp.broadcast_to(blob[None, ..., None], (3, 41, 41, 3))
+    run = jax.jit(lambda s: (
+        sensor.motion_blur(jax.random.key(0), clip, s, diagonal=_FILM,
+                           length=(6.0, 6.0)),
+        sensor.defocus(jax.random.key(0), clip, s, diagonal=_FILM,
+                       radius=(3.0, 3.0))))
+    before = _moments(blob)
+    for severity in (0.5, 1.0, 2.0):
+      moved, soft = jax.tree.map(np.asarray, run(severity))
+      for t in range(3):
+        angle, length = moved[2]['angle'][t], moved[2]['length'][t]
+        along = np.array([np.cos(angle), np.sin(angle)])
+        across = np.array([-np.sin(angle), np.cos(angle)])
+        change = _moments(moved[0][t, ..., 0]) - before
+        self.assertAlmostEqual(
+            along @ change @ along, length**2 / 12 + 0.4**2,
+            delta=0.05 * length)
+        self.assertAlmostEqual(across @ change @ across, 0.4**2, delta=0.1)
+        found = np.diag(_moments(soft[0][t, ..., 0]) - before)
+        np.testing.assert_allclose(
+            found, soft[2]['radius'][t] ** 2 / 4, rtol=0.15)
+
+  def test_flat_pictures_and_severity_zero_stay(self):
+    clip = jax.random.uniform(jax.random.key(0), (2, 16, 24, 3))
+    for operator in (sensor.motion_blur, sensor.defocus, sensor.low_light):
+      run = jax.jit(lambda c, s, f=operator: f(jax.random.key(1), c, s)[:2])
+      damaged, damage = run(clip, 0.0)
+      np.testing.assert_array_equal(damaged, clip)
+      np.testing.assert_array_equal(damage, 0)
+      if operator is not sensor.low_light:
+        flat = run(jnp.full_like(clip, 0.4), 1.0)[0]
+        np.testing.assert_allclose(flat, 0.4, atol=1e-5)
+
+
+class LowLightTest(absltest.TestCase):
+
+  def test_noise_by_tone(self):
+    """In linear light: x / photons + read^2 + columns^2."""
+    tones = np.float32([0.3, 0.5, 0.8])
+    clip = jnp.asarray(tones)[None, None, :, None].repeat(60, 1)
+    clip = jnp.broadcast_to(
+        clip.repeat(100, 2), (2, 60, 300, 3)).at[:, 0, 0, 0].add(0.01)
+    damaged, damage, record = jax.jit(
+        lambda k: sensor.low_light(k, clip, 1.0))(jax.random.key(0))
+    np.testing.assert_array_equal(damage, 0)
+    for i, tone in enumerate(tones):
+      part = np.asarray(damaged)[:, 1:, 100 * i:100 * (i + 1)]
+      light = tone**2.2
+      variance = (light / float(record['photons']) + 0.01**2
+                  + 0.003**2)
+      slope = (light + 2e-3) ** (1 / 2.2 - 1) / 2.2
+      self.assertAlmostEqual(
+          part.std() / (slope * np.sqrt(variance)), 1, delta=0.1)
+      self.assertAlmostEqual(part.mean(), tone, delta=0.01)
+
+  def test_grey_stays_grey(self):
+    damaged = jax.jit(lambda k: sensor.low_light(
+        k, jnp.full((1, 8, 8, 3), 0.2), 2.0)[0])(jax.random.key(0))
+    np.testing.assert_allclose(damaged, damaged[..., :1].repeat(3, -1))
+    self.assertGreater(damaged.std(), 0.01)
+
+
 if __name__ == '__main__':
   absltest.main()
