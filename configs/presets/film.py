@@ -21,7 +21,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   if 'stabilise' in c:
     c.stabilise = 1.0  # Gate weave.
   if 'audio' in c:
-    c.audio.update(clicks='auto', hum='auto', hiss='auto')
+    with c.audio.ignore_type():  # 'auto' or a number.
+      c.audio.update(clicks='auto', hum='auto', hiss='auto')
   c.sample = dict(name='film', width=96 if tiny else 480,
                   height=72 if tiny else 360, num_frames=12 if tiny else 72)
   return c

@@ -23,8 +23,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   if 'stabilise' in c:
     c.stabilise = 0.5  # A shaking hand, not every movement of it.
   if 'audio' in c:
-    c.audio.update(clicks='auto', hum='auto', hiss='auto', clipping='auto',
-                   level='auto')
+    with c.audio.ignore_type():  # 'auto' or a number.
+      c.audio.update(clicks='auto', hum='auto', hiss='auto', clipping='auto',
+                     level='auto')
   c.sample = dict(name='home_video', width=96 if tiny else 480,
                   height=72 if tiny else 360, num_frames=12 if tiny else 72)
   return c

@@ -27,7 +27,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   if 'stabilise' in c:
     c.stabilise = 0.0
   if 'audio' in c:
-    c.audio.update(dict.fromkeys(c.audio, 0.0))
+    with c.audio.ignore_type():  # 'auto' or a number.
+      c.audio.update(dict.fromkeys(c.audio, 0.0))
   c.notice = 'tag'  # 'burn': also written into the foot of the picture.
   c.sample = dict(name='medical', width=96 if tiny else 512,
                   height=80 if tiny else 512, num_frames=8 if tiny else 30)

@@ -25,7 +25,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   if 'stabilise' in c:
     c.stabilise = 0.0  # A pixel stays where it was recorded.
   if 'audio' in c:
-    c.audio.update(dict.fromkeys(c.audio, 0.0))
+    with c.audio.ignore_type():  # 'auto' or a number.
+      c.audio.update(dict.fromkeys(c.audio, 0.0))
   if 'checksums' in c.output:
     c.output.checksums = True
   c.sample = dict(name='surveillance', width=96 if tiny else 480,
