@@ -1,7 +1,8 @@
 """A checksum of every frame beside a film, so that an archive can prove it.
 
-FFmpeg's framemd5 format, version 2: one line a frame with its timestamp and the
-MD5 of its decoded samples, one line a packet of sound with the MD5 of its bytes.
+FFmpeg's framemd5 format, version 2: one line a frame with its timestamp and
+the MD5 of its decoded samples, one line a packet of sound with that of its
+bytes.
 FFmpeg gives the same lines for the file:
 
   ffmpeg -i film.mkv -map 0:v:0 -map 0:a? -c:a copy -f framemd5 -

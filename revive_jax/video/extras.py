@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 import dataclasses
 import fractions
-import io
 import itertools
 import os
 import re
 
 import av
 
-from revive_jax.video import hdr, matroska, probe
+from revive_jax.video import hdr, probe
+from revive_jax.video import siting as siting_lib
 
 # Written anew by each muxer, and about the old file.
 _STALE = re.compile(
@@ -51,6 +51,8 @@ def labels(metadata: Mapping[str, str]) -> dict[str, str]:
     kept.setdefault('title', kept.pop('name'))
   if kept.get('language') == 'und':
     del kept['language']
+  if kept.get('creation_time', '').startswith('1970-01-01T00:00:00'):
+    del kept['creation_time']  # How MP4 says that it does not know.
   return kept
 
 
@@ -61,22 +63,6 @@ def _timecode(container, stream) -> str:
       if key.lower() == 'timecode':
         return value
   return ''
-
-
-def chroma_siting(stream: av.VideoStream) -> int:
-  """Returns the AVChromaLocation of a stream, 0 if it is not known.
-
-  PyAV has no name for it; so the stream is described in a Matroska header,
-  which is in memory and holds nothing else, and that is read.
-  """
-  memory = io.BytesIO()
-  try:
-    with av.open(memory, 'w', format='matroska') as output:
-      output.add_stream_from_template(stream, opaque=True)
-      output.start_encoding()
-    return matroska.chroma_siting(memory.getvalue())
-  except (av.FFmpegError, ValueError, IndexError):
-    return 0  # Matroska has no place for this codec.
 
 
 def _first_frames(container, stream):
@@ -96,7 +82,6 @@ def read(path: str | os.PathLike) -> Extras:
       stream = probe.video_stream(container, path)
     except ValueError:
       return Extras(labels(container.metadata))
-    siting = chroma_siting(stream)
     found, lost = {}, {}
     for frame in _first_frames(container, stream):
       for data in frame.side_data:
@@ -107,7 +92,7 @@ def read(path: str | os.PathLike) -> Extras:
     return Extras(
         labels(container.metadata), labels(stream.metadata),
         int(stream.disposition), tuple(container.chapters()),
-        _timecode(container, stream), siting,
+        _timecode(container, stream), siting_lib.of_stream(stream),
         hdr.static(found.get('MASTERING_DISPLAY_METADATA'),
                    found.get('CONTENT_LIGHT_LEVEL')), tuple(lost))
 

@@ -29,7 +29,8 @@ def static(mastering: bytes | None, light: bytes | None) -> Static:
   """Reads AVMasteringDisplayMetadata and AVContentLightMetadata."""
   primaries = luminance = levels = ()
   if mastering:
-    *numbers, has_primaries, has_luminance = struct.unpack('22i', mastering[:88])
+    *numbers, has_primaries, has_luminance = struct.unpack(
+        '22i', mastering[:88])
     values = [float(fractions.Fraction(a, b or 1))
               for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
     primaries = tuple(values[:8]) if has_primaries else ()

@@ -1,4 +1,4 @@
-"""One output file: the coded frames, and the source's other tracks unchanged."""
+"""One output file: coded frames, and the source's other tracks unchanged."""
 
 from collections.abc import Iterable, Mapping
 import contextlib
@@ -111,7 +111,7 @@ class VideoFile:
     return stream
 
   def _set_tags(self):
-    """Gives the stream the colours, the shape and the rotation of the source."""
+    """Gives the stream the colours, shape and rotation of the source."""
     info, layout = self._info, self._target.layout
     context = self._stream.codec_context
     context.sample_aspect_ratio = info.sample_aspect_ratio

@@ -9,9 +9,16 @@ import pathlib
 import av
 
 from revive_jax import types
-from revive_jax.video import atomic, encoders, formats, hdr, images, probe
+from revive_jax.video import (
+  atomic,
+  encoders,
+  formats,
+  hdr,
+  images,
+  probe,
+  tracks,
+)
 from revive_jax.video import extras as extras_lib
-from revive_jax.video import tracks
 
 # FFmpeg would put PCM into MP4, but hardly any player reads it.
 _MP4_AUDIO = ('aac', 'mp3', 'mp2', 'ac3', 'eac3', 'alac', 'opus', 'flac',

@@ -8,10 +8,19 @@ import os
 
 import numpy as np
 
-from revive_jax.video import atomic, color, dither, formats, images, mux
+from revive_jax.video import (
+  atomic,
+  color,
+  dither,
+  formats,
+  images,
+  mux,
+  probe,
+  reader,
+  splice,
+)
 from revive_jax.video import checksums as checksums_lib
 from revive_jax.video import extras as extras_lib
-from revive_jax.video import probe, reader, splice
 from revive_jax.video import target as target_lib
 
 check_output = target_lib.check_output
@@ -238,6 +247,20 @@ def check_count(tally: Tally, expected: int | None) -> None:
         f'{count} frames were handed over, {expected or "some"} expected.')
 
 
+def _write(target, frames, info, expected, seed, options) -> Written:
+  warnings = target_lib.warnings(target, info)
+  frames = _guarded(frames)
+  try:
+    if target.kind == 'video':
+      return _write_video(
+          target, frames, info, expected, seed, warnings, options)
+    return _write_images(target, frames, info, expected, seed, warnings)
+  except _FramesError as e:
+    raise e.__cause__ from None
+  finally:
+    frames.close()
+
+
 def write_video(
     path: str | os.PathLike,
     frames: Iterable[OutputFrame],
@@ -279,20 +302,8 @@ def write_video(
   """
   check_output(path, info, codec=codec, bits=bits, sound=sound)
   target = target_lib.choose(path, info, codec, bits)
-  warnings = target_lib.warnings(target, info)
-  frames = _guarded(frames)
-  try:
-    if target.kind == 'video':
-      result = _write_video(
-          target, frames, info, expected_frames, seed, warnings,
-          dict(crf=crf, preset=preset, sound=sound))
-    else:
-      result = _write_images(
-          target, frames, info, expected_frames, seed, warnings)
-  except _FramesError as e:
-    raise e.__cause__ from None
-  finally:
-    frames.close()
+  result = _write(target, frames, info, expected_frames, seed,
+                  dict(crf=crf, preset=preset, sound=sound))
   if checksums:
     checksums_lib.write(target.path, info.frame_rate)
   return result

@@ -23,8 +23,9 @@ class DitherTest(absltest.TestCase):
     first = dither.triangular((9, 9), seed=1, frame=2, plane=0)
     np.testing.assert_array_equal(
         first, dither.triangular((9, 9), seed=1, frame=2, plane=0))
-    for other in (dict(seed=2, frame=2, plane=0), dict(seed=1, frame=3, plane=0),
-                  dict(seed=1, frame=2, plane=1)):
+    for other in (
+        dict(seed=2, frame=2, plane=0), dict(seed=1, frame=3, plane=0),
+        dict(seed=1, frame=2, plane=1)):
       self.assertTrue((first != dither.triangular((9, 9), **other)).any())
 
   def test_keeps_what_lies_between_two_steps(self):

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import color, extras, hdr, probe, reader
-from revive_jax.video import writer
+from revive_jax.video import color, extras, hdr, probe, reader, writer
 from tests.video import clips, films
 
 
@@ -231,7 +230,8 @@ class GreyTest(_TestCase):
   def test_dither_brings_none(self):
     info = self.noise('gray10le')
     for name, bits in (('out.mp4', 8), ('out.mkv', 8)):
-      for frame in frames_of(copy(info, self.path(name), bits=bits, crf=0).path):
+      written = copy(info, self.path(name), bits=bits, crf=0)
+      for frame in frames_of(written.path):
         self.assertEqual(np.ptp(frame.rgb.astype(int), -1).max(), 0)
 
 
@@ -304,6 +304,15 @@ class HdrTest(_TestCase):
     for name in ('out.mkv', 'out.mov', 'out.mp4'):
       self.assertEqual(
           probe.probe(copy(info, self.path(name)).path).color_trc, 18)
+
+  @parameterized.parameters(('out.mkv', 'auto'), ('out.mp4', 'h265'))
+  def test_a_matrix_we_have_no_formula_for_is_named_right(self, name, codec):
+    path = clips.write(
+        self.path('in.mkv'), clips.pictures(2, 64, 64), codec='ffv1',
+        pix_fmt='yuv420p10le', tags=dict(
+            colorspace=14, color_primaries=9, color_trc=16, color_range=1))
+    written = copy(probe.probe(path), self.path(name), codec=codec)
+    self.assertEqual(probe.probe(written.path).colorspace, 14)  # ICtCp.
 
   def test_is_never_squashed(self):
     info = probe.probe(films.hdr(self.path('in.mp4')))

@@ -72,8 +72,9 @@ def everything(path, *, labels=LABELS, attachments=True, timecode=TIMECODE):
 
 
 def hdr(path, *, transfer=16, mastered=True, count=2):
-  """Writes a 10-bit PQ (16) or HLG (18) film, with mastering data or without."""
-  extra = 'log-level=none:bframes=0' + (f':{HDR_PARAMETERS}' if mastered else '')
+  """Writes a 10-bit PQ (16) or HLG (18) film; mastered: with its data."""
+  extra = 'log-level=none:bframes=0' + (
+      f':{HDR_PARAMETERS}' if mastered else '')
   return clips.write(
       path, clips.pictures(count, 64, 64), codec='libx265',
       pix_fmt='yuv420p10le', options={'x265-params': extra,
