@@ -175,7 +175,8 @@ class MotionAndDefocusTest(absltest.TestCase):
         self.assertAlmostEqual(across @ change @ across, 0.4**2, delta=0.1)
         found = np.diag(_moments(soft[0][t, ..., 0]) - before)
         np.testing.assert_allclose(
-            found, soft[2]['radius'][t] ** 2 / 4, rtol=0.15)
+            found, soft[2]['radius'][t] ** 2 / 4, rtol=0.1,
+            atol=0.2)  # Its edge is one pixel wide.
 
   def test_flat_pictures_and_severity_zero_stay(self):
     clip = jax.random.uniform(jax.random.key(0), (2, 16, 24, 3))
