@@ -99,8 +99,6 @@ class VideoFile:
     stream.pix_fmt = target.pix_fmt
     stream.time_base = context.time_base = info.time_base
     context.thread_type = 'SLICE' if target.codec == 'ffv1' else 'AUTO'
-    if target.codec == 'h265' and self._path.suffix.lower() != '.mkv':
-      context.codec_tag = 'hvc1'  # The one that Apple's players know.
     return stream
 
   def _joined_stream(self, template):
@@ -108,6 +106,7 @@ class VideoFile:
       stream = self._output.add_stream_from_template(
           container.streams.video[0], opaque=True)
     stream.time_base = self._info.time_base
+    stream.codec_context.framerate = self._info.frame_rate
     return stream
 
   def _set_tags(self):
@@ -126,6 +125,9 @@ class VideoFile:
     elif layout.kind == 'grey':
       self._tags = info.colorspace, info.color_range
     context.colorspace, context.color_range = self._tags
+    if self._target.codec == 'h265' and self._path.suffix.lower() in (
+        '.mp4', '.mov'):
+      context.codec_tag = 'hvc1'  # The one that Apple's players know.
     if info.rotation:
       self._stream.set_display_rotation(info.rotation)
 

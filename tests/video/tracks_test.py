@@ -3,13 +3,15 @@
 import dataclasses
 import fractions
 import os
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import av
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import extras, probe, reader, tracks, writer
+from revive_jax.video import extras, parts, probe, reader, tracks, writer
+from revive_jax.video import target as target_lib
 from tests.video import clips, films
 
 
@@ -119,6 +121,17 @@ class EverythingTest(_TestCase):
     self.assertIn('00:00:00;02 does not fit 25 frames', ' '.join(
         written.warnings))
 
+  def test_time_code_of_a_film_of_no_standard_rate(self):
+    path = clips.write(
+        self.path('in.mkv'), clips.pictures(5), time_base=fractions.Fraction(
+            1, 1000), pts=[0, 40, 90, 150, 177])
+    info, found = probe.probe(path), dataclasses.replace(
+        extras.read(path), timecode=films.TIMECODE)
+    with mock.patch.object(extras, 'read', lambda _: found):
+      copy(info.path, self.path('out.mp4'))
+    self.assertEqual(
+        extras.read(self.path('out.mp4')).timecode, films.TIMECODE)
+
   def test_fits_rate(self):
     drop = fractions.Fraction(30000, 1001)
     for code, rate, wanted in (
@@ -153,6 +166,38 @@ class EverythingTest(_TestCase):
         output.mux(stream.encode(None))
     self.assertIn('video 1 (ffv1, Angle)',
                   copy(path, self.path('out.mkv')).warnings[0])
+
+
+class JoinedTest(_TestCase):
+
+  def _joined(self, source, output):
+    """A film of coded frames that are copied, as parts.py does."""
+    info, found = probe.probe(source), extras.read(source)
+    target = target_lib.choose(output, info, 'auto')
+    frames = [writer.OutputFrame(f, f.rgb) for f in reader.read_frames(info)]
+    part = parts.write(self.path(parts.name(0, target)), frames, info, target,
+                       found)
+    return parts.join(output, [self.path(parts.name(0, target))], [part], info,
+                      target, found)
+
+  @parameterized.parameters('mkv', 'mp4', 'mov')
+  def test_as_of_one_run(self, suffix):
+    path = films.everything(self.path('in.mkv'))
+    whole = copy(path, self.path(f'whole.{suffix}'))
+    joined = self._joined(path, self.path(f'joined.{suffix}'))
+    self.assertEqual(contents(whole.path), contents(joined.path))
+    self.assertEqual(extras.read(joined.path).timecode, films.TIMECODE)
+    self.assertEqual(joined.warnings, whole.warnings)
+
+  def test_hdr_and_chroma_in_ffv1(self):
+    path = films.hdr(self.path('in.mkv'))
+    before = extras.read(path)
+    self.assertEqual(before.siting, 1)
+    joined = self._joined(path, self.path('out.mkv'))
+    after = extras.read(joined.path)
+    np.testing.assert_allclose(after.static.primaries, films.HDR, atol=2e-5)
+    self.assertEqual((after.static.light, after.siting), ((1000, 400), 1))
+    self.assertEqual(probe.probe(joined.path).color_trc, 16)
 
 
 class SoundTest(_TestCase):
