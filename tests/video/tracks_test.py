@@ -249,6 +249,15 @@ class SoundTest(_TestCase):
       stamps = [t for _, t in clips.packets(written.path, 'audio')[0]]
       self.assertAlmostEqual(stamps[0], 0.12, delta=1e-3)
 
+  @parameterized.parameters('mkv', 'mp4', 'mov')
+  def test_aac_of_a_transport_stream(self, suffix):
+    # There each packet has a header of 7 bytes, for which files have no place.
+    path = clips.write(self.path('in.ts'), clips.pictures(5), sounds=['aac'])
+    copy(path, self.path(f'out.{suffix}'))
+    a, b = (clips.packets(p, 'audio')[0]
+            for p in (path, self.path(f'out.{suffix}')))
+    self.assertEqual([p[7:] for p, _ in a], [p for p, _ in b])
+
   def test_pcm(self):
     info = probe.probe(clips.write(
         self.path('in.mkv'), clips.pictures(3), sounds=['aac', 'pcm_s24le']))
