@@ -25,7 +25,7 @@ TELECINED = 'telecined'
 MEASURE = ('idet of FFmpeg (idet by tiles where it is undecided), '
            'repeated fields, cheapest path')
 
-_MIN_HEIGHT, _MIN_WIDTH = 16, 16  # Smaller pictures are not measured.
+_MIN_HEIGHT, _MIN_WIDTH = 48, 48  # Too few samples to judge in smaller ones.
 _UNKNOWN, _PROGRESSIVE, _TOP, _BOTTOM = range(4)
 _VERDICTS = {'undetermined': _UNKNOWN, 'progressive': _PROGRESSIVE,
              'tff': _TOP, 'bff': _BOTTOM}
@@ -42,6 +42,7 @@ _WEAK = np.array([1, 0.2, 0.5, 0.5])  # Share that a verdict by tiles costs:
 # noise, once compressed, looks progressive to them.
 _STRAY_REPEAT, _NO_REPEAT, _NO_REPEAT_STILL = 1.2, 1.5, 0.2
 _SWITCH, _SWITCH_AT_CUT, _START = 8.0, 2.0, 2.0
+_EVIDENCE = 9.0  # A segment that is not progressive must save so much.
 _VISIBLE = 1.5  # Levels of 8 bits, mean of a tile.
 # The states: three plain ones, then five phases of 3:2 for either field order.
 # What a phase looks like to idet, and which field is repeated, top field first:
@@ -238,6 +239,21 @@ def _cheapest_path(costs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
   return path
 
 
+def _starts(path: np.ndarray) -> np.ndarray:
+  """Returns where segments start."""
+  return np.flatnonzero(np.r_[True, path[1:] != _NEXT[path[:-1]]])
+
+
+def _with_evidence(path: np.ndarray, costs: np.ndarray) -> np.ndarray:
+  """Returns the path, progressive where one or two verdicts were all."""
+  frames = np.arange(len(path))
+  saved = costs[:, 0] - costs[frames, path]
+  starts = _starts(path)
+  weak = np.add.reduceat(saved, starts) < _EVIDENCE
+  lengths = np.diff(np.r_[starts, len(path)])
+  return np.where(np.repeat(weak, lengths), 0, path)
+
+
 def _unrepeated(start, stop, phase, top_first, changes) -> tuple[int, ...]:
   """Returns the frames of a cadence whose repeated field is none.
 
@@ -288,7 +304,7 @@ def measure(frames: Iterable[av.VideoFrame]) -> list[Segment]:
 
   frames: as decoded, at their full rate; read once, and not changed. A few
   bytes of each are kept, so the length of the film does not matter. Pictures
-  under 16 pixels are taken as progressive. Ends where the size changes.
+  under 48 pixels are taken as progressive. Ends where the size changes.
   """
   record = _observe(frames)
   count = len(record.flags)
@@ -307,8 +323,8 @@ def measure(frames: Iterable[av.VideoFrame]) -> list[Segment]:
   still = changes[:, :2].max(1) < _VISIBLE
   verdicts[cuts | np.r_[cuts[1:], False]] = _UNKNOWN
   verdicts[still & np.r_[still[1:], True]] = _UNKNOWN
-  path = _cheapest_path(
-      _costs(verdicts, np.array(record.weak), repeats), cuts)
-  starts = np.flatnonzero(np.r_[True, path[1:] != _NEXT[path[:-1]]])
+  costs = _costs(verdicts, np.array(record.weak), repeats)
+  path = _with_evidence(_cheapest_path(costs, cuts), costs)
+  starts = _starts(path)
   return [_make_segment(int(a), int(b), int(path[a]), verdicts, changes, flags)
           for a, b in zip(starts, [*starts[1:], count], strict=True)]

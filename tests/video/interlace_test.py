@@ -112,14 +112,16 @@ class FalseAlarmTest(parameterized.TestCase):
         2 * np.pi * (y + speed * t) / period)) for t in range(16)]
     self.assertEqual(kinds(measured(pictures)), [(0, 16, 'progressive')])
 
-  @parameterized.parameters(0, 8)
-  def test_noise(self, same):
+  @parameterized.product(
+      size=((16, 16), (33, 49), (48, 64), (64, 96)), count=(2, 4, 16))
+  def test_noise(self, size, count):
     rng = np.random.default_rng(0)
-    pictures = [rng.integers(100, 140, (64, 96)).astype(np.uint8)] * 16
-    if not same:
-      pictures = [rng.integers(100, 140, (64, 96)).astype(np.uint8)
-                  for _ in range(16)]
-    self.assertEqual(kinds(measured(pictures)), [(0, 16, 'progressive')])
+    for low, high in ((0, 256), (100, 140)):
+      pictures = [rng.integers(low, high, size).astype(np.uint8)
+                  for _ in range(count)]
+      self.assertEqual(kinds(measured(pictures)), [(0, count, 'progressive')])
+      self.assertEqual(kinds(measured([pictures[0]] * count)),
+                       [(0, count, 'progressive')])
 
   def test_flicker_cuts_and_frames_shown_twice(self):
     rng = np.random.default_rng(0)
