@@ -1,7 +1,7 @@
 """Clicks: short bursts that nothing around them foretells."""
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from revive_jax.audio import prediction
 
@@ -34,10 +34,9 @@ def prediction_error(
   windows = np.lib.stride_tricks.sliding_window_view(
       padded, 2 * hop)[::hop][:count]
   filters = prediction.coefficients(windows)
-  length = 4 * hop
-  error = np.abs(np.fft.irfft(
-      np.fft.rfft(windows, length) * np.fft.rfft(filters, length), length))
-  error = error[:, half:half + hop]
+  # The filter wraps around, but not into the middle.
+  error = fft.irfft(fft.rfft(windows) * fft.rfft(filters, 2 * hop))
+  error = np.abs(error[:, half:half + hop])
   usual = np.quantile(error, 0.9, axis=1) / 1.645 + 1e-6
   usual = np.maximum(usual, ndimage.uniform_filter1d(usual, 3, mode='nearest'))
   # Voices have a burst of error in each period, a click is alone.

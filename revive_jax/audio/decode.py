@@ -116,4 +116,6 @@ def to_array(frame: av.AudioFrame) -> np.ndarray:
     wave = (wave.astype(np.float32) - 128) / 128
   elif kind.kind == 'i':
     wave = wave / -float(np.iinfo(kind).min)
-  return np.ascontiguousarray(wave.T, np.float32)
+  wave = np.ascontiguousarray(wave.T, np.float32)
+  return wave if np.isfinite(wave).all() else np.nan_to_num(
+      wave, nan=0., posinf=1., neginf=-1.)

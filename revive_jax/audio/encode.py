@@ -65,7 +65,10 @@ class Writer:
       context.bit_rate = _AAC_BITS * channels
 
   def stamp(self, sample: int, seconds: fractions.Fraction) -> None:
-    """Says when a sample, not written yet, is to be heard."""
+    """Says when a sample, not written yet, is to be heard.
+
+    It is, from the next packet on: at most 4608 samples later.
+    """
     self._stamps.append((sample, seconds))
 
   def write(self, samples: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """Hiss: steady noise, measured where little else sounds, then held down."""
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from revive_jax.audio import blocks
 
@@ -29,7 +29,7 @@ def _transform(wave, hop):
   padded[3 * hop:3 * hop + len(wave)] = wave
   windows = np.lib.stride_tricks.sliding_window_view(
       padded, 4 * hop)[::hop][:count]
-  return np.fft.rfft(windows * _taper(hop))
+  return fft.rfft(windows * _taper(hop))
 
 
 def _taper(hop):
@@ -39,7 +39,7 @@ def _taper(hop):
 
 
 def _inverse(spectra, hop, length):
-  parts = np.fft.irfft(spectra, 4 * hop) * _taper(hop)
+  parts = fft.irfft(spectra, 4 * hop) * _taper(hop)
   count = len(parts)
   result = np.zeros((count + 3, hop), np.float32)
   for quarter in range(4):

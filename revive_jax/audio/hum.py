@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import dataclasses
 
 import numpy as np
+from scipy import fft
 
 from revive_jax.audio import blocks
 
@@ -45,7 +46,7 @@ def spectrum(wave: np.ndarray, rate: int) -> np.ndarray:
   """
   taper = np.hanning(len(wave))
   bins = int(_HIGHEST * 1.05 * 2 * _WINDOW)
-  return np.abs(np.fft.rfft(wave * taper, 2 * window_length(rate)))[:bins] * (
+  return np.abs(fft.rfft(wave * taper, 2 * window_length(rate)))[:bins] * (
       2 / taper.sum())
 
 

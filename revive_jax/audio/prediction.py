@@ -1,7 +1,7 @@
 """Linear prediction: what a sample should be, given those around it."""
 
 import numpy as np
-from scipy import linalg
+from scipy import fft, linalg
 
 ORDER = 32
 _SIZE = 1024  # Samples per window of fill,
@@ -12,9 +12,10 @@ REACH = _SIZE + _CONTEXT
 def autocorrelation(windows: np.ndarray, order: int = ORDER) -> np.ndarray:
   """Returns [M, order + 1] of windows [M, L], tapered by a Hann window."""
   length = windows.shape[-1]
-  spectrum = np.fft.rfft(windows * np.hanning(length), 2 * length)
+  room = fft.next_fast_len(length + order, real=True)
+  spectrum = fft.rfft(windows * np.hanning(length), room)
   power = np.square(spectrum.real) + np.square(spectrum.imag)
-  return np.fft.irfft(power)[:, :order + 1]
+  return fft.irfft(power, room)[:, :order + 1]
 
 
 def coefficients(windows: np.ndarray, order: int = ORDER) -> np.ndarray:

@@ -14,7 +14,7 @@ AUTO = 'auto'
 DEFAULT = dict(
     clicks=AUTO, hum=AUTO, hiss=AUTO, clipping=AUTO, level=0.)
 
-_CLICKS = 6.  # Per minute: fewer may be sounds.
+_CLICKS = 20.  # Per minute; fewer may be sounds.
 _CLIPPED = 10  # Peaks.
 _HUM = -70.  # dB of full scale; weaker hum is not heard.
 _HISS = -60.  # dB of full scale,

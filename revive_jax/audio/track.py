@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from revive_jax.audio import blocks, clipping, decode, encode
+from revive_jax.audio import blocks, clipping, decode, encode, spectrogram
 from revive_jax.audio import measure as measuring
 from revive_jax.audio import repair as repairing
 
@@ -104,3 +104,13 @@ def _write(writer, piece, track, told):
     writer.stamp(sample, seconds)
   writer.write(piece)
   return len(track.stamps)
+
+
+def spectrograms(
+    path: str | os.PathLike, index: int, repaired: Repaired, **size
+) -> np.ndarray:
+  """Returns the track before and after, as spectrogram.before_after."""
+  with (decode.Track(path, index) as before,
+        decode.Track(repaired.path, 0) as after):
+    return spectrogram.before_after(
+        before.blocks(), after.blocks(), before.rate, **size)

@@ -88,10 +88,10 @@ def clicks(shape, rate=RATE, per_second=5, seed=2):
   return wave, where
 
 
-def damage(clean):
+def damage(clean, rate=RATE):
   """Returns clean with hum, hiss and clicks."""
-  return (clean + hum(len(clean)) + hiss(clean.shape)
-          + clicks(clean.shape)[0])
+  return (clean + hum(len(clean), rate) + hiss(clean.shape)
+          + clicks(clean.shape, rate)[0])
 
 
 def snr(clean, sound):
