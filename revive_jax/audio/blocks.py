@@ -10,7 +10,7 @@ GRID = 32768
 
 
 def regroup(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-  """Yields the samples of blocks, [n, channels], by size; the last is shorter."""
+  """Yields the samples of blocks, [n, channels], by size; the last is less."""
   waiting, count = [], 0
   for block in blocks:
     waiting.append(block)

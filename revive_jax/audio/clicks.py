@@ -30,7 +30,8 @@ def prediction_error(
   """
   hop = _hop(rate)
   count, half = -(-len(wave) // hop), hop // 2
-  padded = np.pad(wave.astype(np.float64), (half, count * hop - len(wave) + half))
+  padded = np.pad(
+      wave.astype(np.float64), (half, count * hop - len(wave) + half))
   windows = np.lib.stride_tricks.sliding_window_view(
       padded, 2 * hop)[::hop][:count]
   filters = prediction.coefficients(windows)

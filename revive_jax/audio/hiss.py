@@ -84,7 +84,8 @@ def noise_power(wave: np.ndarray, rate: int) -> np.ndarray:
   steady = high < low * 10 ** (_STEADY / 10)
   if np.mean(steady) < _MOST:
     return none
-  floor = np.array([l[l < 1.6 * q].mean() for l, q in zip(levels.T, low)])
+  floor = np.array([row[row < 1.6 * quiet].mean()
+                    for row, quiet in zip(levels.T, low, strict=True)])
   middles = np.sqrt(borders[:-1] * borders[1:])
   logs = np.log(np.maximum(floor, 1e-20))
   places = np.flatnonzero(steady)

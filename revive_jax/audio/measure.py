@@ -23,7 +23,7 @@ class Measured:
   hums: tuple[hum.Hum, ...]  # Of each channel.
   noise: np.ndarray  # [S, channels, F], power; see hiss.repair.
   stretch: int  # Samples that each of the S stands for.
-  noise_level: float  # dB, the middle of all stretches, of the noisiest channel.
+  noise_level: float  # dB, middle of all stretches, of the noisiest channel.
   sound_level: float  # dB, root mean square of the louder moments.
   limits: np.ndarray  # [channels, 2], heights that peaks are cut at, or inf.
   clipped: int  # Peaks cut off.

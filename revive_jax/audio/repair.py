@@ -1,4 +1,4 @@
-"""What is done about it: a strength for each repair, and all of them in turn."""
+"""What is done about it: a strength for each repair, and all in turn."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -146,7 +146,8 @@ def repairer(
 
 
 def repair(
-    samples: np.ndarray, rate: int, settings: Mapping[str, float | str] = DEFAULT
+    samples: np.ndarray, rate: int,
+    settings: Mapping[str, float | str] = DEFAULT
 ) -> np.ndarray:
   """Returns a whole track [N, channels] float32, measured and repaired."""
   measured = measuring.measure([samples], rate)

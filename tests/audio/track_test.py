@@ -25,7 +25,8 @@ def write(path, samples, start=0, layout='mono', hole=None):
     for at in range(0, len(whole), 1000):
       part = np.ascontiguousarray(whole[at:at + 1000].reshape(1, -1))
       frame = av.AudioFrame.from_ndarray(part, 's16', layout)
-      frame.sample_rate, frame.time_base = _RATE, stream.time_base
+      frame.sample_rate = _RATE
+      frame.time_base = fractions.Fraction(1, _RATE)
       frame.pts = at + start + (hole[1] if hole and at >= hole[0] else 0)
       output.mux(stream.encode(frame))
     output.mux(stream.encode(None))
