@@ -22,7 +22,7 @@ setuptools.setup(
     # The configs ship inside the package, so that an installed wheel finds
     # `--config=restore` outside a checkout.
     packages=[*setuptools.find_packages(include=['revive_jax', 'revive_jax.*']),
-              'revive_jax.configs'],
+              'revive_jax.configs', 'revive_jax.configs.presets'],
     package_dir={'revive_jax.configs': 'configs'},
     package_data={'revive_jax': ['weights/*/*']},
     install_requires=[
@@ -54,12 +54,14 @@ setuptools.setup(
         'cuda': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
         'hub': ['huggingface_hub'],
+        'medical': ['pydicom>=3'],
         'privacy': ['dp-accounting', 'jax-privacy>=2'],
         'tensorflow': ['tensorflow-cpu'],
         'test': [
             'hypothesis',
             'jax-privacy>=2',
             'jsonschema',
+            'pydicom>=3',
             'pytest',
             'pytest-xdist',
             'pyyaml',

@@ -36,6 +36,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.overlap = 64  # ...that overlap by this much, px.
 
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
+  # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
+  # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
+  c.live = dict(lookahead=0, format='')
+
   c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
   c.frame_rate = 24.0  # Of a folder of pictures; a video has its own.
   # codec: 'auto' (.mp4 H.264, .mkv FFV1, .mov ProRes, a folder PNG), or h264,

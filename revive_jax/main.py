@@ -33,8 +33,9 @@ _MODE = flags.DEFINE_string(
     'mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
-    'many: a folder of videos, or a list (.txt, a path a line). It is only '
-    'read.')
+    'many: a folder of videos, or a list (.txt, a path a line); or what runs '
+    'by itself: a camera (/dev/video0), rtsp://..., a named pipe, or - '
+    '(standard input). It is only read.')
 _OUTPUT = flags.DEFINE_string(
     'output', None, 'Where the film goes: .mp4 (H.264), .mkv (FFV1, lossless), '
     'a folder (PNG), or a picture if the input is one; of many films, their '
@@ -64,13 +65,25 @@ def _demo(c, workdir):
 
 
 def _restore(c, workdir):
-  from revive_jax import films, restore
+  from revive_jax import films, live, restore
 
+  if live.is_live(_INPUT.value):
+    found = live.restore(c, workdir, _INPUT.value, _OUTPUT.value)['live']
+    sys.stderr.write(
+        f'{found["frames"]} frames, {found["frames_per_second"]} a second; '
+        'latency {p50}, {p95}, {p99} ms (50, 95, 99 %).\n'.format(
+            **found['latency_ms']))
+    return
   if films.is_many(_INPUT.value):
     rows = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
     print(films.table(rows))
     if not all(row.is_good for row in rows):
       sys.exit(1)
+    return
+  if 'sample' in c and not _INPUT.value and not _OUTPUT.value:
+    from revive_jax import samples
+
+    samples.restore_sample(c, workdir)
     return
   report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
   for warning in report['warnings']:
@@ -141,10 +154,13 @@ def config_path(name: str) -> str:
     return name
   for folder in _CONFIG_FOLDERS:
     shipped = folder / f'{path.removesuffix(".py")}.py'
-    if shipped.is_file() and pathlib.Path(path).parent.name in ('', 'configs'):
+    within = str(pathlib.Path(path).parent)
+    if shipped.is_file() and within in ('.', 'configs', 'presets'):
       return f'{shipped}{colon}{size}'
   known = sorted({p.stem for f in _CONFIG_FOLDERS for p in f.glob('*.py')}
                  - {'__init__'})
+  known += sorted({f'presets/{p.stem}' for f in _CONFIG_FOLDERS
+                   for p in f.glob('presets/[!_]*.py')})
   raise types.BadInput(
       f'There is no config {path!r}; give the path of a file, or one of '
       f'{", ".join(known)}.')
@@ -241,7 +257,15 @@ def main(argv: Sequence[str]) -> None:
 def run() -> None:
   """The entry point of the command revive-jax."""
   logging.set_verbosity(logging.WARNING)
-  app.run(main, flags_parser=parse)
+  try:
+    try:
+      app.run(main, flags_parser=parse)
+    finally:
+      if sys.stdout:
+        sys.stdout.flush()
+  except BrokenPipeError:  # Who read along has left; the work is done.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 import collections
 from collections.abc import Callable, Iterator
+import dataclasses
 import functools
 import itertools
 import pathlib
@@ -14,7 +15,6 @@ import jax
 import ml_collections
 import numpy as np
 
-import revive_jax
 from revive_jax import ahead, pipeline, progress, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.explain import record
@@ -23,6 +23,7 @@ from revive_jax.pipeline import choose, composite, measure, run, spatial
 from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
 from revive_jax.video import (
+    dicom_writer,
     extras,
     masks,
     parts,
@@ -33,6 +34,8 @@ from revive_jax.video import (
     writer,
 )
 
+# Another one wherever the same settings would give another film.
+_FORMAT = 1
 _SEGMENT = 48  # Frames after which a run could go on, at least.
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
@@ -109,7 +112,7 @@ def made_of(
       'weights': (weights.read_weights(c.weights).config['sha256']
                   if c.weights else None),
       'output': f'{goal.codec} {goal.pix_fmt}',
-      'version': revive_jax.__version__}
+      'format': _FORMAT}
 
 
 def check_settings(c: ml_collections.ConfigDict) -> None:
@@ -118,6 +121,7 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   one_of('composite', c.composite, composite.MODES)
   one_of('fill', c.fill, ('temporal_median', 'inpaint'))
   one_of('progress', c.progress, progress.FORMS)
+  one_of('notice', c.get('notice', 'tag'), ('tag', 'burn'))
   one_of('inpaint', c.inpaint, tuple(spatial.INPAINT))
   one_of('denoiser', c.denoiser, ('auto', 'temporal', 'nlm', 'none'))
   if tuple(c.stages) != ('auto',):
@@ -168,7 +172,7 @@ def suffix(info: probe.VideoInfo) -> str:
   Else .mp4, or .mkv where MP4 cannot hold it (sound, HDR, its size).
   """
   if info.kind != 'video':
-    return {'images': '', 'image': '.png'}[info.kind]
+    return {'images': '', 'image': '.png', 'dicom': '.dcm'}[info.kind]
   own = pathlib.Path(info.path).suffix.lower()
   if own == '.mkv':
     return own
@@ -198,6 +202,11 @@ class _Film:
         destination, info, c.output.codec, c.output.bits or 'auto')
     self.extras = extras.read(info.path if info.kind == 'video' else '')
     self.warnings = []
+    if c.get('notice') == 'tag' and self.target.kind != 'dicom':
+      self.warnings.append(
+          f'{destination}: only DICOM carries the notice that pixels were '
+          'restored as a tag; set --config.notice=burn to have it in the '
+          'picture.')
     self.is_deep = max(info.bit_depth, self.target.layout.bits) > 8
 
   def restored(self) -> dict[str, Any]:
@@ -313,6 +322,9 @@ class _Film:
         for frame in output_frames(
             part, tallies[part.shot], is_deep=self.is_deep):
           next(counted)
+          if self.c.get('notice') == 'burn':
+            frame = dataclasses.replace(
+                frame, rgb=dicom_writer.burn(frame.rgb))
           yield frame
 
     name = parts.name(number, self.target)

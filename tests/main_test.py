@@ -38,6 +38,8 @@ class MainTest(parameterized.TestCase):
       (['--input=missing.mkv'], 'missing.mkv'),
       (['--config=demo', '--input=film.mkv'], 'demo'),
       (['--config=demo:tiny', '--config.severity=awful'], 'severity'),
+      (['--config=presets/film:tiny', '--config.sample.width=8'], 'too small'),
+      (['--config=presets/nope'], 'presets/medical'),
   )
   def test_usage_is_one_sentence_and_exit_code_2(self, arguments, words):
     done = _call(*arguments, cwd=self.dir)
@@ -65,6 +67,16 @@ class MainTest(parameterized.TestCase):
     self.assertNotIn('Traceback', full.stderr)
     self.assertEqual({p.name for p in self.dir.iterdir()},
                      {'film.mkv', 'out.mkv', 'runs'})
+
+
+class PipeTest(absltest.TestCase):
+
+  def test_a_reader_that_leaves(self):
+    done = subprocess.run(
+        f'{sys.executable} -c "from revive_jax import main; main.run()" --help '
+        '| true; exit ${PIPESTATUS[0]}', shell=True, executable='/bin/bash',
+        capture_output=True, text=True, check=False)
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
 
 
 if __name__ == '__main__':

@@ -1,10 +1,8 @@
 """Tests of configs/presets/: each on its own damaged sample, and its promise.
 """
 
-import inspect
 import json
 import pathlib
-import unittest
 
 from absl.testing import absltest, parameterized
 import av
@@ -14,11 +12,10 @@ import pydicom
 from configs import restore as restore_config
 from configs.presets import film, home_video, medical, surveillance
 from revive_jax import samples, types
-from revive_jax.video import dicom, probe, reader, target
+from revive_jax.video import dicom, probe, reader
 
 _PRESETS = {'film': film, 'home_video': home_video, 'medical': medical,
             'surveillance': surveillance}
-_KNOWS_DICOM = 'dicom' in inspect.getsource(target)
 
 
 def _frames(path):
@@ -105,7 +102,6 @@ class PresetsTest(parameterized.TestCase):
     self.assertGreater(report['quality']['restored']['psnr_db'],
                        report['quality']['damaged']['psnr_db'] + 0.5)
 
-  @unittest.skipUnless(_KNOWS_DICOM, 'video/target.py does not know DICOM yet.')
   def test_medical_changes_what_is_marked_and_no_other_bit(self):
     """Through the written file, read by pydicom."""
     report = self._restore(medical)
@@ -126,7 +122,6 @@ class PresetsTest(parameterized.TestCase):
     self.assertEqual(new.PatientName, old.PatientName)
     self.assertEqual(report['outputs'][0]['codec'], 'dicom')
 
-  @unittest.skipUnless(_KNOWS_DICOM, 'video/target.py does not know DICOM yet.')
   def test_medical_without_a_mask_changes_no_pixel(self):
     from revive_jax import restore
     c = medical.get_config('tiny')

@@ -22,13 +22,19 @@ def match(clip: types.Clip, *, quality: str = 'fast') -> types.Clip:
             'medium': cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[quality]
   frames = [_for_matching(f) for f in clip.frames]
   shape = (*clip.frames.shape[:3], 2)
+  # OpenCV halves by the width, until nothing is left of a low frame's height.
+  rows = max(0, 32 - shape[1]) if shape[2] > 16 * shape[1] else 0
+  frames = [cv2.copyMakeBorder(f, 0, rows, 0, 0, cv2.BORDER_REPLICATE)
+            for f in frames]
   forward, backward = np.zeros(shape, 'f'), np.zeros(shape, 'f')
   if min(shape[1:3]) >= 16:
     search = cv2.DISOpticalFlow_create(preset)
     for t in range(len(frames) - 1):
       # A new start for every pair: no memory from window to window.
-      forward[t] = search.calc(frames[t], frames[t + 1], None)
-      backward[t + 1] = search.calc(frames[t + 1], frames[t], None)
+      forward[t] = search.calc(
+          frames[t], frames[t + 1], None)[:shape[1]]
+      backward[t + 1] = search.calc(
+          frames[t + 1], frames[t], None)[:shape[1]]
   return clip.replace(flow_forward=forward, flow_backward=backward)
 
 

@@ -53,8 +53,11 @@ def _along(picture, holes, interpolate):
       w[wanted] += share
   done = holes & (weight > 0)
   result[done] = total[done] / weight[done][:, None]
-  if (holes & ~done).any() and (~holes).any():
-    result[holes & ~done] = picture[~holes].mean(0)
+  left = holes & ~done
+  if left.any() and done.any():  # Where a whole row meets a whole column.
+    return _along(result, left, interpolate)
+  if left.any() and (~holes).any():
+    result[left] = picture[~holes].mean(0)
   return result
 
 

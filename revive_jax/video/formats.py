@@ -122,7 +122,9 @@ def read_planes(
   name = frame.format.name
   if name.replace('yuvj', 'yuv') != wanted.pix_fmt:
     value_range = 0 if wanted.kind == 'rgb' else 2 if wanted.full else 1
+    # One thread: swscale's write over each other where their slices meet.
     frame = frame.reformat(
+        threads=1,
         format=wanted.pix_fmt, src_color_range=value_range,
         dst_color_range=2 if wanted.kind == 'rgb' else value_range,
         interpolation='BILINEAR')

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import av
 
-from revive_jax.video import atomic, mux, probe, writer
+from revive_jax.video import atomic, dicom_writer, mux, probe, writer
 from revive_jax.video import checksums as checksums_lib
 from revive_jax.video import extras as extras_lib
 from revive_jax.video import target as target_lib
@@ -32,6 +32,8 @@ class Part(NamedTuple):
 
 def name(number: int, target: target_lib.Target) -> str:
   """The name of a part: of a file, or of a folder of pictures."""
+  if target.kind == 'dicom':
+    return f'{number:06d}.words'
   if target.kind != 'video':
     return f'{number:06d}{target.suffix if target.kind == "image" else ""}'
   # Each keeps every timestamp of the codec as it is.
@@ -69,6 +71,8 @@ def write(
       silent = dataclasses.replace(info, path='', kind='images')
       tally = writer.write_coded(
           part, target, frames, silent, extras=extras, **options)
+    elif target.kind == 'dicom':
+      tally = dicom_writer.write_words(part, frames, info)
     else:
       tally = writer.write_pictures(
           part, target, frames, info, seed=options.get('seed', 0))
@@ -105,6 +109,8 @@ def join(
     tally.pixels += part.pixels
     tally.relabelled += part.relabelled
   writer.check_count(tally, expected_frames)
+  if target.kind == 'dicom':
+    return dicom_writer.join(path, found, info, tally)
   warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
   with atomic.replacing(
       pathlib.Path(path), folder=target.kind == 'images') as part:

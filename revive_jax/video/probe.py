@@ -31,7 +31,7 @@ class VideoInfo:
   """What probe found. Sizes are as coded, before rotation."""
 
   path: str
-  kind: str  # 'video', 'images' (a folder of frames) or 'image' (one file).
+  kind: str  # 'video', 'images' (a folder), 'image' (one file) or 'dicom'.
   width: int
   height: int
   frame_rate: fractions.Fraction  # Per second; the mean if it varies.
@@ -220,6 +220,10 @@ def probe(path: str | os.PathLike, *, frame_rate=24) -> VideoInfo:
     return _probe_images(path, paths, 'images', rate)
   if not os.path.isfile(path):
     raise types.BadInput(f'{path}: neither a file nor a folder.')
+  from revive_jax.video import dicom  # It imports this file.
+
+  if dicom.is_dicom(path):
+    return dicom.probe(path, frame_rate=rate)
   if images.is_picture(path):
     if os.path.getsize(path) == 0:
       raise types.BadInput(f'{path}: the file is empty (0 bytes).')

@@ -261,6 +261,10 @@ def read_frames(
     warn = lambda message: None
   if info.kind == 'video':
     return _read_video(info, stop, warn)
+  if info.kind == 'dicom':
+    from revive_jax.video import dicom  # It imports this file.
+
+    return dicom.read_frames(info, stop=stop, warn=warn)
   return _read_images(info, stop, warn)
 
 

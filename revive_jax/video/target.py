@@ -174,6 +174,8 @@ def choose(
       layout = _yuv_layout(codec, info, bits)
       pix_fmt = layout.pix_fmt
     return Target(path, 'video', codec, pix_fmt, layout)
+  if suffix in ('.dcm', '.dicom'):
+    return Target(path, 'dicom', 'dicom', info.pix_fmt, info.layout)
   if images.is_picture(path) and info.kind == 'image':
     return _pictures(path, 'image', suffix[1:], info, bits)
   if not suffix or name.endswith(('/', os.sep)) or path.is_dir():
@@ -299,6 +301,11 @@ def check_output(
   explains the arguments.
   """
   target = choose(path, info, codec, bits)
+  if target.kind == 'dicom':
+    from revive_jax.video import dicom_writer  # It imports this file.
+
+    dicom_writer.check_output(path, info)
+    return
   _check_place(target, info)
   _check_size(target, info)
   _check_sound(target, info, sound)

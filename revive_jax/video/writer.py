@@ -251,6 +251,11 @@ def _write(target, frames, info, expected, seed, options) -> Written:
   warnings = target_lib.warnings(target, info)
   frames = _guarded(frames)
   try:
+    if target.kind == 'dicom':
+      from revive_jax.video import dicom_writer  # It imports this file.
+
+      return dicom_writer.write(
+          target.path, frames, info, expected_frames=expected)
     if target.kind == 'video':
       return _write_video(
           target, frames, info, expected, seed, warnings, options)

@@ -1,0 +1,163 @@
+"""Tests of live.py."""
+
+import functools
+import io
+import json
+import os
+import pathlib
+import threading
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import restore as config
+from revive_jax import live, types
+from revive_jax.models import restorer, weights
+from revive_jax.video import probe, reader
+from tests import compiling
+from tests.models import params as params_lib
+from tests.video import clips
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
+
+_SETTINGS = dict(features=8, deep_features=8, num_blocks=1)
+_SIZE = 32, 48
+
+
+@functools.cache
+def _weights():
+  """A network of random weights; its folder."""
+  folder = absltest.TEST_TMPDIR.value + '/live_weights'
+  drawn = params_lib.draw(
+      restorer.Restorer(**_SETTINGS), jnp.zeros((1, 2, 32, 32, 3)))
+  weights.save_weights(
+      pathlib.Path(folder), jax.tree.map(np.asarray, drawn), model='restorer',
+      settings=_SETTINGS, steps=0, card='Random.')
+  return folder
+
+
+class LevelsTest(absltest.TestCase):
+
+  def test_goes_down_when_frames_wait_and_up_when_none_do(self):
+    levels = live.Levels(0.1)
+    levels.took(0.3, 1)
+    self.assertEqual(levels.level, 0)
+    levels.took(0.3, 3)
+    self.assertEqual(levels.level, 1)
+    levels.took(0.15, 4)
+    self.assertEqual(levels.level, 2)
+    levels.took(0.15, 4)
+    self.assertEqual(levels.level, 2)  # There is nothing cheaper.
+    # Half a second of calm is not enough; some seconds are, while the levels
+    # above are still in memory as too dear.
+    seen = []
+    for _ in range(500):
+      levels.took(0.01, 0)
+      seen.append(levels.level)
+    self.assertEqual(seen[5], 2)
+    self.assertEqual(seen[-1], 0)
+    self.assertIn(1, seen)
+
+  def test_does_not_try_in_vain_all_the_time(self):
+    levels, tries = live.Levels(0.1), 0
+    for _ in range(1000):  # Full size always takes three times too long.
+      before = levels.level
+      levels.took(0.3 if levels.level == 0 else 0.05,
+                  3 if levels.level == 0 else 0)
+      tries += levels.level < before
+    self.assertBetween(tries, 1, 8)
+
+
+class LiveTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    self.source = clips.write(
+        self.dir / 'source.mkv', clips.pictures(12, *_SIZE), codec='ffv1',
+        pix_fmt='bgr0')
+
+  def _restore(self, source=None, output='out.mkv', lookahead=0, **settings):
+    c = config.get_config()
+    c.weights, c.live.lookahead = _weights(), lookahead
+    c.update(settings)
+    if output != '-' and '://' not in output:
+      output = str(self.dir / output)
+    return live.restore(
+        c, str(self.dir / 'work'), str(source or self.source), output)['live']
+
+  def _frames(self, name):
+    return list(reader.read_frames(probe.probe(str(self.dir / name))))
+
+  def test_every_frame_with_its_time_and_a_report(self):
+    found = self._restore()
+    self.assertEqual(found['frames'], 12)
+    self.assertEqual(sum(found['frames_by_setting'].values()), 12)
+    latency = found['latency_ms']
+    self.assertLessEqual(latency['p50'], latency['p95'])
+    self.assertLessEqual(latency['p95'], latency['p99'])
+    kept = json.loads((self.dir / 'work' / 'report.json').read_text())
+    self.assertEqual(kept['live'], found)
+    out = self._frames('out.mkv')
+    self.assertLen(out, 12)
+    self.assertEqual([f.pts for f in out],
+                     [f.pts for f in self._frames('source.mkv')])
+    self._restore(output='out.mp4', lookahead=2)
+    self.assertLen(self._frames('out.mp4'), 12)
+
+  def test_what_a_network_adds(self):
+    found = weights.read_weights(_weights())
+    c = config.get_config()
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (*_SIZE, 3)).astype(np.uint8)
+    run = live.Restorer(found, c)
+    full, half, none = (run([frame], level) for level in range(3))
+    self.assertIs(none, frame)
+    self.assertGreater(np.abs(full.astype(int) - frame).mean(), 0.1)
+    self.assertGreater(np.abs(half.astype(int) - frame).mean(), 0.01)
+    # Nothing may be changed: nothing is.
+    for kind in c.strength:
+      c.strength[kind] = 0.0
+    np.testing.assert_array_equal(
+        live.Restorer(found, c)([frame], 0), frame)
+
+  def test_a_named_pipe(self):
+    pipe = self.dir / 'pipe'
+    os.mkfifo(pipe)
+    self.assertTrue(live.is_live(str(pipe)))
+    data = pathlib.Path(self.source).read_bytes()
+    writer = threading.Thread(target=lambda: pipe.write_bytes(data))
+    writer.start()
+    self.assertEqual(self._restore(pipe)['frames'], 12)
+    writer.join()
+
+  def test_from_standard_input_to_standard_output(self):
+    out = io.BytesIO()
+    with open(self.source, 'rb') as file, (
+        mock.patch('sys.stdin', mock.Mock(buffer=file))), (
+            mock.patch('sys.stdout', mock.Mock(buffer=out))):
+      self.assertEqual(self._restore('-', '-')['frames'], 12)
+    (self.dir / 'piped.mkv').write_bytes(out.getvalue())
+    self.assertLen(self._frames('piped.mkv'), 12)
+
+  def test_what_runs_by_itself(self):
+    for source in ('-', 'rtsp://camera/1', 'udp://127.0.0.1:9000', '/dev/null'):
+      self.assertTrue(live.is_live(source), source)
+    for source in (None, '', 'film.mkv', self.source, str(self.dir)):
+      self.assertFalse(live.is_live(source), source)
+
+  @parameterized.parameters(
+      (dict(source='/nowhere'), '/nowhere: nothing to see comes from there'),
+      (dict(weights=''), 'needs a network'),
+      (dict(lookahead=-1), 'lookahead=-1'),
+      (dict(output='none/out.mkv'), 'cannot be written to'))
+  def test_refuses(self, settings, words):
+    with self.assertRaisesRegex(types.BadInput, words):
+      self._restore(**settings)
+
+
+if __name__ == '__main__':
+  absltest.main()
