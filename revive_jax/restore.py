@@ -23,6 +23,7 @@ from revive_jax.pipeline import choose, composite, measure, run, spatial
 from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
 from revive_jax.video import (
+    deinterlace,
     dicom_writer,
     extras,
     masks,
@@ -119,6 +120,7 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that do not exist, each in one sentence."""
   one_of = types.check_choice
   one_of('composite', c.composite, composite.MODES)
+  one_of('interlace', c.interlace, deinterlace.MODES)
   one_of('fill', c.fill, ('temporal_median', 'inpaint'))
   one_of('progress', c.progress, progress.FORMS)
   one_of('notice', c.get('notice', 'tag'), ('tag', 'burn'))
@@ -195,7 +197,8 @@ class _Film:
   """One film on its way through; what is finished lies in its segments."""
 
   def __init__(self, c, info, destination, kept, network, see):
-    self.c, self.info, self.kept = c, info, kept
+    self.c, self.source, self.info, self.kept = c, info, info, kept
+    self.decision = None  # What is done with fields: see measured.
     self.network, self.see = network, see
     self.destination = destination
     self.target = target.choose(
@@ -231,15 +234,21 @@ class _Film:
                    frames_per_second=round(num_frames / seconds, 3),
                    peak_memory_mb=peak_memory()),
         settings=self.c.to_dict(), concealed=concealed,
-        warnings=[*dict.fromkeys([*self.warnings, *written.warnings])])
+        warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
+    ) | {'interlace': deinterlace.report(self.decision)}
 
   def measured(self):
     """Shots, the number of frames, and the ones that were concealed."""
     before = self.kept.measured()
     if before is not None:
+      self.decision = deinterlace.unpacked(before['interlace'])
+      self.info = deinterlace.retimed(self.source, self.decision)
       self.warnings += before['warnings']
       return (measure.unpacked(before['shots']), before['frames'],
               before['concealed'])
+    self.decision = reader.decide_interlace(
+        self.source, self.c.interlace, warn=self.warnings.append)
+    self.info = deinterlace.retimed(self.source, self.decision)
     concealed = []
 
     def noted(frames):
@@ -250,7 +259,8 @@ class _Film:
 
     frames = progress.show(
         ahead.ahead(reader.read_frames(
-            self.info, warn=self.warnings.append), _AHEAD),
+            self.source, decision=self.decision,
+            warn=self.warnings.append), _AHEAD),
         total=self.info.frame_count, label='Measuring', form=self.c.progress)
     shots, count = measure.measure(
         noted(frames), frame_rate=float(self.info.frame_rate))
@@ -259,6 +269,7 @@ class _Film:
           f'{self.info.path!r} holds no picture that can be decoded.')
     self.kept.keep_measured({
         'shots': measure.packed(shots), 'frames': count,
+        'interlace': deinterlace.packed(self.decision),
         'warnings': self.warnings, 'concealed': concealed})
     return shots, count, concealed
 
@@ -293,7 +304,8 @@ class _Film:
     arrays = self.kept.memory()
     marks = masks.read_masks(c.mask, info, num_frames) if c.mask else None
     windows = run.run(
-        ahead.ahead(reader.read_frames(info), _AHEAD), shots, plans,
+        ahead.ahead(reader.read_frames(
+            self.source, decision=self.decision), _AHEAD), shots, plans,
         window=window, context=c.lookahead, tile=c.tile, overlap=c.overlap,
         masks=marks, network=self.network, done=sum(map(len, groups[:done])),
         memory=learned_lib.unpacked(arrays) if arrays else None)

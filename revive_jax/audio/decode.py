@@ -11,6 +11,7 @@ import numpy as np
 from revive_jax import types
 from revive_jax.video import probe
 
+_WAY_OUT = 'set the strengths of --config.audio to 0 to copy it as it is.'
 _GAP = 0.05  # Seconds; more than that is a hole in the track, not rounding.
 
 
@@ -40,13 +41,13 @@ class Track:
       if self._stream.codec_context is None:
         raise types.BadInput(
             f'{self._name} is coded in a way that cannot be decoded; '
-            'keep it as it is with --config.audio=off.')
+            f'{_WAY_OUT}')
       self._frames = self._read()
       self._first = next(self._frames, None)
       if self._first is None:
         raise types.BadInput(
             f'{self._name} cannot be decoded, not one sample of it; '
-            'keep it as it is with --config.audio=off.')
+            f'{_WAY_OUT}')
       self._stack = stack.pop_all()
     self.rate, self.layout, self.channels = _shape(self._first)
     self.bits = (self._stream.codec_context.format.bits
@@ -74,8 +75,7 @@ class Track:
       if _shape(frame) != (self.rate, self.layout, self.channels):
         raise types.BadInput(
             f'{self._name} changes its rate or channels after '
-            f'{count / self.rate:.1f} s; keep it as it is with '
-            '--config.audio=off.')
+            f'{count / self.rate:.1f} s; {_WAY_OUT}')
       self._stamp(frame, count)
       yield to_array(frame)
       count += frame.samples

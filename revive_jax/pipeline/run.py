@@ -10,7 +10,7 @@ import numpy as np
 from revive_jax import pipeline, types
 from revive_jax.ops import windows
 from revive_jax.pipeline import choose, flicker, measure, preprocess, restore
-from revive_jax.video import reader
+from revive_jax.video import fields, reader
 
 # What sees a pixel's surroundings only, and so can work tile by tile.
 _LOCAL = ('preprocess', 'match', 'detect', 'classical')
@@ -83,9 +83,13 @@ def run(
     learned = functools.partial(
         restore.restore, network=network, core=core, memory=memory,
         keep=context, length=window + context, tile=tile, overlap=overlap)
-    clip, memory = apply_stages(
-        clip, plans[number].stages, tile=tile, overlap=overlap,
-        learned=learned)
+    work = functools.partial(
+        apply_stages, stages=plans[number].stages, tile=tile, overlap=overlap)
+    if any(f.by_field for f in group):
+      clip, memory = by_fields(clip, functools.partial(
+          work, learned=functools.partial(learned, memory=None))), None
+    else:
+      clip, memory = work(clip, learned=learned)
     kept = {name: value[core] for name, value in vars(clip).items()
             if value is not None}
     yield Window(number, clip.replace(**kept), group[core], memory)
@@ -138,6 +142,15 @@ def apply_stages(
     else:
       clip = stage(clip)
   return clip, memory
+
+
+def by_fields(clip: types.Clip, work: Callable[..., tuple]) -> types.Clip:
+  """The clip, its top and its bottom fields restored as films of their own.
+
+  They leave no memory to the next window: it looks around itself.
+  """
+  halves = [work(half)[0] for half in fields.split_clip(clip)]
+  return fields.weave_clip(*halves)
 
 
 def _by_tiles(clip, stages, tile, overlap) -> types.Clip:

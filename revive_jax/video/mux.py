@@ -7,13 +7,14 @@ import os
 
 import av
 
-from revive_jax.video import encoders, formats, matroska, probe
+from revive_jax.video import encoders, fields, formats, matroska, probe
 from revive_jax.video import extras as extras_lib
 from revive_jax.video import tracks as tracks_lib
 
 encoder_options = encoders.options
 
 _INTRA = ('ffv1', 'prores')
+INTERLACED = ('ffv1', 'prores', 'h264')  # Codecs that can say so.
 # What MP4 and QuickTime have a place of their own for; other keys go into a
 # list that fewer players read.
 _MP4_KEYS = {
@@ -98,8 +99,18 @@ class VideoFile:
     stream.width, stream.height = info.width, info.height
     stream.pix_fmt = target.pix_fmt
     stream.time_base = context.time_base = info.time_base
+    self._set_fields(context)
     context.thread_type = 'SLICE' if target.codec == 'ffv1' else 'AUTO'
     return stream
+
+  def _set_fields(self, context):
+    """Says that the frames are interlaced, where the codec can."""
+    self._marked = None
+    if self._info.field_order and self._target.codec in INTERLACED:
+      context.field_order = self._info.field_order
+      if self._target.codec != 'ffv1':
+        context.flags |= av.codec.context.Flags.interlaced_dct
+      self._marked = fields.marker(top_first=self._info.field_order == 2)
 
   def _joined_stream(self, template):
     with probe.open_video(template) as container:
@@ -162,6 +173,8 @@ class VideoFile:
     frame.colorspace, frame.color_range = self._tags
     frame.color_trc = self._info.color_trc
     frame.color_primaries = self._info.color_primaries
+    if self._marked is not None:
+      frame = self._marked(frame)
     packets = self._stream.encode(frame)
     self._started |= bool(packets)
     self._mux(packets)

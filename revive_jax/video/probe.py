@@ -47,9 +47,10 @@ class VideoInfo:
   color_trc: int
   sample_aspect_ratio: fractions.Fraction
   rotation: int  # Degrees, counter-clockwise, that a player is to turn it by.
-  interlaced: bool
+  interlaced: bool  # As the file says.
   audio: tuple[AudioInfo, ...]
   container: str
+  field_order: int = 0  # To be written: 0 progressive, 2 top, 3 bottom first.
 
   @property
   def layout(self) -> formats.Layout:

@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import color, conceal, formats, images, probe
+from revive_jax.video import (
+    color, conceal, deinterlace, fields, formats, images, interlace, probe)
 
 Warn = Callable[[str], None]
 _MOST = 0.75  # With fewer frames a packet, two packets make one.
@@ -27,6 +28,7 @@ class SourceFrame:
   planes: tuple[np.ndarray, ...]  # Native, see formats.Layout.
   layout: formats.Layout | None = None  # Of planes; None: that of the info.
   concealed: str = ''  # Why it is not as filmed: 'repeated', 'damaged', or ''.
+  by_field: bool = False  # Interlaced, to be restored field by field.
 
 
 class _Timestamps:
@@ -182,29 +184,61 @@ class _Notes:
                + (f' and {more} more.' if more > 0 else '.'))
 
 
-def _read_video(info, stop, warn):
+def _stamped(frames, info, timestamps):
+  """Yields the frames, checked, with timestamps that increase."""
+  start = None
+  for count, frame in enumerate(frames):
+    frame.pts, frame.time_base = timestamps(frame.pts), info.time_base
+    start = frame.pts if start is None else start
+    _check_size(frame, info, count,
+                float((frame.pts - start) * info.time_base))
+    yield frame
+
+
+def decide_interlace(
+    info: probe.VideoInfo, mode: str, *, warn: Warn | None = None
+) -> deinterlace.Decision:
+  """Measures a film in a pass of its own, and returns what to do with it.
+
+  mode: one of deinterlace.MODES. Pictures are taken as progressive.
+  """
+  if mode == 'off' or info.kind != 'video':
+    return deinterlace.decide((), mode)
+  frames = _decoded(info.path, lambda message: None)
+  decision = deinterlace.decide(interlace.measure(frames), mode)
+  for sentence in deinterlace.warnings(decision) if warn else ():
+    warn(f'{info.path}: {sentence}')
+  return decision
+
+
+def _read_video(info, stop, warn, decision):
   timestamps, notes = _Timestamps(info), _Notes()
-  count, start = 0, None
+  count, start, unit = 0, None, info.time_base
   if formats.has_alpha(info.pix_fmt):
     warn(f'{info.path}: the alpha channel is left out.')
   endings = []  # Said last: where the file ends.
   frames = _decoded(info.path, endings.append)
+  shown = _stamped(frames, info, timestamps)
+  if decision is not None and decision.changes:
+    shown = deinterlace.apply(shown, decision)
+    unit /= decision.factor
   try:
-    for frame in frames:
+    for frame in shown:
       if stop is not None and count >= stop:
         return
-      pts = timestamps(frame.pts)
-      start = pts if start is None else start
-      seconds = float((pts - start) * info.time_base)
-      _check_size(frame, info, count, seconds)
+      start = frame.pts if start is None else start
+      seconds = float((frame.pts - start) * unit)
       concealed = conceal.kind(frame)
       notes.add(concealed, seconds)
       layout = _frame_layout(frame, info)
       planes = formats.read_planes(frame, layout)
-      yield SourceFrame(count, pts, color.to_rgb(planes, layout), planes,
-                        layout, concealed)
+      by_field = decision is not None and decision.by_field(count)
+      rgb = (fields if by_field else color).to_rgb(planes, layout)
+      yield SourceFrame(
+          count, frame.pts, rgb, planes, layout, concealed, by_field)
       count += 1
   finally:
+    shown.close()
     frames.close()
     for sentence in notes.sentences():
       warn(f'{info.path}: {sentence}')
@@ -248,9 +282,12 @@ def read_frames(
     *,
     stop: int | None = None,
     warn: Warn | None = None,
+    decision: deinterlace.Decision | None = None,
 ) -> Iterator[SourceFrame]:
   """Yields the frames in order, one in memory at a time; always the same.
 
+  info: of the source, as probed. decision: of decide_interlace, or None; the
+  frames are then those of deinterlace.retimed(info, decision).
   stop: how many at most. warn: called with a sentence for each kind of damage
   that was worked around (frames that are lost or damaged, with their times,
   timestamps that are missing or do not increase, an alpha channel left out, a
@@ -260,7 +297,7 @@ def read_frames(
   if warn is None:
     warn = lambda message: None
   if info.kind == 'video':
-    return _read_video(info, stop, warn)
+    return _read_video(info, stop, warn, decision)
   if info.kind == 'dicom':
     from revive_jax.video import dicom  # It imports this file.
 

@@ -277,7 +277,8 @@ def _check_sound(target: Target, info, sound) -> None:
 def warnings(target: Target, info: probe.VideoInfo) -> list[str]:
   """Returns sentences on what the target cannot show as the source did."""
   found = []
-  if info.interlaced and target.kind == 'video':
+  marked = info.field_order and target.codec in ('ffv1', 'prores', 'h264')
+  if info.interlaced and target.kind == 'video' and not marked:
     found.append('The source is interlaced; the output is not marked so.')
   source, layout = info.layout, target.layout
   if source.kind == layout.kind == 'yuv' and (

@@ -12,6 +12,7 @@ from revive_jax.video import (
   atomic,
   color,
   dither,
+  fields,
   formats,
   images,
   mux,
@@ -105,7 +106,8 @@ def _planes(frame: OutputFrame, target, info, tally, seed):
   noise = _noise(frame, layout, wanted, seed, grey=grey)
   if layout.pix_fmt == 'rgb48le' and wanted.pix_fmt == 'gbrp16le':
     layout = wanted  # The same samples, only ordered differently.
-  planes, kept = splice.splice(
+  join = fields.join if frame.source.by_field else splice.splice
+  planes, kept = join(
       rgb, changed, frame.source.planes, layout, wanted, noise)
   tally.add(frame, kept)
   return planes
