@@ -35,6 +35,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.tile = 1024  # Larger frames are cut into tiles of this side, px...
   c.overlap = 64  # ...that overlap by this much, px.
 
+  # Interlaced and telecined film, as measured: 'auto' and 'double' make a frame
+  # of each field (nothing is lost), 'same' a frame of each frame; both undo
+  # telecine. 'keep': restored field by field, and interlaced again. 'off'.
+  c.interlace = 'auto'
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
@@ -44,6 +48,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.frame_rate = 24.0  # Of a folder of pictures; a video has its own.
   # codec: 'auto' (.mp4 H.264, .mkv FFV1, .mov ProRes, a folder PNG), or h264,
   # h265, av1, ffv1, prores, png, tiff. bits of a sample: 8, 10, 12, 16, or 0,
-  # the source's. checksums: also write <output>.framemd5.
-  c.output = dict(codec='auto', crf=16, bits=0, grain=0.5, checksums=False)
+  # the source's. grain: share of what denoising took out that is given back, in
+  # its own spectrum; -1: none, but for fills in mode repair, which get as much
+  # as their surroundings have. checksums: also write <output>.framemd5.
+  c.output = dict(codec='auto', crf=16, bits=0, grain=-1.0, checksums=False)
   return c

@@ -141,6 +141,10 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
                      ('overlap', 0), ('frame_rate', 0.01)):
     if c[key] < least:
       raise types.BadInput(f'--config.{key}={c[key]} is less than {least}.')
+  if c.output.grain > 1 or c.output.grain < 0 and c.output.grain != -1:
+    raise types.BadInput(
+        f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
+        'and 1.')
   if c.overlap >= c.tile:
     raise types.BadInput(
         f'--config.overlap={c.overlap} is not less than '
@@ -276,10 +280,13 @@ class _Film:
   def plans(self, shots):
     """The stages of each shot."""
     c, settings = self.c, self.c.to_dict()
+    grain = c.output.grain
+    if grain < 0:
+      grain = float(c.composite == 'repair')
     return [choose.choose(
         s, mode=c.composite, strength=settings['strength'],
         stages=tuple(c.stages), output=dict(
-            bits=16 if self.is_deep else 8, grain=c.output.grain),
+            bits=16 if self.is_deep else 8, grain=grain),
         fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
         marked=bool(c.mask), learned=self.network is not None) for s in shots]
 

@@ -6,8 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from revive_jax.degradations import codec, film, lines, mixes, sensor, spots
-from revive_jax.degradations import tape, tone
+from revive_jax.degradations import (
+  codec,
+  film,
+  lines,
+  mixes,
+  sensor,
+  spots,
+  tape,
+  tone,
+)
 from revive_jax.degradations import textures as textures_lib
 from revive_jax.ops import color
 

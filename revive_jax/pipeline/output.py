@@ -9,7 +9,7 @@ from revive_jax.pipeline import grain as grain_lib
 # Residuals hold some of the picture: grain is at most so many times as strong
 # as the noise that was measured on the shot.
 _CAP = 1.5
-_FRAMES = 8  # Of a window that grain is measured on.
+_SIDE = 320  # Of the middle of a frame that grain is measured on, px.
 
 
 def output(
@@ -39,13 +39,14 @@ def output(
   """
   peak = 2**bits - 1
   result = np.empty_like(clip.output)
-  kind, table = None, None
-  if grain > 0 and sigma > 0 and clip.origin is not None:
-    kind, table = grain_to_give(clip, mode=mode, share=grain, sigma=sigma)
+  gives = grain > 0 and sigma > 0 and clip.origin is not None
   for t, frame in enumerate(clip.output):
     stamp = t if clip.pts is None else abs(int(clip.pts[t]))
     changed = (frame != clip.source[t]).any(-1, keepdims=True)
-    if kind is not None and table[clip.origin[t]].any():
+    # By each frame alone: windows must not show.
+    kind, table = grain_to_give(
+        clip, t, mode=mode, share=grain, sigma=sigma) if gives else (None, None)
+    if gives and table[clip.origin[t]].any():
       # From a stream of its own: dither is the same with and without it.
       rng = np.random.default_rng((seed, stamp, 1))
       amount = table[clip.origin[t]]
@@ -67,14 +68,15 @@ def output(
 
 
 def grain_to_give(
-    clip: types.Clip, *, mode: str, share: float, sigma: float
+    clip: types.Clip, t: int, *, mode: str, share: float, sigma: float
 ) -> tuple[grain_lib.Grain, np.ndarray]:
-  """The grain that denoising took out, and how much of it pixels lack.
+  """The grain that denoising took out of a frame, and how much pixels lack.
 
   Where nothing was denoised, fills get white grain of the source's noise.
 
   Args:
     clip: with source, tone, restored, output, damage and origin.
+    t: the frame.
     mode: 'full' or 'repair'.
     share: of what was taken out that denoised pixels are given back.
     sigma: noise of the source.
@@ -83,7 +85,7 @@ def grain_to_give(
     The grain, and factors [4] of it by types.Origin.
   """
   table = np.zeros(len(types.Origin), np.float32)
-  found, mixed = _taken_out(clip, mode)
+  found, mixed = _taken_out(clip, t, mode)
   level = 0.0 if found is None else float(np.median(found.strength[:, 0]))
   if level < 0.25 * sigma:
     table[types.Origin.INVENTED] = 1
@@ -101,15 +103,16 @@ def grain_to_give(
   return found, table
 
 
-def _taken_out(clip, mode):
+def _taken_out(clip, t, mode):
   """The grain that restored lacks, and the share of that which output lacks."""
   if clip.restored is None:
     return None, 0.0
-  times = np.linspace(0, len(clip.source) - 1, _FRAMES).round().astype(int)
-  times = np.unique(times)
-  part = lambda x: None if x is None else x[times]
-  source, restored, tone = (
-      part(x) for x in (clip.source, clip.restored, clip.tone))
+  height, width = clip.source.shape[1:3]
+  top, left = max(0, (height - _SIDE) // 2), max(0, (width - _SIDE) // 2)
+  part = lambda x: None if x is None else (
+      x[t:t + 1, top:top + _SIDE, left:left + _SIDE])
+  source, restored = part(clip.source), part(clip.restored)
+  tone = None if clip.tone is None else clip.tone[t:t + 1]
   if tone is not None and mode == 'repair':
     restored = flicker.invert_tone(restored, tone)
   elif tone is not None:

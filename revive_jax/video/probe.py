@@ -8,7 +8,7 @@ import re
 import av
 
 from revive_jax import types
-from revive_jax.video import conceal, formats, images
+from revive_jax.video import conceal, formats, images, siting
 
 # Text, and lists of other files: FFmpeg would read them, we do not.
 _NOT_VIDEO = {'tty', 'hls', 'concat', 'sdp', 'lavfi', 'ffmetadata', 'srt',
@@ -51,12 +51,14 @@ class VideoInfo:
   audio: tuple[AudioInfo, ...]
   container: str
   field_order: int = 0  # To be written: 0 progressive, 2 top, 3 bottom first.
+  chroma_siting: int = 0  # AVChromaLocation; 0: not known.
 
   @property
   def layout(self) -> formats.Layout:
     """How the planes of its frames are to be read."""
     return formats.layout(
-        self.pix_fmt, self.colorspace, self.color_range, self.height)
+        self.pix_fmt, self.colorspace, self.color_range, self.height,
+        self.chroma_siting)
 
 
 # Tags in an old encoding must not keep a film from opening. PyAV 19 took the
@@ -181,6 +183,7 @@ def _probe_video(path: str) -> VideoInfo:
         colorspace=tag('colorspace', 2), color_range=tag('color_range', 0),
         color_primaries=tag('color_primaries', 2),
         color_trc=tag('color_trc', 2),
+        chroma_siting=siting.of_stream(stream),
         sample_aspect_ratio=(
             stream.sample_aspect_ratio or fractions.Fraction(1)),
         rotation=int(frame.rotation), interlaced=frame.interlaced_frame,

@@ -11,7 +11,15 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.video import (
-    color, conceal, deinterlace, fields, formats, images, interlace, probe)
+  color,
+  conceal,
+  deinterlace,
+  fields,
+  formats,
+  images,
+  interlace,
+  probe,
+)
 
 Warn = Callable[[str], None]
 _MOST = 0.75  # With fewer frames a packet, two packets make one.
@@ -148,7 +156,7 @@ def _frame_layout(frame: av.VideoFrame, info) -> formats.Layout:
   matrix, value_range = int(frame.colorspace), int(frame.color_range)
   return formats.layout(
       frame.format.name, info.colorspace if matrix == 2 else matrix,
-      value_range or info.color_range, info.height)
+      value_range or info.color_range, info.height, info.chroma_siting)
 
 
 def _check_size(frame, info, count, seconds):
