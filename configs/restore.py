@@ -45,6 +45,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.live = dict(lookahead=0, format='')
 
   c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
+  # Sound: strength of each repair in [0, 1], or -1: as it is measured, which
+  # often is none. level brings the loudness towards -23 LUFS.
+  c.audio = dict(clicks=-1.0, hum=-1.0, hiss=-1.0, clipping=-1.0, level=0.0)
   c.frame_rate = 24.0  # Of a folder of pictures; a video has its own.
   # codec: 'auto' (.mp4 H.264, .mkv FFV1, .mov ProRes, a folder PNG), or h264,
   # h265, av1, ffv1, prores, png, tiff. bits of a sample: 8, 10, 12, 16, or 0,

@@ -17,6 +17,7 @@ import numpy as np
 
 from revive_jax import ahead, pipeline, progress, types
 from revive_jax import workdir as workdir_lib
+from revive_jax.audio import film, repair
 from revive_jax.explain import record
 from revive_jax.models import inference, weights
 from revive_jax.pipeline import choose, composite, measure, run, spatial
@@ -30,6 +31,7 @@ from revive_jax.video import (
     parts,
     probe,
     reader,
+    sheet,
     space,
     target,
     writer,
@@ -145,6 +147,7 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
         'and 1.')
+  repair.check(_sound_strength(c))
   if c.overlap >= c.tile:
     raise types.BadInput(
         f'--config.overlap={c.overlap} is not less than '
@@ -224,11 +227,12 @@ class _Film:
     plans = self.plans(shots)
     self.check_space(num_frames)
     self.restore(shots, plans, num_frames)
+    sound = self.sound()
     written = parts.join(
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
         self.info, self.target, self.extras, expected_frames=num_frames,
-        checksums=self.c.output.checksums)
+        checksums=self.c.output.checksums, sound=sound.files)
     seconds = time.monotonic() - start
     tallies = self.tallies(len(shots))
     return record.record(
@@ -239,7 +243,20 @@ class _Film:
                    peak_memory_mb=peak_memory()),
         settings=self.c.to_dict(), concealed=concealed,
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
-    ) | {'interlace': deinterlace.report(self.decision)}
+    ) | {'interlace': deinterlace.report(self.decision),
+         'sound': sound.report}
+
+  def sound(self) -> film.Sound:
+    """The sound tracks, repaired where that is called for."""
+    found = film.restore(
+        self.source, self.target.path.suffix.lower(),
+        self.kept.path('sound'), strength=_sound_strength(self.c),
+        said=lambda sentence: logging.info('%s', sentence))
+    for number, picture in found.pictures.items():
+      sheet.write_png(
+          self.kept.folder.parent / f'sound_{number}.png', picture)
+    self.warnings += found.warnings
+    return found
 
   def measured(self):
     """Shots, the number of frames, and the ones that were concealed."""
@@ -367,6 +384,11 @@ class _Film:
         for key, value in tally.items():
           total[int(shot)][key] += value
     return total
+
+
+def _sound_strength(c) -> dict[str, float | str]:
+  """c.audio, where -1 is what was measured."""
+  return {k: repair.AUTO if v == -1 else v for k, v in c.audio.items()}
 
 
 def grouped(windows: list) -> list[list]:
