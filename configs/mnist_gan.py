@@ -41,8 +41,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.optimizer = dict(generator=4e-4, discriminator=1e-4, b1=0.5, b2=0.999)
   c.ema_decay = 0.99  # The averaged generator is what is drawn and kept.
 
-  # DP-SGD of the discriminator, which alone sees real pictures, if clip_norm and
-  # noise_multiplier are above 0 (docs/privacy.md); the unit is a picture.
+  # DP-SGD of the discriminator, which alone sees real pictures, if clip_norm
+  # and noise_multiplier are above 0 (docs/privacy.md); the unit is a picture.
   # epsilon: where it stops. micro_batch: pictures at once on each device.
   c.dp = dict(clip_norm=0.0, noise_multiplier=0.0, delta=1e-5,
               epsilon=float('inf'), micro_batch=4 if tiny else 32)

@@ -39,6 +39,12 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # of each field (nothing is lost), 'same' a frame of each frame; both undo
   # telecine. 'keep': restored field by field, and interlaced again. 'off'.
   c.interlace = 'auto'
+  # kind 'weave' (of a film's gate) or 'shake' (of a hand); strength 0 leaves
+  # the picture where it is, 1 holds it still. Only in mode full.
+  c.stabilise = dict(kind='weave', strength=0.0)
+  # Frames that were lost and filled up with a copy of their neighbour: 'leave',
+  # or 'replace' by what lies between (invented, every pixel). Mode full.
+  c.repeats = 'leave'
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).

@@ -229,5 +229,8 @@ def watched() -> Iterator[None]:
         'died, a line "Task ... heartbeat timeout" names it, at most '
         f'{HEARTBEAT_SECONDS} s from now. Start all of them again: the run '
         'goes on from its last checkpoint.\n')
+    # The runtime ends this process meanwhile, and says who was silent. To leave
+    # now would be to wait at its last barrier, which gives up sooner than that.
+    time.sleep(HEARTBEAT_SECONDS + 5)
     sys.exit(1)
   agreed(True)  # None leaves while another one is still writing.

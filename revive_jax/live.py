@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 class Levels:
   """Which setting the next frame gets, by what waits and what frames took."""
 
-  def __init__(self, interval: float, count: int = len(_LEVELS)):
+  def __init__(self, interval: float, count: int):
     """interval: seconds from frame to frame; count: of levels."""
     self.level = 0
     self._interval, self._count = interval, count
@@ -271,7 +271,7 @@ def _run(container, destination, restorer, lookahead, crf) -> dict[str, Any]:
   rate = float(stream.average_rate or 25)
   waiting = _Counted(_frames(container, stream))
   frames = ahead.ahead(waiting, _WAITING)
-  levels, counts = Levels(1 / rate), collections.Counter()
+  levels, counts = Levels(1 / rate, len(_LEVELS)), collections.Counter()
   window, output, start = collections.deque(), None, None
   try:
     for frame in frames:
@@ -334,7 +334,7 @@ def _report(latencies, counts, seconds, rate, lookahead, destination):
   ordered = sorted(latencies)
   at = lambda share: round(1000 * ordered[min(
       len(ordered) - 1, int(share * len(ordered)))], 1)
-  names = ('full size', 'half size', 'as it is')
+  names = {1.0: 'full size', 0.5: 'half size', 0.0: 'as it is'}
   return {
       'schema': 1, 'live': {
           'frames': len(latencies), 'seconds': round(seconds, 2),
@@ -342,5 +342,5 @@ def _report(latencies, counts, seconds, rate, lookahead, destination):
           'source_frames_per_second': rate, 'lookahead': lookahead,
           'latency_ms': {'p50': at(0.5), 'p95': at(0.95), 'p99': at(0.99)},
           'frames_by_setting': {
-              names[i]: counts[i] for i in range(len(names))}},
+              names[scale]: counts[i] for i, scale in enumerate(_LEVELS)}},
       'outputs': [{'path': destination}]}

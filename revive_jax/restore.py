@@ -20,7 +20,14 @@ from revive_jax import workdir as workdir_lib
 from revive_jax.audio import film, repair
 from revive_jax.explain import record
 from revive_jax.models import inference, weights
-from revive_jax.pipeline import choose, composite, measure, run, spatial
+from revive_jax.pipeline import (
+    choose,
+    composite,
+    measure,
+    repeats,
+    run,
+    spatial,
+)
 from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
 from revive_jax.video import (
@@ -102,7 +109,8 @@ def made_of(
   Raises:
     types.BadInput: the weights or the mask cannot be read.
   """
-  goal = target.choose(destination, info, c.output.codec, c.output.bits or 'auto')
+  goal = target.choose(
+      destination, info, c.output.codec, c.output.bits or 'auto')
   settings = c.to_dict()
   try:
     mask = segments_lib.identity(c.mask) if c.mask else None
@@ -148,6 +156,17 @@ def check_settings(c: ml_collections.ConfigDict) -> None:
         f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
         'and 1.')
   repair.check(_sound_strength(c))
+  one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
+  one_of('repeats', c.repeats, ('leave', 'replace'))
+  if not 0 <= c.stabilise.strength <= 1:
+    raise types.BadInput(
+        f'--config.stabilise.strength={c.stabilise.strength} is not between 0 '
+        'and 1.')
+  if c.composite == 'repair' and (
+      c.stabilise.strength or c.repeats == 'replace'):
+    raise types.BadInput(
+        '--config.composite=repair changes nothing outside the damage; leave '
+        'out --config.stabilise and --config.repeats, or choose full.')
   if c.overlap >= c.tile:
     raise types.BadInput(
         f'--config.overlap={c.overlap} is not less than '
@@ -284,7 +303,8 @@ class _Film:
             warn=self.warnings.append), _AHEAD),
         total=self.info.frame_count, label='Measuring', form=self.c.progress)
     shots, count = measure.measure(
-        noted(frames), frame_rate=float(self.info.frame_rate))
+        noted(frames), frame_rate=float(self.info.frame_rate),
+        motion=self.c.stabilise.strength > 0 or self.c.repeats != 'leave')
     if not count:
       raise types.BadInput(
           f'{self.info.path!r} holds no picture that can be decoded.')
@@ -305,7 +325,10 @@ class _Film:
         stages=tuple(c.stages), output=dict(
             bits=16 if self.is_deep else 8, grain=grain),
         fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
-        marked=bool(c.mask), learned=self.network is not None) for s in shots]
+        marked=bool(c.mask), learned=self.network is not None,
+        replaces=c.repeats == 'replace' and bool(repeats.to_replace(
+            repeats.find(s.changes), s.stop - s.start).any()),
+        stabilise=settings['stabilise']) for s in shots]
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""

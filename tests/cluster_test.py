@@ -135,7 +135,8 @@ class ProcessesTest(absltest.TestCase):
   def test_processes_that_do_not_share_a_disk(self):
     self._run('one')
     address = f'127.0.0.1:{processes.free_port()}'
-    runs = [processes.start(self.folder / name, f'--distributed={address},2,{i}')
+    runs = [processes.start(self.folder / name,
+                            f'--distributed={address},2,{i}')
             for i, name in enumerate(('one', 'two'))]
     said = processes.finish(*runs)
     self.assertEqual([run.returncode for run in runs], [2, 2], said)

@@ -61,7 +61,8 @@ class FilmsTest(absltest.TestCase):
   def test_a_list_and_equal_names(self):
     self._film('a.mkv', 1)
     self._film('a.mp4', 1)
-    (self.dir / 'list.txt').write_text('# two\nin/a.mkv\n\nin/a.mp4\nin/no.mkv\n')
+    (self.dir / 'list.txt').write_text(
+        '# two\nin/a.mkv\n\nin/a.mp4\nin/no.mkv\n')
     rows = self._run(self.dir / 'list.txt')
     self.assertEqual([r.state for r in rows],
                      ['restored', 'restored', 'refused'])

@@ -12,6 +12,7 @@ import types
 from unittest import mock
 
 from absl.testing import absltest, parameterized
+import pytest
 import yaml
 
 from tests.launch import fakes
@@ -139,6 +140,7 @@ class LaunchTest(parameterized.TestCase):
     self.assertTrue(any(_TEST in run for run in runs), runs)
     yaml.safe_load((_ROOT / '.pre-commit-config.yaml').read_text())
 
+  @pytest.mark.slow
   def test_notebook_runs_from_top_to_bottom(self):
     book = json.loads((_ROOT / 'colab/restore_a_clip.ipynb').read_text())
     self.assertFalse([c for c in book['cells'] if c.get('outputs')])

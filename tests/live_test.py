@@ -12,6 +12,7 @@ from absl.testing import absltest, parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from configs import restore as config
 from revive_jax import live, types
@@ -42,7 +43,7 @@ def _weights():
 class LevelsTest(absltest.TestCase):
 
   def test_goes_down_when_frames_wait_and_up_when_none_do(self):
-    levels = live.Levels(0.1)
+    levels = live.Levels(0.1, 3)
     levels.took(0.3, 1)
     self.assertEqual(levels.level, 0)
     levels.took(0.3, 3)
@@ -62,7 +63,7 @@ class LevelsTest(absltest.TestCase):
     self.assertIn(1, seen)
 
   def test_does_not_try_in_vain_all_the_time(self):
-    levels, tries = live.Levels(0.1), 0
+    levels, tries = live.Levels(0.1, 3), 0
     for _ in range(1000):  # Full size always takes three times too long.
       before = levels.level
       levels.took(0.3 if levels.level == 0 else 0.05,
@@ -76,6 +77,8 @@ class LiveTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
+    # Every setting is compiled.
+    self.enter_context(mock.patch.object(live, '_LEVELS', (1.0, 0.0)))
     self.source = clips.write(
         self.dir / 'source.mkv', clips.pictures(12, *_SIZE), codec='ffv1',
         pix_fmt='bgr0')
@@ -105,6 +108,9 @@ class LiveTest(parameterized.TestCase):
     self.assertLen(out, 12)
     self.assertEqual([f.pts for f in out],
                      [f.pts for f in self._frames('source.mkv')])
+
+  @pytest.mark.slow
+  def test_frames_that_are_waited_for(self):
     self._restore(output='out.mp4', lookahead=2)
     self.assertLen(self._frames('out.mp4'), 12)
 
@@ -113,8 +119,9 @@ class LiveTest(parameterized.TestCase):
     c = config.get_config()
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (*_SIZE, 3)).astype(np.uint8)
-    run = live.Restorer(found, c)
-    full, half, none = (run([frame], level) for level in range(3))
+    with mock.patch.object(live, '_LEVELS', (1.0, 0.5, 0.0)):
+      run = live.Restorer(found, c)
+      full, half, none = (run([frame], level) for level in range(3))
     self.assertIs(none, frame)
     self.assertGreater(np.abs(full.astype(int) - frame).mean(), 0.1)
     self.assertGreater(np.abs(half.astype(int) - frame).mean(), 0.01)

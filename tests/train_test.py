@@ -123,6 +123,8 @@ class TrainTest(parameterized.TestCase):
       self._train(folder, _at(3, _poison))
     self.assertEqual(_steps(folder)[1], [2])
 
+  # Steps on layouts are compared in the fast suite; this is a whole run.
+  @pytest.mark.slow
   def test_one_device_equals_four(self):
     one, _ = _whole()
     folder = self._folder()

@@ -18,11 +18,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
                     blur=0.0)
   c.fill = 'temporal_median'  # Other frames have the grain, too.
   c.output.grain = 1.0
-  if 'stabilise' in c:
-    c.stabilise = 1.0  # Gate weave.
-  if 'audio' in c:
-    with c.audio.ignore_type():  # 'auto' or a number.
-      c.audio.update(clicks='auto', hum='auto', hiss='auto')
+  c.audio.update(clicks=-1.0, hum=-1.0, hiss=-1.0)
   c.sample = dict(name='film', width=96 if tiny else 480,
                   height=72 if tiny else 360, num_frames=12 if tiny else 72)
   return c

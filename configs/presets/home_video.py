@@ -18,14 +18,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
                     blur=0.5)
   c.fill, c.denoiser = 'temporal_median', 'auto'
   c.output.grain = 0.0
-  if 'interlace' in c:
-    c.interlace = 'auto'
-  if 'stabilise' in c:
-    c.stabilise = 0.5  # A shaking hand, not every movement of it.
-  if 'audio' in c:
-    with c.audio.ignore_type():  # 'auto' or a number.
-      c.audio.update(clicks='auto', hum='auto', hiss='auto', clipping='auto',
-                     level='auto')
+  c.interlace = 'auto'
+  c.audio.update(clicks=-1.0, hum=-1.0, hiss=-1.0, clipping=-1.0,
+                 level=0.5)
   c.sample = dict(name='home_video', width=96 if tiny else 480,
                   height=72 if tiny else 360, num_frames=12 if tiny else 72)
   return c

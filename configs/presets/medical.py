@@ -22,13 +22,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.denoiser = 'none'
   c.strength.update(dict.fromkeys(c.strength, 0.0))
   c.output.grain = 0.0  # A fill is not to look like a measurement.
-  if 'interlace' in c:
-    c.interlace = 'off'
-  if 'stabilise' in c:
-    c.stabilise = 0.0
-  if 'audio' in c:
-    with c.audio.ignore_type():  # 'auto' or a number.
-      c.audio.update(dict.fromkeys(c.audio, 0.0))
+  c.interlace = 'off'
+  c.audio.update(dict.fromkeys(c.audio, 0.0))
   c.notice = 'tag'  # 'burn': also written into the foot of the picture.
   c.sample = dict(name='medical', width=96 if tiny else 512,
                   height=80 if tiny else 512, num_frames=8 if tiny else 30)

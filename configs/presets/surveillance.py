@@ -20,15 +20,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.lookahead = 0
   c.window = 8  # No frame waits for more than this.
   c.output.grain = 0.0
-  if 'interlace' in c:
-    c.interlace = 'off'  # Other lines would be made up.
-  if 'stabilise' in c:
-    c.stabilise = 0.0  # A pixel stays where it was recorded.
-  if 'audio' in c:
-    with c.audio.ignore_type():  # 'auto' or a number.
-      c.audio.update(dict.fromkeys(c.audio, 0.0))
-  if 'checksums' in c.output:
-    c.output.checksums = True
+  c.interlace = 'off'  # Other lines would be made up.
+  c.audio.update(dict.fromkeys(c.audio, 0.0))
+  c.output.checksums = True
   c.sample = dict(name='surveillance', width=96 if tiny else 480,
                   height=72 if tiny else 360, num_frames=12 if tiny else 72)
   return c

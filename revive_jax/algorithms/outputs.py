@@ -49,7 +49,8 @@ def write_weights(
     card += f'\n{parts.account.statement(step)}\n'
   if parts.account and began:
     spent = ('nothing is known of that' if epsilon_before is None else
-             f'of their own training the card says epsilon {epsilon_before:.3g}')
+             'of their own training the card says epsilon '
+             f'{epsilon_before:.3g}')
     card += (f'That is of the {step} steps of this run alone; what {began}, '
              f'which it began with, gives away is not in it: {spent}.\n')
   weights.save_weights(

@@ -9,11 +9,13 @@ from revive_jax.pipeline import (
     classical,
     composite,
     detect,
+    interpolate,
     match,
     optimise,
     output,
     preprocess,
     restore,
+    stabilise,
 )
 
 STAGES = {
@@ -24,5 +26,7 @@ STAGES = {
     'classical': classical.classical,
     'composite': composite.composite,
     'optimise': optimise.optimise,
+    'interpolate': interpolate.interpolate,
     'output': output.output,
+    'stabilise': stabilise.stabilise,
 }

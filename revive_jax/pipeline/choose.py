@@ -1,13 +1,15 @@
 """Choose: which stages a shot needs, how strongly, and why."""
 
+from collections.abc import Mapping
 import dataclasses
+import types
 from typing import Any
 
 from revive_jax.pipeline import measure
 
 KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
 _ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
-          'composite', 'optimise', 'output')
+          'composite', 'optimise', 'interpolate', 'output', 'stabilise')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,8 @@ def choose(
     shot: measure.Shot, *, mode: str, strength: dict[str, float],
     stages: tuple[str, ...], output: dict[str, Any], fill: str,
     inpaint: str, denoiser: str, seed: int, marked: bool,
-    learned: bool = False,
+    learned: bool = False, replaces: bool = False,
+    stabilise: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> Plan:
   """Plans the stages of a shot from what was measured on it.
 
@@ -51,13 +54,17 @@ def choose(
     marked: the user marked damage.
     learned: there is a network: with ('auto',) it restores instead of the
       classical stages.
+    replaces: the shot has repeats in the place of lost frames, to be replaced.
+    stabilise: kind and strength, for stabilise.path; {}: not.
   """
   auto = stages == ('auto',)
-  names = _ORDER if auto else tuple(n for n in _ORDER if n in stages)
+  names = _ORDER if auto else tuple(
+      n for n in _ORDER if n in (*stages, 'interpolate', 'stabilise'))
   network = auto and learned
   amounts, reasons = _amounts(shot, mode, strength, auto, network)
   finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))
   moves = shot.stop - shot.start > 1
+  steadies = stabilise.get('strength', 0.0)
   options = {
       'preprocess': {},
       'match': {},
@@ -79,6 +86,7 @@ def choose(
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
       'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),
+      'interpolate': {}, 'stabilise': dict(stabilise),
   }
   toned = amounts['flicker'] > 0 or amounts['tone'] > 0
   repairs = finds or amounts['noise'] > 0
@@ -93,6 +101,8 @@ def choose(
       'composite': True,
       'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
       'output': True,
+      'interpolate': replaces and moves and mode == 'full',
+      'stabilise': steadies > 0 and moves and mode == 'full',
   }
   why = {
       'preprocess': '; '.join(reasons[k] for k in ('flicker', 'tone')),
@@ -105,6 +115,8 @@ def choose(
       'composite': f'mode {mode}',
       'optimise': '; '.join(reasons[k] for k in ('local', 'blur')),
       'output': 'always',
+      'interpolate': 'frames were lost, and copies put in their place',
+      'stabilise': 'asked for',
   }
   repair = max(amounts[k] for k in ('dust', 'scratch', 'crack', 'noise'))
   shown = {
@@ -113,6 +125,7 @@ def choose(
       'restore': repair,
       'classical': repair,
       'optimise': max(amounts['local'], amounts['blur']),
+      'stabilise': steadies,
   }
   chosen = tuple(
       Choice(n, why[n], round(float(shown.get(n, 1.0)), 3), options[n])

@@ -68,7 +68,8 @@ def measure(
   if min(noisy.shape[1:3]) < BLOCK:
     return None
   parts = [_blocks(*x) for x in zip(noisy, clean, intact, strict=True)]
-  removed, tone, activity = (np.concatenate(x) for x in zip(*parts))
+  removed, tone, activity = (
+      np.concatenate(x) for x in zip(*parts, strict=True))
   if len(removed) < _LEAST:
     return None
   # The picture's own flatness, not that of the grain, decides.

@@ -14,12 +14,23 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import detect, flicker, lines, match, preprocess
+from revive_jax.pipeline import (
+    detect,
+    flicker,
+    lines,
+    match,
+    preprocess,
+    repeats,
+    stabilise,
+)
 from revive_jax.pipeline import shots as shots_lib
 
 _SAMPLE = 5  # Frames of a sampled window.
 _EVERY = 12  # Frames from one sampled window to the next.
 _CROP = (720, 960)  # Larger frames are sampled in their middle, px.
+
+
+_SERIES = {'comparisons': 3, 'steps': 4, 'changes': 3}  # And their columns.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,18 +51,26 @@ class Shot:
   grey: bool  # No colour.
   # [T, 3]: flicker.compare of each frame with the one before.
   comparisons: np.ndarray = dataclasses.field(repr=False)
+  # [T, 4] stabilise.Step and [T, 3] repeats.Change of each frame against the
+  # one before; [0, ...] where nobody asked.
+  steps: np.ndarray = dataclasses.field(
+      repr=False, default_factory=lambda: np.zeros((0, 4)))
+  changes: np.ndarray = dataclasses.field(
+      repr=False, default_factory=lambda: np.zeros((0, 3)))
 
 
 def measure(
-    frames: Iterable[np.ndarray], *, frame_rate: float
+    frames: Iterable[np.ndarray], *, frame_rate: float, motion: bool = False
 ) -> tuple[list[Shot], int]:
   """Measures a film; returns its shots and the number of frames.
 
   Args:
     frames: [H, W, 3] RGB, uint8 or uint16.
     frame_rate: frames per second.
+    motion: whether steps and changes are wanted, too.
   """
-  cuts, rows, samples = [], [], []
+  cuts, rows, samples, moves = [], [], [], []
+  watch = _motion() if motion else None
   ring = deque(maxlen=_SAMPLE)
   before = None
   for t, rgb in enumerate(shots_lib.find_cuts(frames, frame_rate, cuts)):
@@ -64,6 +83,8 @@ def measure(
     rows.append((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
                  edge_width(luma) if t % 3 == 0 else np.nan))
     ring.append(_middle(picture))
+    if watch is not None:
+      moves.append(watch(luma))
     # The first window comes early, so that short shots have one too.
     if len(ring) == _SAMPLE and (t + 1 - _SAMPLE) % _EVERY == 0:
       samples.append((t + 1 - _SAMPLE, _sample(np.stack(ring))))
@@ -71,20 +92,37 @@ def measure(
     samples.append((0, _sample(np.stack(ring))))
   table = np.array(rows, np.float64).reshape(-1, 7)
   ranges = shots_lib.ranges(cuts, len(rows)) if rows else []
-  return [_shot(a, b, table[a:b], samples) for a, b in ranges], len(rows)
+  moves = np.array(moves, np.float64).reshape(-1, 7)
+  return [_shot(a, b, table[a:b], samples, moves[a:b])
+          for a, b in ranges], len(rows)
+
+
+def _motion():
+  """A function of luma [H, W]: steps and changes since the frame before."""
+  changes, last = repeats.Watcher(), []
+
+  def watch(luma):
+    small = stabilise.thumbnail(luma)
+    step = stabilise.UNKNOWN
+    if last and last[0].shape == small.shape:
+      step = stabilise.step(last[0], small, width=luma.shape[1])
+    last[:] = [small]
+    return [*step, *changes(luma)]
+
+  return watch
 
 
 def packed(shots: Sequence[Shot]) -> list[dict[str, Any]]:
   """Shots in JSON's types, but for numbers that are not finite."""
-  return [dataclasses.asdict(s) | {'comparisons': s.comparisons.tolist()}
-          for s in shots]
+  return [dataclasses.asdict(s) | {
+      name: getattr(s, name).tolist() for name in _SERIES} for s in shots]
 
 
 def unpacked(found: Sequence[Mapping[str, Any]]) -> list[Shot]:
   """The inverse of packed; of a null it makes a NaN."""
   return [Shot(**{k: math.nan if v is None else v for k, v in shot.items()} | {
-      'comparisons': np.array(shot['comparisons'], np.float64).reshape(-1, 3)})
-          for shot in found]
+      name: np.array(shot[name], np.float64).reshape(-1, width)
+      for name, width in _SERIES.items()}) for shot in found]
 
 
 def to_float(rgb: np.ndarray) -> np.ndarray:
@@ -185,7 +223,7 @@ def edge_width(luma: np.ndarray) -> float:
   return float(np.sqrt(max(np.median(sigma) ** 2 - 0.7**2, 0.04)))
 
 
-def _shot(start, stop, table, samples) -> Shot:
+def _shot(start, stop, table, samples, moves) -> Shot:
   """Puts together what was measured between two cuts."""
   inside = [(t, s) for t, s in samples if start <= t and t + _SAMPLE <= stop]
   if not inside:  # Too short for a window of its own: the nearest one's.
@@ -208,4 +246,4 @@ def _shot(start, stop, table, samples) -> Shot:
                   else float('nan')),
       low=float(np.median(table[:, 3])), high=float(np.median(table[:, 4])),
       grey=bool(np.median(table[:, 5]) < 0.02),
-      comparisons=table[:, :3])
+      comparisons=table[:, :3], steps=moves[:, :4], changes=moves[:, 4:])

@@ -1,6 +1,7 @@
 """Run: the stages over the windows of a long film, as a generator."""
 
 from collections.abc import Callable, Iterator, Sequence
+import dataclasses
 import functools
 import itertools
 from typing import NamedTuple
@@ -9,11 +10,20 @@ import numpy as np
 
 from revive_jax import pipeline, types
 from revive_jax.ops import windows
-from revive_jax.pipeline import choose, flicker, measure, preprocess, restore
+from revive_jax.pipeline import (
+    choose,
+    flicker,
+    measure,
+    preprocess,
+    repeats,
+    restore,
+    stabilise,
+)
 from revive_jax.video import fields, reader
 
 # What sees a pixel's surroundings only, and so can work tile by tile.
 _LOCAL = ('preprocess', 'match', 'detect', 'classical')
+_WHOLE = ('interpolate', 'stabilise')  # They move whole frames.
 _TILED = ('frames', 'flow_forward', 'flow_backward', 'damage_kind', 'restored',
           'origin', 'origin_frame')
 
@@ -84,8 +94,11 @@ def run(
         restore.restore, network=network, core=core, memory=memory,
         keep=context, length=window + context, tile=tile, overlap=overlap)
     work = functools.partial(
-        apply_stages, stages=plans[number].stages, tile=tile, overlap=overlap)
+        apply_stages, tile=tile, overlap=overlap, stages=_bound_to(
+            segment, shot, plans[number].stages, clip.source.shape[1:3]))
     if any(f.by_field for f in group):
+      work.keywords['stages'] = [s for s in work.keywords['stages']
+                                 if s.name not in _WHOLE]
       clip, memory = by_fields(clip, functools.partial(
           work, learned=functools.partial(learned, memory=None))), None
     else:
@@ -101,6 +114,23 @@ def cut(
   """The windows that run() works on."""
   return windows.cut_segments(
       [(s.start, s.stop) for s in shots], window=window, context=context)
+
+
+def _bound_to(segment, shot, stages, size):
+  """The stages, with what a window needs of what was measured on its shot."""
+  box = slice(segment.start - shot.start, segment.stop - shot.start)
+  bound = []
+  for stage in stages:
+    options = stage.options
+    if stage.name == 'interpolate':
+      events = repeats.find(shot.changes)
+      replace = repeats.to_replace(events, shot.stop - shot.start)
+      options = dict(replace=replace[box])
+    elif stage.name == 'stabilise':
+      path = stabilise.path(shot.steps, size=size, **options)
+      options = dict(motion=stabilise.Path(*(x[box] for x in path)))
+    bound.append(dataclasses.replace(stage, options=options))
+  return bound
 
 
 def _make_clip(group, segment, shot, tone, marks) -> types.Clip:

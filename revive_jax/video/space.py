@@ -19,8 +19,9 @@ def coded_bytes(
 ) -> float:
   """About the size of so many frames, as goal codes them."""
   layout = goal.layout or info.layout
-  samples = sum(int(height * width) * (3 if rest else 1) for height, width, *rest
-                in layout.plane_shapes(info.height, info.width))
+  samples = sum(
+      height * width * (3 if rest else 1) for height, width, *rest
+      in layout.plane_shapes(info.height, info.width))
   return (num_frames * samples * (2 if layout.bits > 8 else 1)
           * _RATIOS.get(goal.codec, 1.0))
 

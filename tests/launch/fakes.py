@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -58,7 +59,10 @@ class Fakes:
     """Starts a command; more is added to its environment."""
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True,
-        env=self.environment(**more))
+        env=self.environment(**more),
+        # Tests that run in the background inherit a SIGINT that is ignored,
+        # which no shell could trap.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
   def wait_for(self, *names: str) -> None:
     """Waits until files are there."""

@@ -11,7 +11,8 @@ from revive_jax.video import color, formats
 # AVChromaLocation: its name in FFmpeg, how far right and down of the middle of
 # its block of 2x2 chroma lies, in pixels of luma.
 _PLACES = {1: ('left', -0.5, 0), 2: ('center', 0, 0),
-           3: ('topleft', -0.5, -0.5), 4: ('top', 0, -0.5), 5: ('bottomleft', -0.5, 0.5),
+           3: ('topleft', -0.5, -0.5), 4: ('top', 0, -0.5),
+           5: ('bottomleft', -0.5, 0.5),
            6: ('bottom', 0, 0.5)}
 
 

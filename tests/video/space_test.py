@@ -42,7 +42,8 @@ class SpaceTest(absltest.TestCase):
       self.assertEqual(space.check({here: 0.4e9, there: 0.4e9}), [])
       said, = space.check({here: 0.8e9, there: 0.8e9})  # One disk.
       self.assertIn('1.6 GB are needed', said)
-      with self.assertRaisesRegex(types.BadInput, 'about 6 GB .* 1 GB are free'):
+      with self.assertRaisesRegex(
+          types.BadInput, 'about 6 GB .* 1 GB are free'):
         space.check({here: 3e9, there: 3e9})
 
 

@@ -1,0 +1,70 @@
+"""Tests of stages that move whole frames, through run.run."""
+
+from absl.testing import absltest
+import numpy as np
+
+from revive_jax.pipeline import choose, measure, repeats, run, stabilise
+from revive_jax.video import reader
+from tests.pipeline import clips
+
+
+def _run(film, *, window=24, mode='full', kind='weave', strength=0.0):
+  """The clip, and the shots."""
+  shots, _ = measure.measure(iter(film), frame_rate=24.0, motion=True)
+  plans = [choose.choose(
+      s, mode=mode, strength=dict.fromkeys(choose.KINDS, 0.0),
+      stages=('auto',), output=dict(bits=8, grain=0.0), fill='temporal_median',
+      inpaint='telea', denoiser='auto', seed=0, marked=False,
+      replaces=bool(repeats.to_replace(
+          repeats.find(s.changes), s.stop - s.start).any()),
+      stabilise=dict(kind=kind, strength=strength)) for s in shots]
+  frames = (reader.SourceFrame(i, i, f, ()) for i, f in enumerate(film))
+  parts = list(run.run(frames, shots, plans, window=window, context=8,
+                       tile=1024, overlap=32))
+  return [p.clip for p in parts], shots, plans
+
+
+def _woven(count, seed=0):
+  """A still picture that a gate moves by 1 px or so, and its moves."""
+  rng = np.random.default_rng(seed)
+  moves = np.round(rng.normal(0, 1.2, (count, 2))).astype(int)
+  picture = clips.texture(160, 208)
+  film = np.stack([picture[16 + y:144 + y, 16 + x:192 + x] for y, x in moves])
+  return np.round(film * 255).astype(np.uint8), moves
+
+
+class MotionTest(absltest.TestCase):
+
+  def test_weave_goes_and_windows_do_not_matter(self):
+    film, _ = _woven(30)
+    jumps = lambda x: np.abs(np.diff(x[:, 16:-16, 16:-16], axis=0)).mean()
+    whole, _, plans = _run(film, strength=1.0)
+    self.assertIn('stabilise', [s.name for s in plans[0].stages])
+    output = np.concatenate([c.output for c in whole])
+    self.assertLess(jumps(output), 0.35 * jumps(film / 255))
+    cut, _, _ = _run(film, strength=1.0, window=7)
+    middle = (slice(None), slice(16, -16), slice(16, -16))
+    np.testing.assert_allclose(
+        np.concatenate([c.output for c in cut])[middle], output[middle],
+        atol=1e-6)
+
+  def test_nobody_asks_nobody_moves(self):
+    film, _ = _woven(8)
+    for settings in (dict(strength=0.0), dict(strength=1.0, mode='repair')):
+      found, _, plans = _run(film, **settings)
+      self.assertNotIn('stabilise', [s.name for s in plans[0].stages])
+      np.testing.assert_array_equal(
+          np.round(255 * np.concatenate([c.output for c in found])), film)
+
+  def test_shots_are_kept_with_their_motion(self):
+    _, shots, _ = _run(_woven(8)[0])
+    again = measure.unpacked(measure.packed(shots))
+    self.assertEqual(shots[0].steps.shape, (8, 4))
+    for name in ('steps', 'changes', 'comparisons'):
+      np.testing.assert_array_equal(
+          getattr(again[0], name), getattr(shots[0], name))
+    self.assertTrue(stabilise.jitter(again[0].steps) > 0.2)
+
+
+if __name__ == '__main__':
+  absltest.main()
