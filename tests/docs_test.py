@@ -1,0 +1,39 @@
+"""Tests that the documentation names what is there."""
+
+import pathlib
+import re
+
+from absl.testing import absltest
+
+_ROOT = pathlib.Path(__file__).parents[1]
+
+
+def _rows():
+  """(property, names of files, names of tests) of the table of properties."""
+  text = (_ROOT / 'docs/formats.md').read_text()
+  start = text.index('## What happens to each property')
+  for line in text[start:text.index('\n## ', start + 4)].splitlines():
+    cells = [cell.strip() for cell in line.split('|')][1:-1]
+    if len(cells) == 3 and cells[0] not in ('property', '---') and cells[2]:
+      yield (cells[0], re.findall('`([^`]+)`', cells[2]),
+             re.findall(r'\b(test_\w+|[A-Z]\w+Test)\b', cells[2]))
+
+
+class DocsTest(absltest.TestCase):
+
+  def test_each_property_names_a_test_that_is_there(self):
+    rows = list(_rows())
+    self.assertGreater(len(rows), 40)
+    for name, files, tests in rows:
+      with self.subTest(name):
+        paths = [_ROOT / f if f.endswith('.py') else
+                 _ROOT / 'tests' / f'{f}_test.py' for f in files]
+        paths = [p for p in paths if '.md' not in p.name]
+        self.assertTrue(all(p.is_file() for p in paths), paths)
+        text = ''.join(p.read_text() for p in paths)
+        for test in tests:
+          self.assertIn(test, text)
+
+
+if __name__ == '__main__':
+  absltest.main()
