@@ -48,7 +48,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
-  c.live = dict(lookahead=0, format='')
+  # keep_up: whether frames get cheaper settings rather than late; -1: yes,
+  # unless the input waits by itself, as pipes do.
+  c.live = dict(lookahead=0, format='', keep_up=-1)
 
   c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
   # Sound: strength of each repair in [0, 1], or -1: as it is measured, which

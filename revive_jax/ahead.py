@@ -16,7 +16,9 @@ class _Failed:
     self.error = error
 
 
-def ahead(items: Iterable[_Item], size: int) -> Iterator[_Item]:
+def ahead(
+    items: Iterable[_Item], size: int, *, patience: float | None = None
+) -> Iterator[_Item]:
   """Yields items in order, of which up to size wait ready, and one is made.
 
   Errors of items are raised where they are used. When the iterator is closed
@@ -26,16 +28,18 @@ def ahead(items: Iterable[_Item], size: int) -> Iterator[_Item]:
   Args:
     items: is run through in a thread of its own.
     size: how many may wait, 1 or more.
+    patience: seconds that closing waits for an item that is being made; None:
+      as long as it takes.
 
   Raises:
     ValueError: size is less than 1.
   """
   if size < 1:
     raise ValueError(f'size={size} is less than 1.')
-  return _ahead(items, size)
+  return _ahead(items, size, patience)
 
 
-def _ahead(items, size):
+def _ahead(items, size, patience):
   waiting = queue.Queue(size)
   stopped = threading.Event()
 
@@ -70,4 +74,4 @@ def _ahead(items, size):
       yield item
   finally:
     stopped.set()
-    thread.join()
+    thread.join(patience)

@@ -43,9 +43,12 @@ def is_many(source: str | None) -> bool:
   if not source:
     return False
   path = pathlib.Path(source)
-  if path.is_dir():
+  if not os.path.isdir(path):
+    return path.suffix.lower() == '.txt'
+  try:
     return any(_is_video(p) for p in path.iterdir())
-  return path.suffix.lower() == '.txt'
+  except OSError:  # What reads it as one film says so.
+    return False
 
 
 def find(source: str) -> list[pathlib.Path]:
@@ -63,7 +66,7 @@ def find(source: str) -> list[pathlib.Path]:
       found = sorted(p for p in path.iterdir() if p.is_file() and (
           _is_video(p) or images.is_picture(p)) and not p.name.startswith('.'))
     else:
-      lines = path.read_text(encoding='utf-8').splitlines()
+      lines = path.read_text(encoding='utf-8-sig').splitlines()
       found = [path.parent / line.strip() for line in lines
                if line.strip() and not line.startswith('#')]
   except (OSError, UnicodeDecodeError) as error:
@@ -169,7 +172,9 @@ def _one(c, path, work, output) -> Row:
     frames = report['speed']['frames']
     workdir_lib.write_json(
         work / 'done.json', {'made_of': made_of, 'frames': frames})
-    return row('restored', destination, frames)
+    told = report['warnings']
+    more = f'; {len(told)} warnings, the first: {told[0]}' if told else ''
+    return row('restored', f'{destination}{more}', frames)
   except types.BadInput as error:
     return row('refused', str(error))
   except Exception as error:  # One film must not keep the others waiting.

@@ -7,6 +7,7 @@ are given a cheaper setting, see _LEVELS.
 
 import collections
 from collections.abc import Iterator
+import contextlib
 import fractions
 import functools
 import os
@@ -61,7 +62,7 @@ class Levels:
   """Which setting the next frame gets, by what waits and what frames took."""
 
   def __init__(self, interval: float, count: int):
-    """interval: seconds from frame to frame; count: of levels."""
+    """interval: seconds from frame to frame; count: of levels, 1 or more."""
     self.level = 0
     self._interval, self._count = interval, count
     self._calm = 0.0  # Seconds since anything waited.
@@ -176,10 +177,17 @@ def restore(
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     with _open_input(source, c.live.format) as container:
       report = _run(container, destination, Restorer(found, c),
-                    c.live.lookahead, c.output.crf)
+                    c.live.lookahead, c.output.crf,
+                    keeps_up=_keeps_up(source, c.live.keep_up))
     report['weights'] = f'{found.name}, sha256 {found.config["sha256"]}'
     workdir_lib.write_json(folder / 'report.json', report)
   return report
+
+
+def _keeps_up(source, wanted) -> bool:
+  """Whether frames may get cheaper settings: where the source does not wait."""
+  return bool(wanted) if wanted >= 0 else (
+      '://' in source or source.startswith('/dev/'))
 
 
 def _open_input(source, form):
@@ -208,7 +216,7 @@ class _Output:
 
   def __init__(self, destination, stream, size, crf):
     options = {'fflags': '+flush_packets'}
-    form = None
+    form, self._name = None, destination
     if destination == '-':
       destination, form = sys.stdout.buffer, 'matroska'
     elif '://' in destination:
@@ -223,6 +231,8 @@ class _Output:
       raise types.BadInput(
           f'{destination}: cannot be written to '
           f'({getattr(error, "strerror", None) or error}).') from error
+    # The container gives the stream a unit of its own.
+    self._time_base = stream.time_base
     self.latencies = []
 
   def _add_stream(self, stream, size, crf):
@@ -238,15 +248,27 @@ class _Output:
   def write(self, frame: Frame, rgb: np.ndarray) -> None:
     """Codes a frame, and lets it go."""
     coded = av.VideoFrame.from_ndarray(rgb, 'rgb24')
-    coded.pts, coded.time_base = frame.pts, self._stream.time_base
-    for packet in self._stream.encode(coded):
-      self._container.mux(packet)
+    coded.pts, coded.time_base = frame.pts, self._time_base
+    with self._named():
+      for packet in self._stream.encode(coded):
+        self._container.mux(packet)
     self.latencies.append(time.monotonic() - frame.arrived)
 
   def close(self) -> None:
     """Ends the stream."""
-    self._container.mux(self._stream.encode(None))
-    self._container.close()
+    with self._named():
+      self._container.mux(self._stream.encode(None))
+      self._container.close()
+
+  @contextlib.contextmanager
+  def _named(self):
+    try:
+      yield
+    except (av.FFmpegError, OSError) as error:
+      raise types.BadInput(
+          f'{self._name}: can no longer be written to '
+          f'({error.strerror or error}), after {len(self.latencies)} frames; '
+          'start again.') from error
 
 
 def _frames(container, stream) -> Iterator[Frame]:
@@ -263,35 +285,46 @@ def _frames(container, stream) -> Iterator[Frame]:
     logging.warning('The source broke off (%s).', error.strerror)
 
 
-def _run(container, destination, restorer, lookahead, crf) -> dict[str, Any]:
+def _run(
+    container, destination, restorer, lookahead, crf, *, keeps_up
+) -> dict[str, Any]:
   if not container.streams.video:
     raise types.BadInput('The input holds no pictures.')
   stream = container.streams.video[0]
   stream.thread_type = 'SLICE'  # Threads by frame hold frames back.
   rate = float(stream.average_rate or 25)
   waiting = _Counted(_frames(container, stream))
-  frames = ahead.ahead(waiting, _WAITING)
-  levels, counts = Levels(1 / rate, len(_LEVELS)), collections.Counter()
+  # An idle source must not keep Ctrl-C from ending the file.
+  frames = ahead.ahead(waiting, _WAITING, patience=1.0)
+  levels = Levels(1 / rate, len(_LEVELS) if keeps_up else 1)
+  counts = collections.Counter()
   window, output, start = collections.deque(), None, None
   try:
     for frame in frames:
       if output is None:
         output = _Output(
             destination, stream, frame.rgb.shape[1::-1], crf)
-        _warm_up(restorer, frame.rgb, lookahead)
+        _warm_up(restorer, frame.rgb, lookahead, keeps_up)
         start = time.monotonic()
         frame = frame._replace(arrived=start)
+      if window and frame.rgb.shape != window[-1].rgb.shape:
+        raise types.BadInput(
+            'The input changed the size of its pictures; start again.')
       window.append(frame)
       if len(window) > lookahead:
         _step(window, restorer, levels, counts, output, waiting)
     while window:
       _step(window, restorer, levels, counts, output, waiting)
   except KeyboardInterrupt:
+    if output is None or not output.latencies:
+      raise
     logging.warning('Stopped.')
   finally:
-    frames.close()
-    if output is not None:
-      output.close()
+    try:
+      if output is not None:
+        output.close()
+    finally:
+      frames.close()
   if output is None:
     raise types.BadInput('Not one frame came from the input.')
   return _report(output.latencies, counts, time.monotonic() - start, rate,
@@ -321,9 +354,9 @@ def _step(window, restorer, levels, counts, output, waiting) -> None:
   levels.took(time.monotonic() - began, left)
 
 
-def _warm_up(restorer, rgb, lookahead) -> None:
+def _warm_up(restorer, rgb, lookahead, keeps_up) -> None:
   """Compiles all that may be needed: no frame is to wait for that."""
-  for level in range(len(_LEVELS)):
+  for level in range(len(_LEVELS) if keeps_up else 1):
     for count in range(1, lookahead + 2):
       for _ in range(2):  # Without a state, and with one.
         restorer([rgb] * count, level)

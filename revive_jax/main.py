@@ -73,6 +73,9 @@ def _restore(c, workdir):
         f'{found["frames"]} frames, {found["frames_per_second"]} a second; '
         'latency {p50}, {p95}, {p99} ms (50, 95, 99 %).\n'.format(
             **found['latency_ms']))
+    if less := found['frames'] - found['frames_by_setting']['full size']:
+      sys.stderr.write(f'{less} of them at a cheaper setting: see '
+                       f'{pathlib.Path(workdir) / "report.json"}.\n')
     return
   if films.is_many(_INPUT.value):
     rows = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)

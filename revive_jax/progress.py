@@ -28,16 +28,18 @@ def show(
   """
   start = last = time.monotonic()
   count, said = 0, False
-  for item in items:
-    yield item
-    count += 1
-    now = time.monotonic()
-    if now - last >= every:
-      last, said = now, True
-      _say(label, done + count, total, count / (now - start), form, end='')
-  if said or form == 'json':
-    _say(label, done + count, total,
-         count / max(time.monotonic() - start, 1e-6), form, end='\n')
+  try:
+    for item in items:
+      yield item
+      count += 1
+      now = time.monotonic()
+      if now - last >= every:
+        last, said = now, True
+        _say(label, done + count, total, count / (now - start), form, end='')
+  finally:
+    if said or form == 'json':
+      _say(label, done + count, total,
+           count / max(time.monotonic() - start, 1e-6), form, end='\n')
 
 
 def _say(label, count, total, rate, form, end):

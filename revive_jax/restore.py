@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import dataclasses
 import functools
 import itertools
+import os
 import pathlib
 import resource
 import time
@@ -84,20 +85,40 @@ def restore(
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
     destination = default_output(workdir, info)
+  if info.kind == 'dicom' and c.composite != 'repair':
+    raise types.BadInput(
+        f'{source}: medical pictures are only repaired where somebody marked '
+        'them; set --config=presets/medical.')
+  made = made_of(c, info, destination)
+  if (report := _whole_already(workdir, made, destination)) is not None:
+    return report
   writer.check_output(
       destination, info, codec=c.output.codec, bits=c.output.bits or 'auto')
   found = weights.read_weights(c.weights) if c.weights else None
   network = make_network(found) if found else None
   with workdir_lib.opened(workdir) as folder:
     kept = segments_lib.opened(
-        folder / 'segments', made_of(c, info, destination), anew=anew)
+        folder / 'segments', made, anew=anew)
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     report = _Film(c, info, str(destination), kept, network, see).restored()
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
       report['weights'] = described(found)
+    kept.keep_joined(report)
     workdir_lib.write_json(folder / 'report.json', report)
     kept.remove()
+  return report
+
+
+def _whole_already(workdir, made, destination) -> dict[str, Any] | None:
+  """The report of a run that was ended between its film and its last step."""
+  folder = pathlib.Path(workdir)
+  report = segments_lib.joined(folder / 'segments', made)
+  if report is None or not os.path.exists(destination):
+    return None
+  with workdir_lib.opened(folder):
+    workdir_lib.write_json(folder / 'report.json', report)
+    segments_lib.Segments(folder / 'segments').remove()
   return report
 
 
@@ -114,11 +135,12 @@ def made_of(
   settings = c.to_dict()
   try:
     mask = segments_lib.identity(c.mask) if c.mask else None
+    film_ = segments_lib.identity(info.path)
   except OSError as error:
     raise types.BadInput(
-        f'{c.mask}: the mask cannot be read ({error.strerror}).') from error
+        f'{error.filename}: cannot be read ({error.strerror}).') from error
   return {
-      'input': segments_lib.identity(info.path), 'mask': mask,
+      'input': film_, 'mask': mask,
       'settings': {k: v for k, v in settings.items() if k not in _FREE},
       'weights': (weights.read_weights(c.weights).config['sha256']
                   if c.weights else None),
@@ -240,11 +262,14 @@ class _Film:
 
   def restored(self) -> dict[str, Any]:
     """Measures, restores and joins; returns the report."""
-    start = time.monotonic()
+    start, before = time.monotonic(), self.kept.frames
+    if self.source.frame_count:
+      self.check_space(self.source.frame_count)
     shots, num_frames, concealed = self.measured()
     measuring = time.monotonic() - start
     plans = self.plans(shots)
-    self.check_space(num_frames)
+    if not self.source.frame_count:
+      self.check_space(num_frames)
     self.restore(shots, plans, num_frames)
     sound = self.sound()
     written = parts.join(
@@ -258,7 +283,8 @@ class _Film:
         self.info, shots=shots, plans=plans, tallies=tallies, written=written,
         speed=dict(frames=num_frames, seconds=round(seconds, 2),
                    measuring_seconds=round(measuring, 2),
-                   frames_per_second=round(num_frames / seconds, 3),
+                   frames_per_second=round(
+                       (num_frames - before) / seconds, 3),
                    peak_memory_mb=peak_memory()),
         settings=self.c.to_dict(), concealed=concealed,
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
@@ -287,14 +313,19 @@ class _Film:
       return (measure.unpacked(before['shots']), before['frames'],
               before['concealed'])
     self.decision = reader.decide_interlace(
-        self.source, self.c.interlace, warn=self.warnings.append)
+        self.source, self.c.interlace, warn=self.warnings.append,
+        shown=functools.partial(
+            progress.show, total=self.source.frame_count,
+            label='Looking for fields', form=self.c.progress))
     self.info = deinterlace.retimed(self.source, self.decision)
-    concealed = []
+    concealed, first = [], None
 
     def noted(frames):
+      nonlocal first
       for frame in frames:
+        first = frame.pts if first is None else first
         if frame.concealed:
-          concealed.append(record.concealed_frame(frame, self.info))
+          concealed.append(record.concealed_frame(frame, self.info, first))
         yield frame.rgb
 
     frames = progress.show(
@@ -333,15 +364,19 @@ class _Film:
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
     coded = functools.partial(space.coded_bytes, self.target, self.info)
-    self.warnings += space.check({
-        self.kept.folder: coded(num_frames - self.kept.frames),
+    said = space.check({
+        self.kept.folder: coded(max(num_frames - self.kept.frames, 0)),
         self.destination: coded(num_frames)})
+    for sentence in said:
+      logging.warning('%s', sentence)
+    self.warnings += said
 
   def restore(self, shots, plans, num_frames) -> None:
     """Finishes the segments that are not there yet."""
     c, info = self.c, self.info
     window = fit_window(c.window, info)
     groups = grouped(run.cut(shots, window=window, context=c.lookahead))
+    starts = {s.start for s in shots}
     done = len(self.kept.notes)
     if done == len(groups):
       return
@@ -349,7 +384,7 @@ class _Film:
       logging.warning('Going on after %d of %d frames.',
                       self.kept.frames, num_frames)
     arrays = self.kept.memory()
-    marks = masks.read_masks(c.mask, info, num_frames) if c.mask else None
+    marks = self.marks(num_frames)
     windows = run.run(
         ahead.ahead(reader.read_frames(
             self.source, decision=self.decision), _AHEAD), shots, plans,
@@ -363,13 +398,26 @@ class _Film:
         label='Restoring', form=c.progress)
     try:
       for number in range(done, len(groups)):
-        self.segment(number, groups, windows, counted)
+        self.segment(number, groups, windows, counted, starts)
     finally:
       windows.close()
       counted.close()
 
-  def segment(self, number, groups, windows, counted) -> None:
-    """One segment: coded, and sealed."""
+  def marks(self, num_frames):
+    """The user's mask of each frame, or None."""
+    if not self.c.mask:
+      return None
+    try:
+      return masks.read_masks(self.c.mask, self.info, num_frames)
+    except types.BadInput as error:
+      if not self.decision.changes:
+        raise
+      raise types.BadInput(
+          f'{error} (Its fields were taken apart; with --config.interlace=keep '
+          'or off the film has the frames of the file.)') from error
+
+  def segment(self, number, groups, windows, counted, starts) -> None:
+    """One segment: coded, and sealed. starts: the first frames of shots."""
     own, memory, tallies = groups[number], [None], collections.defaultdict(
         lambda: dict.fromkeys(_COUNTED, 0))
 
@@ -393,8 +441,7 @@ class _Film:
     names = parts.files(self.kept.folder, name)
     # What no window looks back at need not be kept.
     last = number + 1 == len(groups)
-    goes_on = not last and groups[number + 1][0].core_start != (
-        groups[number + 1][0].start)
+    goes_on = not last and groups[number + 1][0].core_start not in starts
     self.kept.seal(
         {'part': coded._asdict(), 'tallies': dict(tallies)}, names,
         learned_lib.packed(memory[0]) if goes_on and memory[0] else None)

@@ -131,6 +131,20 @@ class LiveTest(parameterized.TestCase):
     np.testing.assert_array_equal(
         live.Restorer(found, c)([frame], 0), frame)
 
+  def test_timestamps_in_every_container(self):
+    """Each has a unit of its own."""
+    slow = clips.write(self.dir / 'source.mp4', clips.pictures(6, *_SIZE),
+                       pts=[0, 1, 2, 5, 6, 7])
+    stamps = lambda path: [
+        float(f.pts * probe.probe(str(path)).time_base)
+        for f in self._frames(path.name)]
+    wanted = np.array(stamps(pathlib.Path(slow)))
+    for name in ('out.mkv', 'out.mp4', 'out.ts'):
+      self._restore(slow, name)
+      found = np.array(stamps(self.dir / name))
+      np.testing.assert_allclose(
+          found - found[0], wanted - wanted[0], atol=2e-3, err_msg=name)
+
   def test_a_named_pipe(self):
     pipe = self.dir / 'pipe'
     os.mkfifo(pipe)

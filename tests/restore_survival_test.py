@@ -57,7 +57,8 @@ class RestoreSurvivalTest(absltest.TestCase):
         run.kill()
         run.communicate()
         killed += 1
-        self.assertFalse((folder / 'out.mp4').exists())
+        # If it is there, the run was killed after its last step.
+        (folder / 'out.mp4').unlink(missing_ok=True)
         done += len(list((folder / 'b' / 'segments').glob('*.nut')) or list(
             (folder / 'b' / 'segments').glob('0*.mp4')))
     self.assertGreater(done, 0)

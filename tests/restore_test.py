@@ -10,10 +10,12 @@ from absl.testing import absltest, parameterized
 import cv2
 import jsonschema
 import numpy as np
+import pytest
 
 from configs import restore as config
 from configs import restore_classical
 from revive_jax import restore, types
+from revive_jax.pipeline import segments
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
 
@@ -198,6 +200,37 @@ class RestoreTest(parameterized.TestCase):
       np.testing.assert_array_equal(a.rgb, b.rgb)
       self.assertEqual(a.pts, b.pts)
     self.assertFalse((self.dir / 'work/segments').exists())
+
+  def test_a_run_that_was_ended_after_its_film(self):
+    path = self._write(run_test._film(4, 32, 48))
+    for output in ('out.mkv', 'folder'):
+      with mock.patch.object(
+          segments.Segments, 'remove', side_effect=KeyboardInterrupt):
+        with self.assertRaises(KeyboardInterrupt):
+          self._restore(path, output)
+      stamp = (self.dir / output).stat().st_mtime_ns
+      (self.dir / 'work' / 'report.json').unlink()
+      report = self._restore(path, output)
+      self.assertEqual(report['outputs'][0]['frames'], 4)
+      self.assertEqual((self.dir / output).stat().st_mtime_ns, stamp)
+      self.assertTrue((self.dir / 'work' / 'report.json').exists())
+      self.assertFalse((self.dir / 'work' / 'segments').exists())
+
+  @pytest.mark.slow
+  def test_interlaced_again_with_the_network(self):
+    """Through several windows; what nobody changes is bit for bit."""
+    film = run_test._film(120, 64, 96)
+    fields = np.stack([np.where(
+        np.arange(64)[:, None, None] % 2 == 0, a, b)
+                       for a, b in zip(film[::2], film[1::2], strict=True)])
+    path = self._write(fields)
+    c = config.get_config()
+    c.interlace, c.window, c.lookahead = 'keep', 8, 3
+    report = self._restore(path, c=c)
+    self.assertEqual(report['outputs'][0]['frames'], 60)
+    self.assertLen(_frames(self.dir / 'out.mkv'), 60)
+    c.lookahead = 0
+    self._restore(path, c=c)
 
   def test_a_stopped_run_goes_on_with_nothing_else(self):
     path = self._write(run_test._film(60, 32, 48))

@@ -1,6 +1,7 @@
 """All sound tracks of a film: which are repaired, and what is said of them."""
 
 from collections.abc import Callable, Mapping
+import errno
 import os
 import pathlib
 from typing import Any, NamedTuple
@@ -23,6 +24,10 @@ class Sound(NamedTuple):
   warnings: list[str]
 
 
+class _FullError(Exception):
+  """No space left on the disk."""
+
+
 def restore(
     info: probe.VideoInfo, suffix: str, folder: str | os.PathLike, *,
     strength: Mapping[str, float | str],
@@ -41,7 +46,7 @@ def restore(
     said: told what is worked on.
 
   Raises:
-    types.BadInput: a strength that cannot be.
+    types.BadInput: a strength that cannot be, or a full disk.
   """
   strength = repair.check(dict(strength))
   files, report, pictures, warnings = {}, [], {}, []
@@ -51,13 +56,16 @@ def restore(
     said(f'Sound track {number}')
     try:
       measured = track.measure_track(info.path, number)
-      pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-      done = track.repair_track(
+      done = _repaired(
           info.path, number, folder, strength=strength, codec=_CODECS[suffix],
           measured=measured)
+    except _FullError as error:
+      raise types.BadInput(
+          f'{folder}: no space left on the disk for the sound; free some and '
+          'run the same command again, it goes on from there.') from error
     except types.BadInput as error:
       warnings.append(f'Sound track {number} is left as it is: {error}')
-      report.append({'track': number, 'state': 'could not be decoded'})
+      report.append({'track': number, 'state': 'could not be repaired'})
       continue
     if done is None:
       report.append({'track': number, 'state': 'left as it is'} | track.report(
@@ -68,3 +76,13 @@ def restore(
     report.append({'track': number, 'state': 'repaired', 'codec': done.codec}
                   | done.report)
   return Sound(files, report, pictures, warnings)
+
+
+def _repaired(path, number, folder, **options):
+  try:
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    return track.repair_track(path, number, folder, **options)
+  except OSError as error:  # FFmpeg's errors of the system, too.
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+      raise types.BadInput(f'{error.strerror}.') from error
+    raise _FullError from error

@@ -82,8 +82,11 @@ def time_code(seconds: float) -> str:
 
 
 def concealed_frame(
-    frame: reader.SourceFrame, info: probe.VideoInfo
+    frame: reader.SourceFrame, info: probe.VideoInfo, first: int
 ) -> dict[str, Any]:
-  """What is said of a frame that could not be decoded as it was."""
+  """What is said of a frame that could not be decoded as it was.
+
+  first: the timestamp of the film's first frame.
+  """
   return {'frame': frame.index, 'how': frame.concealed,
-          'time': time_code(float(frame.pts * info.time_base))}
+          'time': time_code(float((frame.pts - first) * info.time_base))}

@@ -90,17 +90,22 @@ def run(
                  segment.core_stop - segment.start)
     if segment.core_start == shot.start:
       memory = None
+    by_field = any(f.by_field for f in group)
+    if by_field:
+      memory = None
+    # Without a memory nothing is known of the frames before the core.
+    seen = core if memory is not None else slice(0, core.stop)
     learned = functools.partial(
-        restore.restore, network=network, core=core, memory=memory,
+        restore.restore, network=network, core=seen, memory=memory,
         keep=context, length=window + context, tile=tile, overlap=overlap)
     work = functools.partial(
         apply_stages, tile=tile, overlap=overlap, stages=_bound_to(
             segment, shot, plans[number].stages, clip.source.shape[1:3]))
-    if any(f.by_field for f in group):
+    if by_field:
       work.keywords['stages'] = [s for s in work.keywords['stages']
                                  if s.name not in _WHOLE]
-      clip, memory = by_fields(clip, functools.partial(
-          work, learned=functools.partial(learned, memory=None))), None
+      clip, memory = by_fields(
+          clip, functools.partial(work, learned=learned)), None
     else:
       clip, memory = work(clip, learned=learned)
     kept = {name: value[core] for name, value in vars(clip).items()

@@ -19,19 +19,25 @@ from typing import Any
 import numpy as np
 
 from revive_jax import types, workdir
+from revive_jax.video import images
 
 _END = 1 << 20  # Bytes at both ends of a file that stand for it.
 
 
 def identity(path: str | os.PathLike) -> dict[str, Any]:
-  """What tells a file, or the files of a folder, from another version of it.
+  """What tells a file, or the pictures of a folder, from another version.
 
-  Size, time of the last change, and SHA-256 of the first and the last MiB: a
-  film of 100 GB is not read through.
+  Size, time of the last change, and SHA-256 of the first and the last MiB (of a
+  folder, of the first and the last picture): a film of 100 GB is not read
+  through.
   """
   path = pathlib.Path(path)
   if path.is_dir():
-    return {p.name: identity(p) for p in sorted(path.iterdir()) if p.is_file()}
+    pictures = [pathlib.Path(p) for p in images.list_pictures(path)]
+    states = {p.name: p.stat() for p in pictures}
+    return {'files': {name: [s.st_size, s.st_mtime_ns]
+                      for name, s in states.items()},
+            'ends': [identity(p) for p in (*pictures[:1], *pictures[1:][-1:])]}
   with open(path, 'rb') as file:
     state = os.fstat(file.fileno())
     digest = hashlib.sha256(file.read(_END))
@@ -106,9 +112,27 @@ class Segments:
     return [self.folder / name for notes in self.notes
             for name in notes['files']]
 
+  def keep_joined(self, report: Mapping[str, Any]) -> None:
+    """Notes that the film is whole, and what its report says."""
+    workdir.write_json(self.folder / 'joined.json', dict(report))
+
   def remove(self) -> None:
     """Removes all of it: the film is finished."""
-    shutil.rmtree(self.folder, ignore_errors=True)
+    # Renamed first: what is half removed must not be taken for a run.
+    gone = self.folder.with_name(f'.{self.folder.name}.gone')
+    shutil.rmtree(gone, ignore_errors=True)
+    self.folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def joined(
+    folder: str | os.PathLike, key: Mapping[str, Any]
+) -> dict[str, Any] | None:
+  """The report of a run of this key that was ended just after its film."""
+  folder = pathlib.Path(folder)
+  if _read(folder / 'key.json') != _plain(key):
+    return None
+  return _read(folder / 'joined.json')
 
 
 def opened(
@@ -128,12 +152,13 @@ def opened(
     types.BadInput: what is there is of another key.
   """
   folder = pathlib.Path(folder)
-  if anew:
+  before = _read(folder / 'key.json')
+  if anew or before is None:  # Without a key nobody knows what it is of.
+    before = None
     shutil.rmtree(folder, ignore_errors=True)
   with _named(folder):
     folder.mkdir(parents=True, exist_ok=True)
-  key = json.loads(json.dumps(workdir.plain(dict(key))))
-  before = _read(folder / 'key.json')
+  key = _plain(key)
   if before is None:
     workdir.write_json(folder / 'key.json', key)
   elif before != key:
@@ -147,6 +172,10 @@ def opened(
     segments.notes.append(notes)
   _clean(segments)
   return segments
+
+
+def _plain(key):
+  return json.loads(json.dumps(workdir.plain(dict(key))))
 
 
 def _is_whole(folder, notes) -> bool:
@@ -200,9 +229,7 @@ def _flat(tree, name=''):
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
   try:
     return json.loads(path.read_text())
-  except FileNotFoundError:
-    return None
-  except ValueError:  # It was written by a machine that lost power.
+  except (OSError, ValueError):  # Or it was written as the power went off.
     return None
 
 

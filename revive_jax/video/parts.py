@@ -62,7 +62,17 @@ def write(
   Raises:
     types.BadInput: the disk is full, or cannot be written.
   """
-  path = pathlib.Path(path)
+  path, frames = pathlib.Path(path), writer.guarded(frames)
+  try:
+    tally = _written(path, frames, info, target, found, options)
+  except writer.FramesError as error:  # The disk of the parts is not at fault.
+    raise error.__cause__ from None
+  finally:
+    frames.close()
+  return Part(tally.stamps, tally.kept, tally.pixels, tally.relabelled)
+
+
+def _written(path, frames, info, target, found, options) -> writer.Tally:
   with atomic.replacing(path, folder=target.kind == 'images') as part:
     if target.kind == 'video':
       # No source, no other tracks: they come when parts are joined. What the
@@ -76,7 +86,7 @@ def write(
     else:
       tally = writer.write_pictures(
           part, target, frames, info, seed=options.get('seed', 0))
-  return Part(tally.stamps, tally.kept, tally.pixels, tally.relabelled)
+  return tally
 
 
 def join(

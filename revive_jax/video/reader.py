@@ -204,15 +204,17 @@ def _stamped(frames, info, timestamps):
 
 
 def decide_interlace(
-    info: probe.VideoInfo, mode: str, *, warn: Warn | None = None
+    info: probe.VideoInfo, mode: str, *, warn: Warn | None = None,
+    shown: Callable[[Iterator[Any]], Iterator[Any]] = iter,
 ) -> deinterlace.Decision:
   """Measures a film in a pass of its own, and returns what to do with it.
 
-  mode: one of deinterlace.MODES. Pictures are taken as progressive.
+  mode: one of deinterlace.MODES. Pictures are taken as progressive. shown: the
+  frames go through it, for progress.
   """
   if mode == 'off' or info.kind != 'video':
     return deinterlace.decide((), mode)
-  frames = _decoded(info.path, lambda message: None)
+  frames = shown(_decoded(info.path, lambda message: None))
   decision = deinterlace.decide(interlace.measure(frames), mode)
   for sentence in deinterlace.warnings(decision) if warn else ():
     warn(f'{info.path}: {sentence}')

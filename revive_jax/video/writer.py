@@ -230,15 +230,16 @@ def _write_images(target, frames, info, expected, seed, warnings):
   return written(target, tally, info, 0.0, 0, warnings)
 
 
-class _FramesError(Exception):
+class FramesError(Exception):
   """Carries an error of the system out of frames: the disk is not at fault."""
 
 
-def _guarded(frames: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
+def guarded(frames: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
+  """Passes frames on; errors of the system become FramesError."""
   try:
     yield from frames
   except OSError as e:
-    raise _FramesError from e
+    raise FramesError from e
 
 
 def check_count(tally: Tally, expected: int | None) -> None:
@@ -251,7 +252,7 @@ def check_count(tally: Tally, expected: int | None) -> None:
 
 def _write(target, frames, info, expected, seed, options) -> Written:
   warnings = target_lib.warnings(target, info)
-  frames = _guarded(frames)
+  frames = guarded(frames)
   try:
     if target.kind == 'dicom':
       from revive_jax.video import dicom_writer  # It imports this file.
@@ -262,7 +263,7 @@ def _write(target, frames, info, expected, seed, options) -> Written:
       return _write_video(
           target, frames, info, expected, seed, warnings, options)
     return _write_images(target, frames, info, expected, seed, warnings)
-  except _FramesError as e:
+  except FramesError as e:
     raise e.__cause__ from None
   finally:
     frames.close()

@@ -49,8 +49,17 @@ class SegmentsTest(absltest.TestCase):
     self.assertEqual(self._names(), {
         'key.json', 'measured.json', '000000.json', '000000.nut',
         '000001.json', '000001.nut', 'memory_000001.npz'})
+    again.keep_joined({'schema': 1})
+    self.assertEqual(segments.joined(self.dir, _KEY), {'schema': 1})
+    self.assertIsNone(segments.joined(self.dir, _KEY | {'weights': ''}))
     again.remove()
-    self.assertFalse(self.dir.exists())
+    self.assertEqual(list(self.dir.parent.iterdir()), [])
+
+  def test_without_a_key_nobody_knows_what_it_is_of(self):
+    kept = self._open()
+    self._seal(kept, 0)
+    kept.path('key.json').unlink()
+    self.assertEqual(self._open(weights='other').frames, 0)
 
   def test_a_damaged_segment_and_those_after_it_are_left_out(self):
     kept = self._open()
@@ -87,7 +96,14 @@ class SegmentsTest(absltest.TestCase):
     path.write_bytes(bytes(2 << 20) + b'x' + bytes((1 << 20) - 1))
     self.assertNotEqual(
         segments.identity(path)['sha256_of_ends'], first['sha256_of_ends'])
-    self.assertEqual(list(segments.identity(self.dir)), ['film'])
+    (self.dir / 'a.png').write_bytes(b'1')
+    (self.dir / 'b.png').write_bytes(b'2')
+    first = segments.identity(self.dir)
+    self.assertEqual(list(first['files']), ['a.png', 'b.png'])
+    (self.dir / 'Thumbs.db').write_bytes(b'')
+    self.assertEqual(segments.identity(self.dir), first)
+    (self.dir / 'b.png').write_bytes(b'3')
+    self.assertNotEqual(segments.identity(self.dir), first)
 
 
 if __name__ == '__main__':
