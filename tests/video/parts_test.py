@@ -24,7 +24,8 @@ class PartsTest(parameterized.TestCase):
   def _source(self, **settings):
     path = clips.write(
         self.dir / 'source.mp4', clips.pictures(_COUNT, 64, 96),
-        sounds=('aac',), seconds=0.5, time_base=fractions.Fraction(1, 90000), pts=_STAMPS,
+        sounds=('aac',), seconds=0.5,
+        time_base=fractions.Fraction(1, 90000), pts=_STAMPS,
         **settings)
     return probe.probe(path)
 
