@@ -11,7 +11,7 @@ from typing import NamedTuple
 from absl import logging
 import ml_collections
 
-from revive_jax import restore, types
+from revive_jax import restore, settings, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.video import images, probe
 
@@ -96,7 +96,7 @@ def restore_all(
   Raises:
     types.BadInput: settings, source or destination cannot be.
   """
-  restore.check_settings(c)
+  settings.check(c)
   paths = find(source)
   folder = pathlib.Path(destination or pathlib.Path(workdir) / 'outputs')
   _check_folder(folder, source)

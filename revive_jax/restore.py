@@ -14,20 +14,18 @@ from typing import Any
 from absl import logging
 import jax
 import ml_collections
-import numpy as np
 
-from revive_jax import ahead, pipeline, progress, types
+from revive_jax import ahead, progress, settings, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.audio import film, repair
+from revive_jax.audio import film
 from revive_jax.explain import record
 from revive_jax.models import inference, weights
 from revive_jax.pipeline import (
     choose,
-    composite,
     measure,
     repeats,
     run,
-    spatial,
+    tally,
 )
 from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
@@ -47,11 +45,9 @@ from revive_jax.video import (
 
 # Another one wherever the same settings would give another film.
 _FORMAT = 1
-_SEGMENT = 48  # Frames after which a run could go on, at least.
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
 _FREE = ('progress',)
-_COUNTED = ('pixels', 'changed', 'damaged', 'moved', 'invented')
 
 
 def restore(
@@ -79,7 +75,7 @@ def restore(
   Raises:
     types.BadInput: anything the user can set right.
   """
-  check_settings(c)
+  settings.check(c)
   if not source:
     raise types.BadInput('There is no input; name a film with --input.')
   info = probe.probe(source, frame_rate=c.frame_rate)
@@ -132,7 +128,6 @@ def made_of(
   """
   goal = target.choose(
       destination, info, c.output.codec, c.output.bits or 'auto')
-  settings = c.to_dict()
   try:
     mask = segments_lib.identity(c.mask) if c.mask else None
     film_ = segments_lib.identity(info.path)
@@ -141,58 +136,11 @@ def made_of(
         f'{error.filename}: cannot be read ({error.strerror}).') from error
   return {
       'input': film_, 'mask': mask,
-      'settings': {k: v for k, v in settings.items() if k not in _FREE},
+      'settings': {k: v for k, v in c.to_dict().items() if k not in _FREE},
       'weights': (weights.read_weights(c.weights).config['sha256']
                   if c.weights else None),
       'output': f'{goal.codec} {goal.pix_fmt}',
       'format': _FORMAT}
-
-
-def check_settings(c: ml_collections.ConfigDict) -> None:
-  """Refuses settings that do not exist, each in one sentence."""
-  one_of = types.check_choice
-  one_of('composite', c.composite, composite.MODES)
-  one_of('interlace', c.interlace, deinterlace.MODES)
-  one_of('fill', c.fill, ('temporal_median', 'inpaint'))
-  one_of('progress', c.progress, progress.FORMS)
-  one_of('notice', c.get('notice', 'tag'), ('tag', 'burn'))
-  one_of('inpaint', c.inpaint, tuple(spatial.INPAINT))
-  one_of('denoiser', c.denoiser, ('auto', 'temporal', 'nlm', 'none'))
-  if tuple(c.stages) != ('auto',):
-    for name in c.stages:
-      one_of('stages', name, tuple(pipeline.STAGES))
-  if 'restore' in c.stages and not c.weights:
-    raise types.BadInput(
-        'The stage restore needs a network; name its weights with '
-        f'--config.weights (shipped: {", ".join(weights.shipped())}).')
-  for kind, value in c.strength.items():
-    if not 0 <= value <= 1:
-      raise types.BadInput(
-          f'--config.strength.{kind}={value} is not between 0 and 1.')
-  for key, least in (('window', 1), ('lookahead', 0), ('tile', 64),
-                     ('overlap', 0), ('frame_rate', 0.01)):
-    if c[key] < least:
-      raise types.BadInput(f'--config.{key}={c[key]} is less than {least}.')
-  if c.output.grain > 1 or c.output.grain < 0 and c.output.grain != -1:
-    raise types.BadInput(
-        f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
-        'and 1.')
-  repair.check(_sound_strength(c))
-  one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
-  one_of('repeats', c.repeats, ('leave', 'replace'))
-  if not 0 <= c.stabilise.strength <= 1:
-    raise types.BadInput(
-        f'--config.stabilise.strength={c.stabilise.strength} is not between 0 '
-        'and 1.')
-  if c.composite == 'repair' and (
-      c.stabilise.strength or c.repeats == 'replace'):
-    raise types.BadInput(
-        '--config.composite=repair changes nothing outside the damage; leave '
-        'out --config.stabilise and --config.repeats, or choose full.')
-  if c.overlap >= c.tile:
-    raise types.BadInput(
-        f'--config.overlap={c.overlap} is not less than '
-        f'--config.tile={c.tile}.')
 
 
 def make_network(found: weights.Weights):
@@ -278,7 +226,7 @@ class _Film:
         self.info, self.target, self.extras, expected_frames=num_frames,
         checksums=self.c.output.checksums, sound=sound.files)
     seconds = time.monotonic() - start
-    tallies = self.tallies(len(shots))
+    tallies = tally.summed(self.kept.notes, len(shots))
     return record.record(
         self.info, shots=shots, plans=plans, tallies=tallies, written=written,
         speed=dict(frames=num_frames, seconds=round(seconds, 2),
@@ -295,7 +243,7 @@ class _Film:
     """The sound tracks, repaired where that is called for."""
     found = film.restore(
         self.source, self.target.path.suffix.lower(),
-        self.kept.path('sound'), strength=_sound_strength(self.c),
+        self.kept.path('sound'), strength=settings.sound_strength(self.c),
         said=lambda sentence: logging.info('%s', sentence))
     for number, picture in found.pictures.items():
       sheet.write_png(
@@ -347,19 +295,19 @@ class _Film:
 
   def plans(self, shots):
     """The stages of each shot."""
-    c, settings = self.c, self.c.to_dict()
+    c, plain = self.c, self.c.to_dict()
     grain = c.output.grain
     if grain < 0:
       grain = float(c.composite == 'repair')
     return [choose.choose(
-        s, mode=c.composite, strength=settings['strength'],
+        s, mode=c.composite, strength=plain['strength'],
         stages=tuple(c.stages), output=dict(
             bits=16 if self.is_deep else 8, grain=grain),
         fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
         marked=bool(c.mask), learned=self.network is not None,
         replaces=c.repeats == 'replace' and bool(repeats.to_replace(
             repeats.find(s.changes), s.stop - s.start).any()),
-        stabilise=settings['stabilise']) for s in shots]
+        stabilise=plain['stabilise']) for s in shots]
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
@@ -375,7 +323,8 @@ class _Film:
     """Finishes the segments that are not there yet."""
     c, info = self.c, self.info
     window = fit_window(c.window, info)
-    groups = grouped(run.cut(shots, window=window, context=c.lookahead))
+    groups = tally.grouped(run.cut(
+        shots, window=window, context=c.lookahead))
     starts = {s.start for s in shots}
     done = len(self.kept.notes)
     if done == len(groups):
@@ -419,14 +368,14 @@ class _Film:
   def segment(self, number, groups, windows, counted, starts) -> None:
     """One segment: coded, and sealed. starts: the first frames of shots."""
     own, memory, tallies = groups[number], [None], collections.defaultdict(
-        lambda: dict.fromkeys(_COUNTED, 0))
+        lambda: dict.fromkeys(tally.COUNTED, 0))
 
     def frames() -> Iterator[writer.OutputFrame]:
       for part in itertools.islice(windows, len(own)):
         memory[0] = part.memory
         if self.see is not None:
           self.see(part.clip)
-        for frame in output_frames(
+        for frame in tally.output_frames(
             part, tallies[part.shot], is_deep=self.is_deep):
           next(counted)
           if self.c.get('notice') == 'burn':
@@ -445,55 +394,6 @@ class _Film:
     self.kept.seal(
         {'part': coded._asdict(), 'tallies': dict(tallies)}, names,
         learned_lib.packed(memory[0]) if goes_on and memory[0] else None)
-
-  def tallies(self, num_shots) -> list[dict[str, int]]:
-    """The counts of all segments, by shot."""
-    total = [dict.fromkeys(_COUNTED, 0) for _ in range(num_shots)]
-    for notes in self.kept.notes:
-      for shot, tally in notes['tallies'].items():
-        for key, value in tally.items():
-          total[int(shot)][key] += value
-    return total
-
-
-def _sound_strength(c) -> dict[str, float | str]:
-  """c.audio, where -1 is what was measured."""
-  return {k: repair.AUTO if v == -1 else v for k, v in c.audio.items()}
-
-
-def grouped(windows: list) -> list[list]:
-  """Windows in groups of _SEGMENT frames or a few more: the segments."""
-  groups = [[]]
-  for window in windows:
-    groups[-1].append(window)
-    if sum(w.core_stop - w.core_start for w in groups[-1]) >= _SEGMENT:
-      groups.append([])
-  return [g for g in groups if g]
-
-
-def output_frames(
-    window: run.Window, tally: dict[str, int], *, is_deep: bool
-) -> Iterator[writer.OutputFrame]:
-  """The frames of a window for the writer; counts what was done in tally.
-
-  is_deep: whether they have 16 bits, whatever the source has.
-  """
-  clip = window.clip
-  dtype = np.uint16 if is_deep else np.uint8
-  for t, source in enumerate(window.frames):
-    rgb = np.round(clip.output[t] * np.iinfo(dtype).max).astype(dtype)
-    before = source.rgb
-    if before.dtype != dtype:
-      before = before.astype(np.uint16) * 257
-    tally['pixels'] += rgb[..., 0].size
-    tally['changed'] += int((rgb != before).any(-1).sum())
-    if clip.damage is not None:
-      tally['damaged'] += int((clip.damage[t] > 0.5).sum())
-    if clip.origin is not None:
-      for name in ('moved', 'invented'):
-        value = types.Origin[name.upper()]
-        tally[name] += int((clip.origin[t] == value).sum())
-    yield writer.OutputFrame(source, rgb)
 
 
 def peak_memory() -> float:

@@ -15,7 +15,7 @@ import pytest
 from configs import restore as config
 from configs import restore_classical
 from revive_jax import restore, types
-from revive_jax.pipeline import segments
+from revive_jax.pipeline import segments, tally
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
 
@@ -186,7 +186,7 @@ class RestoreTest(parameterized.TestCase):
     path = self._write(run_test._film(60, 48, 64))
     c = config.get_config('tiny')
     c.window, c.lookahead = 12, 2
-    with mock.patch.object(restore, '_SEGMENT', 12):
+    with mock.patch.object(tally, 'SEGMENT', 12):
       wanted = restore.restore(
           c, str(self.dir / 'other'), str(path), str(self.dir / 'whole.mkv'))
       self._stop_after(path, 1, c)

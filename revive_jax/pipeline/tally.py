@@ -1,0 +1,64 @@
+"""What a restore has done to pixels: counted on their way to the writer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from revive_jax import types
+from revive_jax.ops import windows
+from revive_jax.pipeline import run
+from revive_jax.video import writer
+
+COUNTED = ('pixels', 'changed', 'damaged', 'moved', 'invented')
+SEGMENT = 48  # Frames after which a run could go on, at least.
+
+
+def grouped(
+    found: Sequence[windows.Segment], least: int | None = None
+) -> list[list[windows.Segment]]:
+  """Windows in groups of SEGMENT frames (or least), or a few more."""
+  groups = [[]]
+  for window in found:
+    groups[-1].append(window)
+    if sum(w.core_stop - w.core_start for w in groups[-1]) >= (
+        least or SEGMENT):
+      groups.append([])
+  return [g for g in groups if g]
+
+
+def output_frames(
+    window: run.Window, tally: dict[str, int], *, is_deep: bool
+) -> Iterator[writer.OutputFrame]:
+  """The frames of a window for the writer; counts what was done in tally.
+
+  is_deep: whether they have 16 bits, whatever the source has.
+  """
+  clip = window.clip
+  dtype = np.uint16 if is_deep else np.uint8
+  for t, source in enumerate(window.frames):
+    rgb = np.round(clip.output[t] * np.iinfo(dtype).max).astype(dtype)
+    before = source.rgb
+    if before.dtype != dtype:
+      before = before.astype(np.uint16) * 257
+    tally['pixels'] += rgb[..., 0].size
+    tally['changed'] += int((rgb != before).any(-1).sum())
+    if clip.damage is not None:
+      tally['damaged'] += int((clip.damage[t] > 0.5).sum())
+    if clip.origin is not None:
+      for name in ('moved', 'invented'):
+        value = types.Origin[name.upper()]
+        tally[name] += int((clip.origin[t] == value).sum())
+    yield writer.OutputFrame(source, rgb)
+
+
+def summed(
+    notes: Sequence[Mapping[str, Any]], num_shots: int
+) -> list[dict[str, int]]:
+  """The tallies of all segments, by shot; notes: of pipeline.segments."""
+  total = [dict.fromkeys(COUNTED, 0) for _ in range(num_shots)]
+  for note in notes:
+    for shot, counts in note['tallies'].items():
+      for key, value in counts.items():
+        total[int(shot)][key] += value
+  return total

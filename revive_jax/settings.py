@@ -1,0 +1,65 @@
+"""Settings of a restore: what cannot be."""
+
+import ml_collections
+
+from revive_jax import pipeline, progress, types
+from revive_jax.audio import repair
+from revive_jax.models import weights
+from revive_jax.pipeline import composite, spatial
+from revive_jax.video import deinterlace
+
+
+def check(c: ml_collections.ConfigDict) -> None:
+  """Refuses settings that do not exist, each in one sentence."""
+  one_of = types.check_choice
+  one_of('composite', c.composite, composite.MODES)
+  one_of('interlace', c.interlace, deinterlace.MODES)
+  one_of('fill', c.fill, ('temporal_median', 'inpaint'))
+  one_of('progress', c.progress, progress.FORMS)
+  one_of('notice', c.get('notice', 'tag'), ('tag', 'burn'))
+  one_of('inpaint', c.inpaint, tuple(spatial.INPAINT))
+  one_of('denoiser', c.denoiser, ('auto', 'temporal', 'nlm', 'none'))
+  if tuple(c.stages) != ('auto',):
+    for name in c.stages:
+      one_of('stages', name, tuple(pipeline.STAGES))
+  if 'restore' in c.stages and not c.weights:
+    raise types.BadInput(
+        'The stage restore needs a network; name its weights with '
+        f'--config.weights (shipped: {", ".join(weights.shipped())}).')
+  for kind, value in c.strength.items():
+    if not 0 <= value <= 1:
+      raise types.BadInput(
+          f'--config.strength.{kind}={value} is not between 0 and 1.')
+  for key, least in (('window', 1), ('lookahead', 0), ('tile', 64),
+                     ('overlap', 0), ('frame_rate', 0.01)):
+    if c[key] < least:
+      raise types.BadInput(f'--config.{key}={c[key]} is less than {least}.')
+  if c.output.grain > 1 or c.output.grain < 0 and c.output.grain != -1:
+    raise types.BadInput(
+        f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
+        'and 1.')
+  repair.check(sound_strength(c))
+  one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
+  one_of('repeats', c.repeats, ('leave', 'replace'))
+  if not 0 <= c.stabilise.strength <= 1:
+    raise types.BadInput(
+        f'--config.stabilise.strength={c.stabilise.strength} is not between 0 '
+        'and 1.')
+  if c.composite == 'repair' and (
+      c.stabilise.strength or c.repeats == 'replace'):
+    raise types.BadInput(
+        '--config.composite=repair changes nothing outside the damage; leave '
+        'out --config.stabilise and --config.repeats, or choose full.')
+  if c.overlap >= c.tile:
+    raise types.BadInput(
+        f'--config.overlap={c.overlap} is not less than '
+        f'--config.tile={c.tile}.')
+
+
+def sound_strength(
+    c: ml_collections.ConfigDict
+) -> dict[str, float | str]:
+  """c.audio, where -1 is what was measured."""
+  return {k: repair.AUTO if v == -1 else v for k, v in c.audio.items()}
+
+
