@@ -124,7 +124,8 @@ def _to_rgb(frame: av.VideoFrame, info: probe.VideoInfo) -> np.ndarray:
   matrix, value_range = int(frame.colorspace), int(frame.color_range)
   layout = formats.layout(
       frame.format.name, info.colorspace if matrix == 2 else matrix,
-      value_range or info.color_range, info.height)
+      value_range or info.color_range, info.height,
+      info.chroma_siting)
   rgb = color.to_rgb(formats.read_planes(frame, layout), layout)
   return upright(to_uint8(rgb), info.rotation)
 

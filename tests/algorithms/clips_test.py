@@ -56,6 +56,7 @@ class ClipsTest(parameterized.TestCase):
   def _folder(self):
     return pathlib.Path(self.create_tempdir().full_path)
 
+  @pytest.mark.slow
   def test_vae_trains_and_resumes_exactly(self):
     whole, folder = self._folder(), self._folder()
     state = train.train(_config('vae', num_steps=3), whole)

@@ -3,7 +3,6 @@
 
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import time
@@ -57,12 +56,11 @@ class Fakes:
 
   def start(self, *command: str, **more: str) -> subprocess.Popen:
     """Starts a command; more is added to its environment."""
+    # Tests that run in the background inherit a SIGINT that is ignored, which
+    # no shell could trap.
     return subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True,
-        env=self.environment(**more),
-        # Tests that run in the background inherit a SIGINT that is ignored,
-        # which no shell could trap.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        ('env', '--default-signal=INT', *command), stderr=subprocess.PIPE,
+        text=True, env=self.environment(**more))
 
   def wait_for(self, *names: str) -> None:
     """Waits until files are there."""

@@ -8,6 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import revive_jax
 from revive_jax import types
@@ -68,6 +69,7 @@ class RestoreFramesTest(absltest.TestCase):
     plain, _ = _restore(frames)
     self.assertGreater(np.abs(plain.output - found.output).max(), 1e-3)
 
+  @pytest.mark.slow
   def test_shared_out_along_the_batch(self):
     frames = _frames(4, 2, 16, 16)
     layout = sharding.make_layout(4)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from scipy import stats
 
 from revive_jax.losses import adversarial
@@ -132,6 +133,10 @@ class LatentTest(layouts.TestCase):
 
   after = staticmethod(_after)
 
+  @pytest.mark.slow  # It takes a minute to compile.
+  def test_the_most_mixed_layout_does_the_same(self):
+    super().test_the_most_mixed_layout_does_the_same()
+
   def setUp(self):
     super().setUp()
     self.enter_context(mock.patch.object(batch_lib, 'damage', damage))
@@ -181,6 +186,7 @@ class LatentTest(layouts.TestCase):
     kl = (cross - stats.norm(mean, sigma).entropy()).sum()
     np.testing.assert_allclose(terms['kl'], kl / (2 * 8 * 16), rtol=1e-4)
 
+  @pytest.mark.slow
   def test_learns(self):
     state, seen = _placed(), []
     for _ in range(70):

@@ -207,6 +207,7 @@ class StepTest(parameterized.TestCase):
         for x in jax.tree.leaves(tree)))
     np.testing.assert_allclose(norm, min(o.clip_norm, whole), rtol=1e-4)
 
+  @pytest.mark.slow
   def test_every_weight_learns_and_twice_is_the_same(self):
     (state,), (metrics,) = self._steps(1)
     (again,), (metrics_again,) = self._steps(1)
