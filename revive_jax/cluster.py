@@ -226,9 +226,9 @@ def watched() -> Iterator[None]:
     sys.stderr.write(
         f'revive_jax: process {jax.process_index()} of {jax.process_count()} '
         f'cannot go on ({" ".join(str(error).split())[:200]}). If another one '
-        'died, a line "Task ... heartbeat timeout" names it, at most '
-        f'{HEARTBEAT_SECONDS} s from now. Start all of them again: the run '
-        'goes on from its last checkpoint.\n')
+        'died, the runtime names it ("stopped sending heartbeats" or '
+        f'"heartbeat timeout") at most {HEARTBEAT_SECONDS} s from now. Start '
+        'all of them again: the run goes on from its last checkpoint.\n')
     # The runtime ends this process meanwhile, and says who was silent. To leave
     # now would be to wait at its last barrier, which gives up sooner than that.
     time.sleep(HEARTBEAT_SECONDS + 5)

@@ -100,6 +100,9 @@ def _train(c, folder, profile, preempted) -> state_lib.TrainState:
         folder / 'profile' if profile and cluster.is_first() else None))
     loop = _Loop(c, folder, layout, parts, saved, writer, preempted, profiled,
                  notes)
+    # Here, too: to close the checkpoints without a process that is gone would
+    # be to wait for it, and to say nothing.
+    stack.enter_context(cluster.watched())
     return loop.run(state, notes['skipped'])
 
 

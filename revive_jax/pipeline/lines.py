@@ -116,11 +116,10 @@ def _follow(line, lines, flow, t, step, scale):
   """Follows a line from frame t by step (1 or -1).
 
   Returns (frames looked at, frames in which it was seen, how far it drifted
-  apart from the scene, px, and how far the scene itself moved there, px).
+  apart from the scene, px).
   """
   at, scene, distances = line.x, line.x, []
   looked = seen = gap = 0
-  moved = 0.0
   for other in range(t + step, t + step * (REACH + 1), step):
     if not 0 <= other < len(lines):
       break
@@ -131,10 +130,9 @@ def _follow(line, lines, flow, t, step, scale):
     if near:
       at, gap, seen = min(near, key=lambda k: abs(k.x - at)).x, 0, seen + 1
       distances.append(at - scene)
-      moved = max(moved, abs(scene - line.x))
   # One odd sighting is not a drift: the median of the later half.
   apart = abs(np.median(distances[len(distances) // 2:])) if distances else 0.0
-  return looked, seen, float(apart), moved
+  return looked, seen, float(apart)
 
 
 def find_scratches(
@@ -166,12 +164,8 @@ def find_scratches(
       after = _follow(line, seen, flow_forward, t, 1, scale)
       before = _follow(line, seen, flow_backward, t, -1, scale)
       looked, found = after[0] + before[0], after[1] + before[1]
-      # Columns and flow are known to half a pixel, however small the frame.
-      drifts = max(after[2], before[2]) >= max(apart * scale, 0.6)
-      # What goes along with a scene that moves belongs to it.
-      along = max(after[3], before[3]) >= 1.5 and not drifts
-      whole = (line.coverage >= whole_height and line.width <= 5 * scale + 1
-               and not along)
+      drifts = max(after[2], before[2]) >= apart * scale
+      whole = line.coverage >= whole_height and line.width <= 5 * scale + 1
       if found and found >= persistence * looked and (drifts or whole):
         _draw(marked[t], line)
   return marked
