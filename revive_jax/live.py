@@ -306,7 +306,8 @@ def _run(
             destination, stream, frame.rgb.shape[1::-1], crf)
         _warm_up(restorer, frame.rgb, lookahead, keeps_up)
         start = time.monotonic()
-        frame = frame._replace(arrived=start)
+      # What waited for the compiler did not wait for the network.
+      frame = frame._replace(arrived=max(frame.arrived, start))
       if window and frame.rgb.shape != window[-1].rgb.shape:
         raise types.BadInput(
             'The input changed the size of its pictures; start again.')
