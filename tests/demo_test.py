@@ -62,7 +62,8 @@ class DemoTest(absltest.TestCase):
 
   def test_every_setting_is_read_by_somebody(self):
     package = _CONFIGS.parent / 'revive_jax'
-    files = [package / n for n in ('restore.py', 'demo.py', 'main.py',
+    files = [package / n for n in ('restore.py', 'settings.py', 'live.py',
+                                   'samples.py', 'demo.py', 'main.py',
                                    'train.py', 'evaluate.py')]
     files += [*package.glob('algorithms/*.py'),
               *package.glob('comparison/*.py')]
