@@ -1,6 +1,7 @@
 """A long track in pieces: blocks of one length, and work with overlap."""
 
 from collections.abc import Callable, Iterable, Iterator
+import itertools
 
 import numpy as np
 
@@ -42,22 +43,17 @@ def overlapped(
     raise ValueError(f'size={size}, reach={reach}: multiples of {GRID} wanted.')
   before, start = None, 0  # The samples before the next piece to yield.
   held = None
-  for block in regroup(blocks, size):
-    held = block if held is None else np.concatenate([held, block])
-    while len(held) >= size + reach:
+  for block in itertools.chain(regroup(blocks, size), [None]):
+    if block is not None:
+      held = block if held is None else np.concatenate([held, block])
+    least = 1 if block is None else size + reach  # At the end all goes.
+    while held is not None and len(held) >= least:
       before = held[:0] if before is None else before
       yield _core(change, before, held[:size + reach], start, size)
       before = np.concatenate([before, held[:size]])[-reach:] if reach else (
           held[:0])
       held = held[size:]
       start += size
-  while held is not None and len(held):
-    before = held[:0] if before is None else before
-    yield _core(change, before, held[:size + reach], start, size)
-    before = np.concatenate([before, held[:size]])[-reach:] if reach else (
-        held[:0])
-    held = held[size:]
-    start += size
 
 
 def _core(change, before, rest, start, size):

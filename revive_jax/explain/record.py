@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from revive_jax.video import probe, reader, writer
+from revive_jax.video import conceal, probe, reader, writer
 
 SCHEMA = 1
 _SHARES = ('changed', 'damaged', 'moved', 'invented')
@@ -72,15 +72,6 @@ def _measured(shot) -> dict[str, Any]:
       'grey': shot.grey}
 
 
-def time_code(seconds: float) -> str:
-  """HH:MM:SS.mmm."""
-  milliseconds = round(1000 * seconds)
-  sign = '-' if milliseconds < 0 else ''
-  minutes, rest = divmod(abs(milliseconds), 60_000)
-  return (f'{sign}{minutes // 60:02d}:{minutes % 60:02d}:'
-          f'{rest // 1000:02d}.{rest % 1000:03d}')
-
-
 def concealed_frame(
     frame: reader.SourceFrame, info: probe.VideoInfo, first: int
 ) -> dict[str, Any]:
@@ -89,4 +80,5 @@ def concealed_frame(
   first: the timestamp of the film's first frame.
   """
   return {'frame': frame.index, 'how': frame.concealed,
-          'time': time_code(float((frame.pts - first) * info.time_base))}
+          'time': conceal.clock(
+              float((frame.pts - first) * info.time_base))}

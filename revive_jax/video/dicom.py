@@ -193,7 +193,7 @@ def _transfer_syntax(path: str, header):
   packed = syntax == _DEFLATED or syntax.is_encapsulated
   try:
     decodes = syntax != _DEFLATED and pixels.get_decoder(syntax).is_available
-  except NotImplementedError:
+  except NotImplementedError:  # How pydicom says that it knows no decoder.
     decodes = False
   if packed and not decodes:
     raise types.BadInput(
