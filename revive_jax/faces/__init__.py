@@ -1,0 +1,1 @@
+"""Faces: found, followed, and compared before and after a restore."""
