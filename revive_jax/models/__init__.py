@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from revive_jax.models import dense, fills, latent, restorer, vae
+from revive_jax.models import dense, face, fills, latent, restorer, vae
 
 MODELS = {
     'restorer': restorer.Restorer,
@@ -14,6 +14,7 @@ MODELS = {
     'fill_vae': fills.FillVae,
     'clip_vae': vae.ClipVae,
     'latent_restorer': latent.LatentRestorer,
+    'face': face.Embedder,
 }
 RESTORERS = ('restorer',)
 
