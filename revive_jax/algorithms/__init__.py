@@ -4,6 +4,7 @@ Each has check(c), which refuses settings that cannot be, and assemble(c, mesh).
 """
 
 from revive_jax.algorithms import (
+    face,
     fills,
     gan,
     image_gan,
@@ -19,6 +20,7 @@ ALGORITHMS = {
     'fills': fills,
     'vae': vae,
     'latent': latent,
+    'face': face,
     'image_gan': image_gan,
     'image_vae': image_vae,
 }
