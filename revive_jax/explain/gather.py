@@ -1,0 +1,176 @@
+"""Gather: what a report needs of the frames, while they go by.
+
+Pictures are kept as small files beside each segment, and sums in its notes,
+so that the report of a stopped run that went on lacks nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from revive_jax import types
+from revive_jax.explain import pictures
+
+MOST_SHOTS = 24  # That are shown; the others are in the table only.
+BYTES = 6_000_000  # Of all pictures of a report; in a page they take 4/3.
+UNSURE = 10 / 255  # A larger expected deviation is called unsure.
+_SUMS = ('pixels', 'change', 'kept', 'denoised', 'moved', 'invented', 'judged',
+         'deviation', 'unsure', 'points', 'confirmed')
+
+
+def shown(count: int) -> list[int]:
+  """Which shots of so many are shown: all, or some at even distances."""
+  return sorted({round(x) for x in np.linspace(
+      0, count - 1, min(count, MOST_SHOTS))}) if count else []
+
+
+def wanted(shots: Sequence[Any]) -> dict[int, list[tuple[int, str]]]:
+  """Which pictures are wanted of which frame: (shot, 'key' or 'sheet').
+
+  shots: of pipeline.measure, in order.
+  """
+  found, numbers = {}, shown(len(shots))
+  for number in numbers:
+    shot = shots[number]
+    found.setdefault(shot.key_frame, []).append((number, 'key'))
+    count = min(shot.stop - shot.start, 6 if len(numbers) <= 6 else 4)
+    for i in range(count):
+      t = shot.start + (2 * i + 1) * (shot.stop - shot.start) // (2 * count)
+      found.setdefault(t, []).append((number, 'sheet'))
+  return found
+
+
+class Segment:
+  """What is gathered of one segment."""
+
+  def __init__(
+      self, folder: pathlib.Path, number: int,
+      frames: Mapping[int, Sequence[tuple[int, str]]], num_shots: int,
+      write: Callable[[pathlib.Path, bytes], Any] = pathlib.Path.write_bytes):
+    """Of segment number; its files go to folder, by write.
+
+    frames: of wanted(); {}: nothing is gathered. num_shots: of the film.
+    """
+    self.folder, self.number, self.write = folder, number, write
+    self.frames = frames
+    shots = max(1, min(num_shots, MOST_SHOTS))
+    self.most = BYTES // shots  # Bytes for a shot.
+    self.width = 960 if shots <= 6 else 720 if shots <= 12 else 560
+    self.found, self.sums = [], {}
+
+  def see(self, clip: types.Clip, shot: int, first: int) -> None:
+    """Takes a finished window of this shot, whose first frame is this one."""
+    if not self.frames:
+      return
+    sums = self.sums.setdefault(str(shot), dict.fromkeys(_SUMS, 0))
+    for t in range(len(clip.source)):
+      _count(sums, clip, t)
+      for number, kind in self.frames.get(first + t, ()):
+        take = self._key if kind == 'key' else self._thumbnail
+        take(clip, t, number, first + t, sums)
+
+  @property
+  def files(self) -> list[str]:
+    """Names of the files that were written."""
+    return [picture['file'] for picture in self.found]
+
+  @property
+  def notes(self) -> dict[str, Any]:
+    """For the notes of the segment, in JSON's types."""
+    return {'pictures': self.found, 'sums': self.sums}
+
+  def _key(self, clip, t, shot, frame, sums):
+    keep = lambda kind, picture, share, **more: self._keep(
+        kind, pictures.fit(picture, self.width), shot, frame, share, **more)
+    keep('before', pictures.codes(clip.source[t]), 0.24)
+    keep('after', pictures.codes(clip.output[t]), 0.24)
+    found = pictures.damage(clip, t)
+    if found is not None:
+      keep('damage', found, 0.12)
+    found = pictures.doubt(clip, t)
+    if found is not None:
+      keep('doubt', found, 0.12)
+    matched = pictures.matches(clip, t)
+    if matched is not None:
+      match, other = matched
+      good = match.confirmed
+      sums['points'] += len(good)
+      sums['confirmed'] += int(good.sum())
+      moved = np.linalg.norm(match.last - match.first, axis=-1)[good]
+      self._keep(
+          'matches', pictures.arrows(
+              clip.source[t], clip.source[other], match, self.width // 2),
+          shot, frame, 0.13, other=frame + other - t,
+          longer=pictures.magnified(match, clip.source.shape[1:3]),
+          median_pixels=round(float(np.median(moved)), 2) if len(moved) else 0)
+
+  def _thumbnail(self, clip, t, shot, frame, sums):
+    del sums
+    pair = [pictures.fit(pictures.codes(x[t]), 240)
+            for x in (clip.source, clip.output)]
+    self._keep('sheet', np.vstack(pair), shot, frame, 0.02)
+
+  def _keep(self, kind, picture, shot, frame, share, **more):
+    """share: of the bytes of a shot."""
+    name = f'{self.number:06d}_{shot}_{frame}_{kind}.jpg'
+    self.write(self.folder / name,
+               pictures.jpeg(picture, int(share * self.most)))
+    self.found.append({
+        'file': name, 'shot': shot, 'kind': kind, 'frame': frame,
+        'width': picture.shape[1], 'height': picture.shape[0], **more})
+
+
+def _count(sums, clip, t):
+  """Adds frame t to the sums of its shot."""
+  sums['pixels'] += clip.source[t, ..., 0].size
+  sums['change'] += float(np.abs(
+      clip.output[t] - clip.source[t]).mean(-1).sum(dtype=np.float64))
+  if clip.origin is not None:
+    counts = np.bincount(clip.origin[t].ravel(), minlength=4)
+    for kind in types.Origin:
+      sums[kind.name.lower()] += int(counts[kind])
+  if clip.log_variance is not None:
+    deviation = pictures.deviation(clip.log_variance[t])
+    sums['judged'] += deviation.size
+    sums['deviation'] += float(deviation.sum(dtype=np.float64))
+    sums['unsure'] += int((deviation > UNSURE).sum())
+
+
+def pictures_of(
+    notes: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+  """All pictures of the segments with these notes, in order."""
+  return [p for note in notes for p in note.get('seen', {}).get('pictures', ())]
+
+
+def summed(
+    notes: Sequence[Mapping[str, Any]], num_shots: int
+) -> list[dict[str, Any] | None]:
+  """What was gathered of each shot; None where nothing was.
+
+  'change': mean, of 255; 'share': of pixels by class; 'doubt' (None where
+  nothing says it): 'deviation', mean, of 255, and 'unsure_percent'; 'matches'
+  (or None): 'points' and 'confirmed'.
+  """
+  total = [dict.fromkeys(_SUMS, 0) for _ in range(num_shots)]
+  for note in notes:
+    for shot, sums in note.get('seen', {}).get('sums', {}).items():
+      for name, value in sums.items():
+        total[int(shot)][name] += value
+  return [_described(sums) if sums['pixels'] else None for sums in total]
+
+
+def _described(sums):
+  pixels, judged = sums['pixels'], sums['judged']
+  return {
+      'mean_change_of_255': round(255 * sums['change'] / pixels, 3),
+      'share_by_origin': {name: sums[name] / pixels for name in (
+          'kept', 'denoised', 'moved', 'invented')},
+      'doubt': {
+          'mean_deviation_of_255': round(255 * sums['deviation'] / judged, 3),
+          'unsure_percent': round(100 * sums['unsure'] / judged, 3),
+      } if judged else None,
+      'matches': {'points': sums['points'], 'confirmed': sums['confirmed']}
+      if sums['points'] else None}
