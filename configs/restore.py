@@ -62,5 +62,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # the source's. grain: share of what denoising took out that is given back, in
   # its own spectrum; -1: none, but for fills in mode repair, which get as much
   # as their surroundings have. checksums: also write <output>.framemd5.
-  c.output = dict(codec='auto', crf=16, bits=0, grain=-1.0, checksums=False)
+  # layers: what was done at each pixel (docs/trust.md), as 'tracks' of an MKV or
+  # 'files' beside the film; 'auto': tracks in lossless MKV; 'none'.
+  c.output = dict(codec='auto', crf=16, bits=0, grain=-1.0, checksums=False,
+                  layers='auto')
   return c

@@ -13,7 +13,7 @@ import ml_collections
 
 from revive_jax import restore, settings, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.video import images, probe
+from revive_jax.video import images, probe, target
 
 _VIDEOS = ('.mp4', '.mkv', '.mov', '.avi', '.mpg', '.mpeg', '.m2v', '.ts',
            '.mts', '.m2ts', '.vob', '.webm', '.wmv', '.flv', '.3gp', '.mxf',
@@ -102,13 +102,15 @@ def restore_all(
   _check_folder(folder, source)
   rows = []
   with workdir_lib.opened(workdir) as work:
+    names = _names(paths, _named_before(work / 'films.json'))
     for number, (path, name) in enumerate(
-        zip(paths, _names(paths), strict=True), 1):
+        zip(paths, names, strict=True), 1):
       logging.warning('Film %d of %d: %s', number, len(paths), path)
       rows.append(_one(c, path, work / 'films' / name, folder / name))
       workdir_lib.write_json(work / 'films.json', {
           'schema': 1, 'films': [r._asdict() for r in rows],
-          'left': len(paths) - number})
+          'left': len(paths) - number,
+          'names': {str(p): n for p, n in zip(paths, names, strict=True)}})
   return rows
 
 
@@ -138,11 +140,25 @@ def _check_folder(folder, source) -> None:
         f'{folder}: the output is the input folder; name another one.')
 
 
-def _names(paths) -> list[str]:
-  """A name for each film; with its suffix, where two would be the same."""
+def _named_before(path) -> dict[str, str]:
+  """The names that an earlier run gave to films, by path."""
+  try:
+    return dict(json.loads(path.read_text()).get('names', {}))
+  except (OSError, ValueError):
+    return {}
+
+
+def _names(paths, before) -> list[str]:
+  """A name for each film; with its suffix, where two would be the same.
+
+  before: names of an earlier run, which stay, whatever was added since.
+  """
   stems = [p.stem for p in paths]
-  names, used = [], set()
+  names, used = [], {before.get(str(p)) for p in paths}
   for path in paths:
+    if str(path) in before:
+      names.append(before[str(path)])
+      continue
     name = path.stem
     if stems.count(name) > 1:
       name = path.name.replace('.', '_')
@@ -164,7 +180,7 @@ def _one(c, path, work, output) -> Row:
 
   try:
     info = probe.probe(str(path), frame_rate=c.frame_rate)
-    destination = str(output) + restore.suffix(info)
+    destination = str(output) + target.suffix(info)
     made_of = restore.made_of(c, info, destination)
     if before := _finished(work / 'done.json', made_of, destination):
       return row('done before', destination, before['frames'])

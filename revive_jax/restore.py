@@ -2,7 +2,6 @@
 
 import collections
 from collections.abc import Callable, Iterator
-import dataclasses
 import functools
 import itertools
 import os
@@ -33,6 +32,7 @@ from revive_jax.video import (
     deinterlace,
     dicom_writer,
     extras,
+    layers,
     masks,
     parts,
     probe,
@@ -80,7 +80,7 @@ def restore(
     raise types.BadInput('There is no input; name a film with --input.')
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
-    destination = default_output(workdir, info)
+    destination = target.default_output(workdir, info)
   if info.kind == 'dicom' and c.composite != 'repair':
     raise types.BadInput(
         f'{source}: medical pictures are only repaired where somebody marked '
@@ -156,31 +156,6 @@ def described(found: weights.Weights) -> str:
           f'{found.config["sha256"]}')
 
 
-def default_output(workdir: str, info: probe.VideoInfo) -> str:
-  """workdir/outputs/<name>_restored, in the input's container if it can be."""
-  path = pathlib.Path(info.path)
-  name = path.name if info.kind == 'images' else path.stem
-  return str(
-      pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix(info)}')
-
-
-def suffix(info: probe.VideoInfo) -> str:
-  """Of an output that is not named: the input's own, if it can be written.
-
-  Else .mp4, or .mkv where MP4 cannot hold it (sound, HDR, its size).
-  """
-  if info.kind != 'video':
-    return {'images': '', 'image': '.png', 'dicom': '.dcm'}[info.kind]
-  own = pathlib.Path(info.path).suffix.lower()
-  if own == '.mkv':
-    return own
-  try:
-    writer.check_output('film.mp4', info)
-  except types.BadInput:
-    return '.mkv'
-  return '.mp4'
-
-
 def fit_window(window: int, info: probe.VideoInfo) -> int:
   """Frames of a window: fewer where frames are larger than 640x480, down to 6.
 
@@ -199,6 +174,7 @@ class _Film:
     self.destination = destination
     self.target = target.choose(
         destination, info, c.output.codec, c.output.bits or 'auto')
+    self.layers = layers.form(c.output.layers, self.target)
     self.extras = extras.read(info.path if info.kind == 'video' else '')
     self.warnings = []
     if c.get('notice') == 'tag' and self.target.kind != 'dicom':
@@ -224,7 +200,8 @@ class _Film:
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
         self.info, self.target, self.extras, expected_frames=num_frames,
-        checksums=self.c.output.checksums, sound=sound.files)
+        checksums=self.c.output.checksums, sound=sound.files,
+        layers=self.kept.files(layers=True), form=self.layers)
     seconds = time.monotonic() - start
     tallies = tally.summed(self.kept.notes, len(shots))
     return record.record(
@@ -376,18 +353,22 @@ class _Film:
         if self.see is not None:
           self.see(part.clip)
         for frame in tally.output_frames(
-            part, tallies[part.shot], is_deep=self.is_deep):
+            part, tallies[part.shot], is_deep=self.is_deep,
+            layered=self.layers != 'none'):
           next(counted)
           if self.c.get('notice') == 'burn':
-            frame = dataclasses.replace(
-                frame, rgb=dicom_writer.burn(frame.rgb))
+            frame = tally.drawn(frame, dicom_writer.burn(frame.rgb))
           yield frame
 
-    name = parts.name(number, self.target)
+    name, shown = parts.name(number, self.target), frames()
+    beside = layers.part_name(name)
+    if self.layers != 'none':
+      shown = layers.beside(shown, self.kept.path(beside), self.info)
     coded = parts.write(
-        self.kept.path(name), frames(), self.info, self.target, self.extras,
+        self.kept.path(name), shown, self.info, self.target, self.extras,
         crf=self.c.output.crf, seed=self.c.seed)
     names = parts.files(self.kept.folder, name)
+    names += [beside] if self.layers != 'none' else []
     # What no window looks back at need not be kept.
     last = number + 1 == len(groups)
     goes_on = not last and groups[number + 1][0].core_start not in starts

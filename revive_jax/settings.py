@@ -6,7 +6,7 @@ from revive_jax import pipeline, progress, types
 from revive_jax.audio import repair
 from revive_jax.models import weights
 from revive_jax.pipeline import composite, spatial
-from revive_jax.video import deinterlace
+from revive_jax.video import deinterlace, layers
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -40,6 +40,7 @@ def check(c: ml_collections.ConfigDict) -> None:
         'and 1.')
   repair.check(sound_strength(c))
   one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
+  one_of('output.layers', c.output.layers, layers.FORMS)
   one_of('repeats', c.repeats, ('leave', 'replace'))
   if not 0 <= c.stabilise.strength <= 1:
     raise types.BadInput(

@@ -62,6 +62,7 @@ class Clip(flax.struct.PyTreeNode):
   damage_kind: Array | None = None  # [T, H, W, 1] uint8, a DamageKind.
   restored: Array | None = None  # [T, H, W, C], repaired and denoised.
   log_variance: Array | None = None  # [T, H, W, 1], of restored.
+  spread: Array | None = None  # [T, H, W, 1], deviation of several fills.
   origin: Array | None = None  # [T, H, W, 1] uint8, an Origin.
   origin_frame: Array | None = None  # [T, H, W, 1] int8: frame offset.
   output: Array | None = None  # [T, H, W, C], what will be written.

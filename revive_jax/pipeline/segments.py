@@ -20,6 +20,7 @@ import numpy as np
 
 from revive_jax import types, workdir
 from revive_jax.video import images
+from revive_jax.video import layers as layers_lib
 
 _END = 1 << 20  # Bytes at both ends of a file that stand for it.
 
@@ -107,10 +108,10 @@ class Segments:
     with np.load(path, allow_pickle=False) as found:
       return dict(found)
 
-  def files(self) -> list[pathlib.Path]:
-    """The files of all segments, in order."""
+  def files(self, *, layers: bool = False) -> list[pathlib.Path]:
+    """The files of all segments, in order: of the pictures, or the layers."""
     return [self.folder / name for notes in self.notes
-            for name in notes['files']]
+            for name in notes['files'] if layers_lib.is_part(name) == layers]
 
   def keep_joined(self, report: Mapping[str, Any]) -> None:
     """Notes that the film is whole, and what its report says."""

@@ -1,11 +1,13 @@
 """What a restore has done to pixels: counted on their way to the writer."""
 
 from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from revive_jax import types
+from revive_jax.explain import origin
 from revive_jax.ops import windows
 from revive_jax.pipeline import run
 from revive_jax.video import writer
@@ -28,11 +30,13 @@ def grouped(
 
 
 def output_frames(
-    window: run.Window, tally: dict[str, int], *, is_deep: bool
+    window: run.Window, tally: dict[str, int], *, is_deep: bool,
+    layered: bool = False,
 ) -> Iterator[writer.OutputFrame]:
   """The frames of a window for the writer; counts what was done in tally.
 
-  is_deep: whether they have 16 bits, whatever the source has.
+  is_deep: whether they have 16 bits, whatever the source has. layered: whether
+  they say what was done at each pixel.
   """
   clip = window.clip
   dtype = np.uint16 if is_deep else np.uint8
@@ -49,7 +53,17 @@ def output_frames(
       for name in ('moved', 'invented'):
         value = types.Origin[name.upper()]
         tally[name] += int((clip.origin[t] == value).sum())
-    yield writer.OutputFrame(source, rgb)
+    yield writer.OutputFrame(
+        source, rgb,
+        origin.layers(clip, t, before, rgb) if layered else None)
+
+
+def drawn(
+    frame: writer.OutputFrame, rgb: np.ndarray
+) -> writer.OutputFrame:
+  """The frame with what was drawn into it: rgb, as its own."""
+  return dataclasses.replace(
+      frame, rgb=rgb, layers=origin.drawn(frame.layers, frame.rgb, rgb))
 
 
 def summed(

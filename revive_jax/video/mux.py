@@ -1,9 +1,10 @@
 """One output file: coded frames, and the source's other tracks unchanged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import contextlib
 import dataclasses
 import os
+from typing import Any
 
 import av
 
@@ -53,11 +54,14 @@ class VideoFile:
     extras: what the source holds beside its pictures; None: it is read.
     sound: files whose sound takes the place of a track, by number.
     template: a file whose coded frames are joined, instead of an encoder.
+    beside: each makes tracks of its own in the output, and gives what hands out
+      their packets (until and close, as tracks.Tracks has).
   """
 
   def __init__(self, path, target, info: probe.VideoInfo, *, crf=16,
                preset='veryfast', warn, extras=None,
-               sound: Mapping[int, str] | None = None, template=None):
+               sound: Mapping[int, str] | None = None, template=None,
+               beside: Sequence[Callable[[Any], Any]] = ()):
     self._target, self._path, self._info = target, path, info
     self._time_base = info.time_base
     self._step = max(1, round(1 / (info.frame_rate * info.time_base)))
@@ -88,6 +92,7 @@ class VideoFile:
           info.path, self._output, suffix, sound, warn,
           covers=suffix == '.mp4' and 'movflags' not in options)
       self._output.set_chapters(list(extras.chapters))
+    self._beside = [make(self._output) for make in beside]
 
   def _coded_stream(self, crf, preset):
     target, info = self._target, self._info
@@ -192,8 +197,9 @@ class VideoFile:
       self._output.mux(packet)
 
   def _copy_tracks(self, seconds):
-    if self._tracks:
-      self._mux(self._tracks.until(seconds))
+    for others in (self._tracks, *self._beside):
+      if others:
+        self._mux(others.until(seconds))
 
   def finish(self) -> None:
     """Writes what is still in the encoder, the rest of the sound, the end."""
@@ -217,8 +223,9 @@ class VideoFile:
     if kind:
       with contextlib.suppress(Exception):  # The first error is the one to see.
         self._output.close()
-    if self._tracks:
-      self._tracks.close()
+    for others in (self._tracks, *self._beside):
+      if others:
+        others.close()
 
 
 def _set_times_of_decoding(packets, step: int) -> None:

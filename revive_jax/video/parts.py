@@ -5,7 +5,7 @@ as of a run that was not: parts begin at the same frames, and each with a key
 frame. Joining copies packets.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import fractions
 import os
@@ -18,6 +18,7 @@ import av
 from revive_jax.video import atomic, dicom_writer, mux, probe, writer
 from revive_jax.video import checksums as checksums_lib
 from revive_jax.video import extras as extras_lib
+from revive_jax.video import layers as layers_lib
 from revive_jax.video import target as target_lib
 
 
@@ -94,6 +95,8 @@ def join(
     parts: Sequence[Part], info: probe.VideoInfo, target: target_lib.Target,
     extras: extras_lib.Extras, *, expected_frames: int | None = None,
     sound: Mapping[int, str] | None = None, checksums: bool = False,
+    layers: Sequence[str | os.PathLike] = (), form: str = 'none',
+    beside: Sequence[Callable[[Any], Any]] = (),
 ) -> writer.Written:
   """Joins parts to the film, with the source's sound and what else it holds.
 
@@ -107,6 +110,9 @@ def join(
     expected_frames: how many there must be.
     sound: see writer.write_video.
     checksums: see writer.write_video.
+    layers: the files of the layers of all parts, in order.
+    form: what becomes of them, of layers.form; before the film is there.
+    beside: further tracks of a video, see mux.VideoFile.
 
   Raises:
     types.BadInput: the disk is full, or cannot be written.
@@ -119,6 +125,13 @@ def join(
     tally.pixels += part.pixels
     tally.relabelled += part.relabelled
   writer.check_count(tally, expected_frames)
+  if form == 'tracks':
+    beside = [*beside, lambda output: layers_lib.Tracks(
+        output, layers, tally.stamps, info.time_base)]
+  elif form == 'files' and target.kind == 'image':
+    layers_lib.write_pictures(layers_lib.folder(path), layers)
+  elif form == 'files' and target.kind != 'images':
+    layers_lib.write_sidecar(path, layers, tally.stamps, info.time_base)
   if target.kind == 'dicom':
     return dicom_writer.join(path, found, info, tally)
   warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
@@ -128,12 +141,14 @@ def join(
       packets = _packets(found, info.time_base, tally.stamps)
       sounds = writer.join_coded(
           part, target, found[0], packets, info, warnings.append,
-          extras=extras, sound=sound)
+          extras=extras, sound=sound, beside=beside)
       error = writer.check_written(part, tally, info)
       if info.kind == 'video' and info.path:
         warnings += mux.lost(part, info, target, extras)
     else:
       _join_pictures(found, part, target)
+    if form == 'files' and target.kind == 'images':
+      layers_lib.write_pictures(part / layers_lib.FOLDER, layers)
   if checksums:
     checksums_lib.write(target.path, info.frame_rate)
   return writer.written(target, tally, info, error, sounds, warnings)

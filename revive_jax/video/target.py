@@ -312,3 +312,28 @@ def check_output(
   _check_sound(target, info, sound)
   if hdr.name(info.color_trc):
     _check_hdr(target, info, extras_lib.read(info.path))
+
+
+def default_output(workdir: str, info: probe.VideoInfo) -> str:
+  """workdir/outputs/<name>_restored, in the input's container if it can be."""
+  path = pathlib.Path(info.path)
+  name = path.name if info.kind == 'images' else path.stem
+  return str(
+      pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix(info)}')
+
+
+def suffix(info: probe.VideoInfo) -> str:
+  """Of an output that is not named: the input's own, if it can be written.
+
+  Else .mp4, or .mkv where MP4 cannot hold it (sound, HDR, its size).
+  """
+  if info.kind != 'video':
+    return {'images': '', 'image': '.png', 'dicom': '.dcm'}[info.kind]
+  own = pathlib.Path(info.path).suffix.lower()
+  if own == '.mkv':
+    return own
+  try:
+    check_output('film.mp4', info)
+  except types.BadInput:
+    return '.mkv'
+  return '.mp4'

@@ -33,6 +33,8 @@ class OutputFrame:
 
   source: reader.SourceFrame
   rgb: np.ndarray  # [H, W, 3], as source.rgb; or uint16 where that is uint8.
+  # What was done at each pixel, [H, W] uint8 by name: video/layers.py.
+  layers: Mapping[str, np.ndarray] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

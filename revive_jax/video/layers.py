@@ -1,0 +1,332 @@
+"""Layers beside a film: what was done at each pixel, coded as tracks of grey.
+
+While a film is restored, the layers of each segment lie in a file beside its
+pictures, an FFV1 track each. When the parts are joined their packets go into
+the film (tracks of an MKV), or into a file beside it; into pictures, where the
+film is pictures.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import contextlib
+import fractions
+import os
+import pathlib
+from typing import Any, Protocol
+
+import av
+import numpy as np
+
+from revive_jax import types
+from revive_jax.video import atomic, encoders, images, probe, writer
+from revive_jax.video import target as target_lib
+
+# Names of the layers, in order, and what their tracks are called.
+TITLES = {
+    'damage': 'Damage: white where it was found',
+    'change': 'Change: difference to the source',
+    'uncertainty': 'Uncertainty: a quarter of white is white',
+    'spread': 'Spread of several fills: a quarter of white is white',
+    'origin': 'Origin: black kept, dark denoised, light moved, white invented',
+    'origin_frame': 'Frame that moved pixels are from: 128 is this one'}
+FORMS = ('auto', 'none', 'tracks', 'files')
+SUFFIX = '.layers.mkv'
+FOLDER = 'layers'
+_PART = '.layers.nut'
+_TAG = 'LAYER'  # Of a track: the name of its layer.
+
+
+class Vault(Protocol):
+  """What opens files that must not lie on the disk as they are."""
+
+  def open(self, path: pathlib.Path, mode: str) -> Any:
+    """An open file."""
+
+
+def form(asked: str, target: target_lib.Target) -> str:
+  """What becomes of the layers of a film: 'none', 'tracks' or 'files'.
+
+  Args:
+    asked: one of FORMS. 'auto' takes tracks in a lossless MKV, where they are
+      small beside the film, and none elsewhere.
+    target: of the film; files that have no room for tracks get 'files'.
+  """
+  mkv = target.kind == 'video' and target.suffix == '.mkv'
+  if asked == 'auto':
+    return 'tracks' if mkv and target.codec == 'ffv1' else 'none'
+  return 'files' if asked == 'tracks' and not mkv else asked
+
+
+def part_name(part: str) -> str:
+  """The name of the layers of a segment, by the name of its pictures."""
+  return part.split('.')[0] + _PART
+
+
+def is_part(name: str) -> bool:
+  """Whether a file of a segment is of its layers."""
+  return name.endswith(_PART)
+
+
+def sidecar(path: str | os.PathLike) -> pathlib.Path:
+  """Where the layers of a film lie that has no tracks for them."""
+  path = pathlib.Path(path)
+  return path.with_name(path.name + SUFFIX)
+
+
+def folder(path: str | os.PathLike) -> pathlib.Path:
+  """Where the layers of a single picture lie."""
+  path = pathlib.Path(path)
+  return path.with_name(f'{path.name}.{FOLDER}')
+
+
+def beside(
+    frames: Iterable[writer.OutputFrame], path: str | os.PathLike,
+    info: probe.VideoInfo, *, vault: Vault | None = None,
+) -> Iterator[writer.OutputFrame]:
+  """Passes frames on, and codes their layers into a new file.
+
+  It is whole when the last frame was asked for one more, and only then.
+
+  Args:
+    frames: each with layers, always the same ones.
+    path: of the file.
+    info: of the source, as the frames' times are counted.
+    vault: opens the file instead.
+
+  Raises:
+    types.BadInput: the disk is full, or cannot be written.
+  """
+  frames = writer.guarded(frames)
+  try:
+    with atomic.replacing(pathlib.Path(path)) as part, _coded(
+        part, info, vault) as add:
+      for frame in frames:
+        add(frame)
+        yield frame
+  except writer.FramesError as error:  # This disk is not at fault.
+    raise error.__cause__ from None
+  finally:
+    frames.close()
+
+
+@contextlib.contextmanager
+def _coded(path, info, vault) -> Iterator[Callable[[writer.OutputFrame], None]]:
+  """Yields what codes the layers of a frame."""
+  streams = {}
+  with contextlib.ExitStack() as stack:
+    place = os.path.abspath(path)
+    if vault is not None:
+      place = stack.enter_context(vault.open(path, 'wb'))
+    output = stack.enter_context(av.open(place, 'w', format='nut'))
+
+    def add(frame):
+      if not streams:
+        streams.update({name: _stream(output, name, info)
+                        for name in frame.layers})
+      for name, stream in streams.items():
+        picture = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(frame.layers[name]), 'gray')
+        picture.pts, picture.time_base = frame.source.pts, info.time_base
+        output.mux(stream.encode(picture))
+
+    yield add
+    for stream in streams.values():
+      output.mux(stream.encode(None))
+
+
+def _stream(output, name, info):
+  """A track for a layer."""
+  stream = output.add_stream(
+      'ffv1', rate=info.frame_rate,
+      options=encoders.options('ffv1', info, crf=0, preset=''))
+  context = stream.codec_context
+  stream.width, stream.height, stream.pix_fmt = info.width, info.height, 'gray'
+  stream.time_base = context.time_base = info.time_base
+  context.thread_type = 'SLICE'
+  stream.metadata['title'] = name
+  return stream
+
+
+def _opened(path, vault, stack):
+  """The open file of a segment's layers."""
+  if vault is None:
+    return stack.enter_context(probe.open_video(path))
+  file = stack.enter_context(vault.open(pathlib.Path(path), 'rb'))
+  return stack.enter_context(av.open(file, format='nut'))
+
+
+def _packets(found, vault) -> Iterator[tuple[int, str, av.Packet]]:
+  """(number of the frame, layer, packet) of all segments, in order."""
+  first = 0
+  for path in found:
+    with contextlib.ExitStack() as stack:
+      container = _opened(path, vault, stack)
+      names = [s.metadata['title'] for s in container.streams]
+      counts = dict.fromkeys(names, 0)
+      for packet in container.demux():
+        if packet.size:
+          name = names[packet.stream_index]
+          yield first + counts[name], name, packet
+          counts[name] += 1
+    first += max(counts.values())
+
+
+class Tracks:
+  """The layers as tracks of a file that is being written; see mux.VideoFile.
+
+  Args:
+    output: the open file.
+    found: the layers of all segments, in order.
+    stamps: of the frames, in time_base.
+    time_base: in seconds.
+    vault: opens the segments.
+  """
+
+  def __init__(self, output, found: Sequence[str | os.PathLike],
+               stamps: Sequence[int], time_base: fractions.Fraction,
+               vault: Vault | None = None):
+    self._streams = {}
+    with contextlib.ExitStack() as stack:
+      for template in _opened(found[0], vault, stack).streams:
+        name = template.metadata['title']
+        made = output.add_stream_from_template(template, opaque=True)
+        made.metadata.update({'title': TITLES[name], _TAG: name})
+        made.disposition = 0  # None of them is the film.
+        self._streams[name] = made
+    self._stamps, self._time_base = stamps, time_base
+    self._packets = _packets(found, vault)
+    self._next, self._count = None, 0
+
+  def until(self, seconds: float) -> Iterator[av.Packet]:
+    """Yields the packets not handed out yet that start before seconds."""
+    while True:
+      if self._next is None:
+        self._next = next(self._packets, None)
+      if self._next is None:
+        self._check(seconds)
+        return
+      number, name, packet = self._next
+      if number >= len(self._stamps):
+        raise RuntimeError('There are more layers than frames.')
+      stamp = self._stamps[number]
+      if float(stamp * self._time_base) > seconds:
+        return
+      self._next, self._count = None, self._count + 1
+      packet.pts = packet.dts = stamp
+      packet.time_base, packet.stream = self._time_base, self._streams[name]
+      yield packet
+
+  def _check(self, seconds):
+    wanted = len(self._stamps) * len(self._streams)
+    if seconds == float('inf') and self._count != wanted:
+      raise RuntimeError(f'{self._count} layers of frames, {wanted} expected.')
+
+  def close(self):
+    """Closes the segments."""
+    self._packets.close()
+
+
+def write_sidecar(
+    path: str | os.PathLike, found: Sequence[str | os.PathLike],
+    stamps: Sequence[int], time_base: fractions.Fraction,
+    vault: Vault | None = None,
+) -> str:
+  """Joins the layers of all segments in sidecar(path); returns its name."""
+  place = sidecar(path)
+  with atomic.replacing(place) as part:
+    with av.open(os.path.abspath(part), 'w', container_options={
+        'avoid_negative_ts': 'disabled', 'default_mode': 'passthrough'}
+                 ) as output:
+      tracks = Tracks(output, found, stamps, time_base, vault)
+      for packet in tracks.until(float('inf')):
+        output.mux(packet)
+  return str(place)
+
+
+def write_pictures(
+    place: pathlib.Path, found: Sequence[str | os.PathLike],
+    vault: Vault | None = None,
+) -> None:
+  """Writes each layer as PNG, place/<name>/000000.png and so on."""
+  decoders = {}
+  for number, name, packet in _packets(found, vault):
+    if name not in decoders:
+      (place / name).mkdir(parents=True, exist_ok=True)
+      decoders[name] = av.CodecContext.create('ffv1', 'r')
+      decoders[name].extradata = packet.stream.codec_context.extradata
+      decoders[name].width = packet.stream.width
+      decoders[name].height = packet.stream.height
+    for frame in decoders[name].decode(packet):
+      images.write_picture(
+          str(place / name / f'{number:06d}.png'), frame.to_ndarray())
+
+
+def names_of(path: str | os.PathLike) -> dict[str, int]:
+  """The layers in a file by their number in its streams; {}: there are none."""
+  with probe.open_video(path) as container:
+    found = {s.metadata.get(_TAG): s.index for s in container.streams.video}
+  return {name: found[name] for name in TITLES if name in found}
+
+
+def where(path: str | os.PathLike) -> pathlib.Path:
+  """The file, or the folder, that holds the layers of a film.
+
+  Raises:
+    types.BadInput: there are none.
+  """
+  path = pathlib.Path(path)
+  if not path.exists():
+    raise types.BadInput(f'{path}: no such file or folder.')
+  if path.is_dir() and (path / FOLDER).is_dir():
+    return path / FOLDER
+  if folder(path).is_dir():
+    return folder(path)
+  if path.is_file() and path.suffix.lower() == '.mkv' and names_of(path):
+    return path
+  if sidecar(path).is_file():
+    return sidecar(path)
+  raise types.BadInput(
+      f'{path}: no layers are in it or beside it; restore it with '
+      '--config.output.layers=tracks (or files).')
+
+
+def read(
+    place: pathlib.Path, number: int, stamp: float
+) -> Mapping[str, np.ndarray]:
+  """The layers of one frame, [H, W] uint8 by name.
+
+  Args:
+    place: of where().
+    number: of the frame.
+    stamp: its time by the file, seconds.
+
+  Raises:
+    types.BadInput: they end before it.
+  """
+  if place.is_dir():
+    paths = {name: place / name / f'{number:06d}.png' for name in TITLES}
+    found = {name: images.read_picture(str(path))[0]
+             for name, path in paths.items() if path.is_file()}
+  else:
+    found = {name: frame.to_ndarray() for name, index in names_of(place).items()
+             if (frame := frame_at(place, index, stamp)) is not None}
+  if not found:
+    raise types.BadInput(
+        f'{place}: the layers end before frame {number}; the file is damaged.')
+  return found
+
+
+def frame_at(
+    path: str | os.PathLike, index: int, seconds: float
+) -> av.VideoFrame | None:
+  """The frame of a stream that is shown at a time; None: it begins later."""
+  with probe.open_video(path) as container:
+    stream = container.streams[index]
+    at = round(seconds / stream.time_base)
+    with contextlib.suppress(av.FFmpegError):  # Or from the beginning.
+      container.seek(at, stream=stream)
+    shown = None
+    for frame in container.decode(stream):
+      if frame.pts is not None and frame.pts > at:
+        break
+      shown = frame
+    return shown
