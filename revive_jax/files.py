@@ -1,0 +1,52 @@
+"""Files by their paths: a path may say itself how it is opened.
+
+A plain path opens the file of its name. One of a vault (privacy/encryption.py)
+opens what is sealed in it; so a function that is given a path, and opens it
+with path.open() or with media(), writes sealed files without knowing of keys.
+Whoever turns such a path into a string loses that: use path() below.
+"""
+
+import os
+import pathlib
+
+SEALED = '.sealed'  # Behind the names of sealed films and pictures.
+
+
+def path(name: str | os.PathLike) -> pathlib.Path:
+  """The path of a name; what is a path already stays what it is."""
+  return name if isinstance(name, pathlib.Path) else pathlib.Path(name)
+
+
+def is_sealed(name: str | os.PathLike) -> bool:
+  """Whether files of this path are sealed."""
+  return hasattr(name, 'vault')
+
+
+def opened_name(name: str | os.PathLike) -> pathlib.PurePath:
+  """The name of what is in a file, whether it is sealed or not.
+
+  film.mkv.sealed is a film.mkv.
+  """
+  return pathlib.PurePath(os.fspath(name).removesuffix(SEALED))
+
+
+def suffix(name: str | os.PathLike) -> str:
+  """The suffix of what is in a file, in lower case."""
+  return opened_name(name).suffix.lower()
+
+
+def media(name: str | os.PathLike, mode: str = 'r'):
+  """What av.open is to be given: a name, or an open file of what is sealed.
+
+  mode: 'r' or 'w'. A file that is written must be closed with close() when its
+  container is; one that is read closes itself with the last reference to it.
+  """
+  if is_sealed(name):
+    return name.open(f'{mode}b')
+  return os.path.abspath(name)
+
+
+def close(opened) -> None:
+  """Closes what media() gave, if there is something to close."""
+  if not isinstance(opened, str):
+    opened.close()
