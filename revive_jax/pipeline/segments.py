@@ -6,7 +6,7 @@ In its folder: `key.json`, what the run is of; `measured.json`; for each segment
 after the last one needs. Whatever is not named by notes was never finished.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import errno
 import hashlib
@@ -74,7 +74,7 @@ class Segments:
 
   def seal(
       self, notes: Mapping[str, Any], files: list[str],
-      memory: Mapping[str, np.ndarray] | None,
+      memory: Mapping[str, np.ndarray] | None, beside: Sequence[str] = (),
   ) -> None:
     """A segment is finished: from now on it is there, whatever happens.
 
@@ -82,9 +82,10 @@ class Segments:
       notes: what is to be known of it, in JSON's types.
       files: names in the folder, whole and closed.
       memory: what the window after it needs; None: nothing.
+      beside: names of files that are no part of the film: pictures of it.
     """
     number = len(self.notes)
-    for name in files:
+    for name in (*files, *beside):
       _sync(self.folder / name)
     held = self.folder / f'memory_{number:06d}.npz'
     if memory is not None:
@@ -94,6 +95,7 @@ class Segments:
         os.fsync(file.fileno())
     notes = dict(notes) | {
         'files': {name: _hash(self.folder / name) for name in files},
+        'beside': {name: _hash(self.folder / name) for name in beside},
         'memory': memory is not None}
     workdir.write_json(self.folder / f'{number:06d}.json', notes)
     self.notes.append(notes)
@@ -181,7 +183,11 @@ def _plain(key):
 
 def _is_whole(folder, notes) -> bool:
   return all((folder / name).is_file() and _hash(folder / name) == digest
-             for name, digest in notes['files'].items())
+             for name, digest in _all_files(notes).items())
+
+
+def _all_files(notes) -> dict[str, str]:
+  return notes['files'] | notes.get('beside', {})
 
 
 def _clean(segments) -> None:
@@ -190,7 +196,7 @@ def _clean(segments) -> None:
   kept = {'key.json', 'measured.json', f'memory_{count - 1:06d}.npz'}
   kept |= {f'{i:06d}.json' for i in range(count)}
   kept |= {name.split('/')[0] for notes in segments.notes
-           for name in notes['files']}
+           for name in _all_files(notes)}
   for path in segments.folder.iterdir():
     if path.name not in kept:
       if path.is_dir():
