@@ -15,13 +15,19 @@ or, of a mask that is known, one from another domain (configs/vae_restorer.py):
 
   model, params = revive_jax.load_latent('runs/vae_restorer/weights')
   filled = revive_jax.restore_latent(params, frames, mask, model=model)
+
+Frames of twice the size:
+
+  model, params = revive_jax.load_upscaler('upscaler')
+  larger = revive_jax.upscale_frames(params, frames, model=model)
 """
 
 import importlib
 
 __version__ = '0.1.0'
-__all__ = ('load_fills', 'load_latent', 'load_weights', 'restore_frames',
-           'restore_latent', 'sample_frames')
+__all__ = ('load_fills', 'load_latent', 'load_upscaler', 'load_weights',
+           'restore_frames', 'restore_latent', 'sample_frames',
+           'upscale_frames')
 
 
 def __getattr__(name: str):

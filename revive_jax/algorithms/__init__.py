@@ -11,6 +11,7 @@ from revive_jax.algorithms import (
     image_vae,
     latent,
     restorer,
+    upscaler,
     vae,
 )
 
@@ -21,6 +22,7 @@ ALGORITHMS = {
     'vae': vae,
     'latent': latent,
     'face': face,
+    'upscaler': upscaler,
     'image_gan': image_gan,
     'image_vae': image_vae,
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from revive_jax.models import dense, face, fills, latent, restorer, vae
+from revive_jax.models import dense, face, fills, latent, restorer, upscaler, vae
 
 MODELS = {
     'restorer': restorer.Restorer,
@@ -15,6 +15,7 @@ MODELS = {
     'clip_vae': vae.ClipVae,
     'latent_restorer': latent.LatentRestorer,
     'face': face.Embedder,
+    'upscaler': upscaler.Upscaler,
 }
 RESTORERS = ('restorer',)
 

@@ -283,3 +283,37 @@ def restore_latent(
       resize.pad_to_multiple(hole.astype(jnp.float32), latent.BLOCK),
       method='restore')
   return jnp.where(hole, jnp.clip(output[:, :, :height, :width], 0, 1), frames)
+
+
+def load_upscaler(where: str | os.PathLike) -> tuple[nn.Module, Any]:
+  """The network and the params of a trained configs/upscaler.py.
+
+  where: as of load_weights.
+
+  Raises:
+    types.BadInput: there are none, they are damaged, or of something else.
+  """
+  found = weights.read_weights(where)
+  if found.config['model'] != 'upscaler':
+    raise types.BadInput(
+        f'{found.name}: weights of a {found.config["model"]}, which does not '
+        "enlarge frames; take 'upscaler', which ships, or train some with "
+        '--config=upscaler.')
+  model = _checked(found, lambda model: (jnp.zeros((1, 8, 8, 3)),))
+  return model, found.params
+
+
+@functools.partial(jax.jit, static_argnames='model')
+def upscale_frames(
+    params: Any, frames: jax.Array, *, model: nn.Module
+) -> jax.Array:
+  """Frames [..., H, W, 3] in [0, 1], of any size, at twice the size; jitted.
+
+  The mean of every 2 x 2 of [..., 2 H, 2 W, 3] is the pixel it was made from.
+
+  Args:
+    params: of load_upscaler.
+    frames: float32, gamma-encoded RGB.
+    model: of load_upscaler.
+  """
+  return model.apply({'params': params}, frames)
