@@ -1,0 +1,184 @@
+"""Face tracks: what is known of a film's faces, from measuring to the report.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from revive_jax import types
+from revive_jax.faces import embedding as embedding_lib
+from revive_jax.faces import find, similarity, track
+from revive_jax.models import face
+from revive_jax.pipeline import choose, measure, run
+from revive_jax.pipeline import faces as faces_lib
+from revive_jax.privacy import redact as redact_lib
+
+POLICIES = ('protect', 'off')
+
+
+def check(
+    faces: Mapping[str, Any], redact: Mapping[str, Any], *, mode: str,
+    keeps_original: bool,
+) -> None:
+  """Refuses settings that cannot be, each in one sentence."""
+  types.check_choice('faces.policy', faces['policy'], POLICIES)
+  if not -1 <= faces['threshold'] <= 1:
+    raise types.BadInput(
+        f'--config.faces.threshold={faces["threshold"]} is no cosine, which is '
+        'between -1 and 1.')
+  redact_lib.check(redact['faces'], tuple(redact['keep']), mode=mode,
+                   keeps_original=keeps_original)
+
+
+class Faces:
+  """The faces of one film; does nothing where nobody wants them."""
+
+  def __init__(self, faces: Mapping[str, Any], redact: Mapping[str, Any]):
+    """faces, redact: the settings of these names, see configs/restore.py."""
+    self._settings, self._redact = dict(faces), dict(redact)
+    self._hides = redact['faces'] != 'none'
+    self._protects = faces['policy'] == 'protect'
+    self.tracks = []
+    self._watcher = None
+    if self._hides or self._protects:
+      self._watcher = track.Watcher(find.detector(faces['detector']))
+
+  def look(self, rgb: np.ndarray) -> None:
+    """Told of each frame of the film, in order, while it is measured."""
+    if self._watcher is not None:
+      self._watcher(rgb)
+
+  def packed(self, shots: Sequence[measure.Shot]) -> list[dict[str, Any]]:
+    """The tracks within shots, in JSON's types, when all was looked at."""
+    if self._watcher is None:
+      return []
+    found = self._watcher.tracks([(s.start, s.stop) for s in shots])
+    return track.packed(found)
+
+  def know(self, found: Sequence[Mapping[str, Any]]) -> None:
+    """Takes the tracks that packed() returned, now or in an earlier run."""
+    self.tracks = track.unpacked(found)
+    missing = {*self._redact['keep']} - {t.number for t in self.tracks}
+    if missing:
+      raise types.BadInput(
+          f'--config.redact.keep: there is no face track {min(missing)} in '
+          f'this film, which has {len(self.tracks)}; take the numbers from the '
+          'report of a run without redaction (faces).')
+
+  @functools.cached_property
+  def embedding(self) -> similarity.Embedding:
+    """What tells faces apart; read when there are some."""
+    if self._settings['embedder']:
+      return embedding_lib.onnx(self._settings['embedder'])
+    return similarity.Embedding(face.SIDE, face.load())
+
+  def planned(
+      self, plans: Sequence[choose.Plan], shots: Sequence[measure.Shot], *,
+      mode: str, regress: faces_lib.Regress | None = None,
+  ) -> list[choose.Plan]:
+    """The plans, with the stages for faces in the shots that have some."""
+    return [self._of_shot(plan, shot, mode, regress)
+            for plan, shot in zip(plans, shots, strict=True)]
+
+  def _of_shot(self, plan, shot, mode, regress):
+    own = [t for t in self.tracks if shot.start <= t.start < shot.stop]
+    names = [s.name for s in plan.stages]
+    if not own or 'composite' not in names:
+      return plan
+    stages, count = list(plan.stages), f'{len(own)} faces: '
+    if self._protects:
+      place = names.index('composite')
+      options = dict(
+          tracks=own, embedding=self.embedding, mode=mode, regress=regress,
+          threshold=self._settings['threshold'],
+          noise=stages[place].options['strength']['noise'])
+      stages.insert(place + 1, choose.Choice(
+          'faces', count + 'each stays the person it was', 1.0, options))
+    if self._hides:
+      # Last but for what only rounds, or moves whole frames.
+      place = [s.name for s in stages].index('output') if (
+          'output' in names) else len(stages)
+      stages.insert(place, choose.Choice(
+          'redact', count + f'asked for ({self._redact["faces"]})', 1.0, dict(
+              tracks=own, how=self._redact['faces'],
+              keep=tuple(self._redact['keep']))))
+    return dataclasses.replace(plan, stages=tuple(stages))
+
+  def report(self, notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What report.json says of faces; notes: of note(), of all segments."""
+    total = {}
+    for one in notes:
+      for number, found in one.items():
+        _add(total.setdefault(int(number), _empty()), found)
+    keep = {*self._redact['keep']}
+    return {
+        'policy': self._settings['policy'],
+        'threshold': self._settings['threshold'],
+        'embedder': self._settings['embedder'] or 'face',
+        'tracks': [_told(t, total.get(t.number)) | {
+            'redacted': self._redact['faces'] if (
+                self._hides and t.number not in keep) else 'none'}
+                   for t in self.tracks]}
+
+
+def note(notes: dict[str, Any], window: run.Window) -> None:
+  """Adds what was done to the faces of a window to the notes of a segment.
+
+  notes: by number of the track, in JSON's types.
+  """
+  if window.clip.faces is None:
+    return
+  for frame, rows in zip(window.frames, np.asarray(window.clip.faces),
+                         strict=True):
+    for number, *values in rows[np.isfinite(rows[:, 0])].tolist():
+      before, after, done, structure, change, invented = values
+      _add(notes.setdefault(str(int(number)), _empty()), {
+          'frames': 1, 'before': [before, before], 'after': [after, after],
+          'structure': structure, 'change': change, 'invented': invented,
+          'done': [[frame.index, frame.index + 1, int(done)]]})
+
+
+def _empty() -> dict[str, Any]:
+  return {'frames': 0, 'before': [0.0, 1.0], 'after': [0.0, 1.0],
+          'structure': 0.0, 'change': 0.0, 'invented': 0.0, 'done': []}
+
+
+def _add(total, more) -> None:
+  """Sums, and the lowest; done: stretches of frames, which join."""
+  for key in ('frames', 'structure', 'change', 'invented'):
+    total[key] += more[key]
+  for key in ('before', 'after'):
+    total[key] = [total[key][0] + more[key][0],
+                  min(total[key][1], more[key][1])]
+  for start, stop, level in more['done']:
+    last = total['done'][-1] if total['done'] else None
+    if last and last[1] == start and last[2] == level:
+      last[1] = stop
+    else:
+      total['done'].append([start, stop, level])
+
+
+def _told(one: track.Track, found) -> dict[str, Any]:
+  """One track for the report; found: its sums, or None."""
+  middle = one.keys[len(one.keys) // 2]
+  told = {
+      'track': one.number, 'start': one.start, 'end': one.stop,
+      'frame_of_box': int(middle[0]),
+      'box_share': [round(float(x), 4) for x in middle[1:]],
+      'found_in_frames': one.found}
+  if found is None:
+    return told
+  count = found['frames']
+  mean = lambda key: round(found[key] / count, 3)
+  return told | {
+      'similarity_before': {'mean': round(found['before'][0] / count, 3),
+                            'lowest': round(found['before'][1], 3)},
+      'similarity_after': {'mean': round(found['after'][0] / count, 3),
+                           'lowest': round(found['after'][1], 3)},
+      'structure': mean('structure'), 'change_of_255': mean('change'),
+      'invented_share': mean('invented'),
+      'done': [{'start': a, 'end': b, 'what': faces_lib.DONE[level]}
+               for a, b, level in found['done']]}
