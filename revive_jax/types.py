@@ -66,3 +66,5 @@ class Clip(flax.struct.PyTreeNode):
   origin: Array | None = None  # [T, H, W, 1] uint8, an Origin.
   origin_frame: Array | None = None  # [T, H, W, 1] int8: frame offset.
   output: Array | None = None  # [T, H, W, C], what will be written.
+  faces: Array | None = None  # [T, N, 7], of N faces: pipeline/faces.py.
+  hidden: Array | None = None  # [T, H, W, 1] bool, not to be looked at.
