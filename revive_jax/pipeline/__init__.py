@@ -9,6 +9,7 @@ from revive_jax.pipeline import (
     classical,
     composite,
     detect,
+    faces,
     interpolate,
     match,
     optimise,
@@ -17,6 +18,7 @@ from revive_jax.pipeline import (
     restore,
     stabilise,
 )
+from revive_jax.privacy import redact
 
 STAGES = {
     'preprocess': preprocess.preprocess,
@@ -25,8 +27,10 @@ STAGES = {
     'restore': restore.restore,
     'classical': classical.classical,
     'composite': composite.composite,
+    'faces': faces.faces,
     'optimise': optimise.optimise,
     'interpolate': interpolate.interpolate,
+    'redact': redact.redact,
     'output': output.output,
     'stabilise': stabilise.stabilise,
 }
