@@ -134,6 +134,8 @@ def _bound_to(segment, shot, stages, size):
     elif stage.name == 'stabilise':
       path = stabilise.path(shot.steps, size=size, **options)
       options = dict(motion=stabilise.Path(*(x[box] for x in path)))
+    elif stage.name in ('faces', 'redact'):
+      options = dict(options, start=segment.start)
     bound.append(dataclasses.replace(stage, options=options))
   return bound
 
