@@ -47,6 +47,8 @@ def output_frames(
       before = before.astype(np.uint16) * 257
     tally['pixels'] += rgb[..., 0].size
     tally['changed'] += int((rgb != before).any(-1).sum())
+    if clip.hidden is not None:  # No map may show what was there.
+      before = np.where(clip.hidden[t], 0, before).astype(dtype)
     if clip.damage is not None:
       tally['damaged'] += int((clip.damage[t] > 0.5).sum())
     if clip.origin is not None:
