@@ -17,6 +17,18 @@ def path(name: str | os.PathLike) -> pathlib.Path:
   return name if isinstance(name, pathlib.Path) else pathlib.Path(name)
 
 
+def name(path_: str | os.PathLike) -> str | pathlib.Path:
+  """A path as a string; one of a vault stays as it is."""
+  return path_ if is_sealed(path_) else os.fspath(path_)
+
+
+def beside(name_: str | os.PathLike, ending: str) -> pathlib.Path:
+  """The path of a file that belongs to another: film.mkv gets an ending."""
+  place = path(name_)
+  end = SEALED if is_sealed(place) and place.suffix == SEALED else ''
+  return place.with_name(f'{place.name.removesuffix(end)}{ending}{end}')
+
+
 def is_sealed(name: str | os.PathLike) -> bool:
   """Whether files of this path are sealed."""
   return hasattr(name, 'vault')

@@ -9,7 +9,7 @@ import os
 import pathlib
 from typing import Any
 
-from revive_jax import types
+from revive_jax import files, types
 
 
 @contextlib.contextmanager
@@ -19,7 +19,7 @@ def opened(path: str | os.PathLike) -> Iterator[pathlib.Path]:
   Raises:
     types.BadInput: it cannot be made or written, or another run is in it.
   """
-  folder = pathlib.Path(path)
+  folder = files.path(path)
   try:
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / 'lock', 'w')
@@ -39,10 +39,10 @@ def opened(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
   """Writes value beside path, then renames; NaN and infinity become null."""
-  path = pathlib.Path(path)
+  path = files.path(path)
   part = path.with_name(f'.{path.name}.part')
   try:
-    with open(part, 'w') as file:
+    with part.open('w') as file:
       json.dump(plain(value), file, indent=1, allow_nan=False)
       file.write('\n')
     os.replace(part, path)
@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
     return value
   if isinstance(value, int):
     return int(value)
-  if isinstance(value, str):
-    return value
+  if isinstance(value, (str, os.PathLike)):
+    return os.fspath(value)
   number = float(value)
   return number if math.isfinite(number) else None

@@ -3,12 +3,11 @@
 import bisect
 import fractions
 import os
-import pathlib
 
 import av
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, types
 
 CODECS = ('flac', 'aac')
 _FLAC_CHANNELS, _FLAC_RATE = 8, 655350
@@ -49,12 +48,13 @@ class Writer:
     if layout == f'{channels} channels':
       layout = _LAYOUTS.get(channels, layout)
     self.codec, self._format, suffix = _coded(codec, rate, channels)
-    self.path = pathlib.Path(folder) / (name + suffix)
+    self.path = files.path(folder) / (name + suffix)
     self.limited = 0  # Samples over full scale, cut there.
     self._rate, self._layout = rate, layout
     self._count, self._packets, self._stamps = 0, 0, [(0, start)]
+    self._file = files.media(self.path, 'w')
     self._output = av.open(
-        os.path.abspath(self.path), 'w',
+        self._file, 'w',
         options={'avoid_negative_ts': 'disabled',
                  'movie_timescale': str(rate)})
     self._stream = self._output.add_stream(self.codec, rate=rate)
@@ -109,5 +109,6 @@ class Writer:
         self._mux(self._stream.encode(None))
     finally:
       self._output.close()
+      files.close(self._file)
       if kind:
         self.path.unlink(missing_ok=True)

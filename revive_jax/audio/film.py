@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 import errno
 import os
-import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from revive_jax import files as files_lib
 from revive_jax import types
 from revive_jax.audio import repair, track
 from revive_jax.video import probe
@@ -71,7 +71,7 @@ def restore(
       report.append({'track': number, 'state': 'left as it is'} | track.report(
           measured, repair.plan(measured, strength)))
       continue
-    files[number] = str(done.path)
+    files[number] = files_lib.name(done.path)
     pictures[number] = track.spectrograms(info.path, number, done)
     report.append({'track': number, 'state': 'repaired', 'codec': done.codec}
                   | done.report)
@@ -80,7 +80,7 @@ def restore(
 
 def _repaired(path, number, folder, **options):
   try:
-    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    files_lib.path(folder).mkdir(parents=True, exist_ok=True)
     return track.repair_track(path, number, folder, **options)
   except OSError as error:  # FFmpeg's errors of the system, too.
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

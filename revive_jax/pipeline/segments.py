@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from revive_jax import files as files_lib
 from revive_jax import types, workdir
+from revive_jax.privacy import encryption
 from revive_jax.video import images
 from revive_jax.video import layers as layers_lib
 
@@ -89,10 +91,10 @@ class Segments:
       _sync(self.folder / name)
     held = self.folder / f'memory_{number:06d}.npz'
     if memory is not None:
-      with _named(held), open(held, 'wb') as file:
-        np.savez(file, **memory)
-        file.flush()
-        os.fsync(file.fileno())
+      with _named(held):
+        with held.open('wb') as file:
+          np.savez(file, **memory)
+        _sync(held)
     notes = dict(notes) | {
         'files': {name: _hash(self.folder / name) for name in files},
         'beside': {name: _hash(self.folder / name) for name in beside},
@@ -107,7 +109,8 @@ class Segments:
     if not self.notes or not self.notes[-1]['memory']:
       return None
     path = self.folder / f'memory_{len(self.notes) - 1:06d}.npz'
-    with np.load(path, allow_pickle=False) as found:
+    with path.open('rb') as file, np.load(
+        file, allow_pickle=False) as found:
       return dict(found)
 
   def files(self, *, layers: bool = False) -> list[pathlib.Path]:
@@ -132,7 +135,7 @@ def joined(
     folder: str | os.PathLike, key: Mapping[str, Any]
 ) -> dict[str, Any] | None:
   """The report of a run of this key that was ended just after its film."""
-  folder = pathlib.Path(folder)
+  folder = files_lib.path(folder)
   if _read(folder / 'key.json') != _plain(key):
     return None
   return _read(folder / 'joined.json')
@@ -154,7 +157,8 @@ def opened(
   Raises:
     types.BadInput: what is there is of another key.
   """
-  folder = pathlib.Path(folder)
+  folder = files_lib.path(folder)
+  _check_sealed(folder / 'key.json', anew)
   before = _read(folder / 'key.json')
   if anew or before is None:  # Without a key nobody knows what it is of.
     before = None
@@ -175,6 +179,18 @@ def opened(
     segments.notes.append(notes)
   _clean(segments)
   return segments
+
+
+def _check_sealed(path, anew) -> None:
+  """Refuses what an earlier run left sealed, or did not."""
+  if anew or not path.is_file():
+    return
+  if encryption.is_sealed(path) != files_lib.is_sealed(path):
+    raise types.BadInput(
+        f'{path.parent}: a run that was stopped there began '
+        f'{"without" if files_lib.is_sealed(path) else "with"} '
+        '--config.encrypt; set that back to go on with it, choose another '
+        '--workdir, or remove this folder to begin anew.')
 
 
 def _plain(key):
@@ -236,6 +252,8 @@ def _flat(tree, name=''):
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
   try:
     return json.loads(path.read_text())
+  except encryption.WrongKeyError:
+    raise
   except (OSError, ValueError):  # Or it was written as the power went off.
     return None
 

@@ -8,7 +8,6 @@ import base64
 import binascii
 import getpass
 import os
-import pathlib
 import sys
 
 from revive_jax import types
@@ -166,10 +165,3 @@ def _passphrase(path: str, confirm: bool) -> str:
   if confirm and getpass.getpass('Once more: ') != words:
     raise types.BadInput('The passphrases differ; run the command again.')
   return words
-
-
-def sealed_in(folder: str | os.PathLike) -> bool:
-  """Whether a file of a folder is sealed (those in folders of it are not seen).
-  """
-  return any(path.is_file() and encryption.is_sealed(path)
-             for path in pathlib.Path(folder).iterdir())

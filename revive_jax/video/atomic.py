@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import tempfile
 
-from revive_jax import types
+from revive_jax import files, types
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -69,7 +69,8 @@ def replacing(path: pathlib.Path, *, folder=False) -> Iterator[pathlib.Path]:
   A full disk, and other errors of the system, become BadInput. folder: the
   name is that of a new, empty folder, and path must be an empty one or none.
   """
-  part = path.with_name(f'.{path.stem}.part{path.suffix}')
+  shown = files.opened_name(path)
+  part = path.with_name(f'.{shown.stem}.part{shown.suffix}')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove(part)  # Of a run that was killed.

@@ -14,6 +14,7 @@ import pathlib
 
 import av
 
+from revive_jax import files
 from revive_jax.video import atomic, images, probe
 
 SUFFIX = '.framemd5'
@@ -52,7 +53,7 @@ def _add_pictures(output, context, rate, time_base, shape):
 def _write_pictures(paths, rate, output) -> None:
   made = None
   for index, path in enumerate(paths):
-    with av.open(path) as container:
+    with av.open(files.media(path)) as container:
       frame = next(container.decode(video=0))
       if made is None:
         made = _add_pictures(
@@ -69,15 +70,17 @@ def write(path: str | os.PathLike, frame_rate: fractions.Fraction) -> str:
   frame_rate: of pictures. The file is read again from the disk and decoded.
   Raises BadInput if it cannot be written.
   """
-  source = pathlib.Path(path)
-  place = source.with_name(source.name + SUFFIX)
+  source = files.path(path)
+  place = files.beside(source, SUFFIX)
   with atomic.replacing(place) as part:
+    file = files.media(part, 'w')
     with av.open(
-        os.path.abspath(part), 'w', format='framemd5',
+        file, 'w', format='framemd5',
         container_options={'max_interleave_delta': '200000'}) as output:
       if source.is_dir() or images.is_picture(source):
         _write_pictures(images.list_pictures(source) if source.is_dir() else
-                        [str(source)], frame_rate, output)
+                        [source], frame_rate, output)
       else:
         _write_film(source, output)
+    files.close(file)
   return str(place)

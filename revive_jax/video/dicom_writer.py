@@ -15,7 +15,7 @@ import uuid
 import cv2
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.video import atomic, color, dicom, probe, splice, writer
 
 NOTICE = 'RESTORED PIXELS - NOT FOR DIAGNOSIS'
@@ -33,6 +33,10 @@ def check_output(path: str | os.PathLike, info: probe.VideoInfo) -> None:
     raise types.BadInput(
         f'{path}: DICOM is only written from DICOM, whose tags it keeps; name '
         'the output .mkv.')
+  if files.is_sealed(path):
+    raise types.BadInput(
+        f'{path}: DICOM cannot be sealed; leave out --config.encrypt, and keep '
+        'it on an encrypted disk.')
   path = pathlib.Path(path)
   if path.is_dir():
     raise types.BadInput(f'{path}: this is a folder; name a file.')

@@ -1,13 +1,12 @@
 """Pictures: a folder of frames, or one file. Read and written with OpenCV."""
 
 import os
-import pathlib
 import re
 
 import cv2
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.video import formats
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
@@ -16,7 +15,7 @@ _JPEG_QUALITY = 98
 
 def is_picture(path: str | os.PathLike) -> bool:
   """Returns whether the name of path is that of a picture."""
-  return pathlib.Path(path).suffix.lower() in SUFFIXES
+  return files.suffix(path) in SUFFIXES
 
 
 def natural_key(name: str) -> tuple:
@@ -33,19 +32,28 @@ def list_pictures(folder: str | os.PathLike) -> list[str]:
   except OSError as e:
     raise types.BadInput(
         f'{folder}: the folder cannot be read ({e.strerror}).') from e
-  return [os.path.join(folder, n) for n in sorted(names, key=natural_key)]
+  names = sorted(names, key=natural_key)
+  if files.is_sealed(folder):
+    return [folder / n for n in names]
+  return [os.path.join(folder, n) for n in names]
 
 
-def read_picture(path: str) -> tuple[np.ndarray, bool]:
+def _bytes(path) -> np.ndarray:
+  if files.is_sealed(path):
+    return np.asarray(memoryview(path.read_bytes()))
+  return np.fromfile(path, np.uint8)
+
+
+def read_picture(path: str | os.PathLike) -> tuple[np.ndarray, bool]:
   """Returns [H, W] or [H, W, 3] RGB, uint8 or uint16, and if alpha was left.
 
   Pictures are turned upright as their EXIF tag says. Raises BadInput.
   """
   flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-  if path.lower().endswith(('.png', '.tif', '.tiff')):
+  if files.suffix(path) in ('.png', '.tif', '.tiff'):
     flags = cv2.IMREAD_UNCHANGED  # Else alpha would go without a word.
   try:
-    image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    image = cv2.imdecode(_bytes(path), flags)
   except (cv2.error, OSError):
     image = None
   if image is None:
@@ -73,13 +81,13 @@ def picture_layout(image: np.ndarray) -> formats.Layout:
                         16 if deep else 8)
 
 
-def write_picture(path: str, picture: np.ndarray) -> None:
+def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
   """Writes [H, W, 3] RGB or [H, W] grey, uint8 or uint16.
 
   Raises OSError when it cannot be written in full.
   """
   image = picture[..., ::-1] if picture.ndim == 3 else picture
-  suffix = pathlib.Path(path).suffix.lower()
+  suffix = files.suffix(path)
   options = {
       '.png': [cv2.IMWRITE_PNG_COMPRESSION, 3],
       '.jpg': [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
@@ -87,5 +95,5 @@ def write_picture(path: str, picture: np.ndarray) -> None:
   done, data = cv2.imencode(suffix, np.ascontiguousarray(image), options)
   if not done:
     raise RuntimeError(f'{path}: OpenCV could not encode the picture.')
-  with open(path, 'wb') as f:
+  with files.path(path).open('wb') as f:
     f.write(data)

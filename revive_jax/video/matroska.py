@@ -10,6 +10,8 @@ and RFC 9559 (Matroska).
 import fractions
 import struct
 
+from revive_jax import files
+
 _SEGMENT, _TRACKS, _TRACK = 0x18538067, 0x1654AE6B, 0xAE
 _TYPE, _NAME, _VIDEO, _VOID = 0x83, 0x536E, 0xE0, 0xEC
 _WIDTH, _HEIGHT, _UNIT = 0x54B0, 0x54BA, 0x54B2
@@ -151,7 +153,7 @@ def complete(
   CRCs. shape: the sample aspect ratio; static: an hdr.Static, or None; siting:
   AVChromaLocation.
   """
-  with open(path, 'r+b') as f:
+  with files.path(path).open('r+b') as f:
     data = f.read(_HEADER)
     start, stop = _pictures(data)
     display = _display(width, height, shape) if shape != 1 else b''

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import contextlib
 import dataclasses
-import os
 from typing import Any
 
 import av
 
+from revive_jax import files
 from revive_jax.video import encoders, fields, formats, matroska, probe
 from revive_jax.video import extras as extras_lib
 from revive_jax.video import tracks as tracks_lib
@@ -69,7 +69,7 @@ class VideoFile:
     if extras is None:
       extras = extras_lib.read(info.path) if copying else extras_lib.Extras()
     self._extras = extras
-    suffix = path.suffix.lower()
+    suffix = files.suffix(path)
     self._title = extras.picture.get('title', '')
     self._siting = target.layout.siting or (
         extras.siting if target.layout.sub_x > 1 else 0)
@@ -79,8 +79,8 @@ class VideoFile:
     options = _container_options(suffix, target, info, extras)
     if self._completes:
       options['write_crc32'] = '0'  # It would not fit the edited header.
-    self._output = av.open(
-        os.path.abspath(path), 'w', container_options=options)
+    self._file = files.media(path, 'w')
+    self._output = av.open(self._file, 'w', container_options=options)
     self._tracks = None
     self._started = False  # Whether the encoder has given packets yet.
     self._stream = (self._joined_stream(template) if template else
@@ -141,7 +141,7 @@ class VideoFile:
     elif layout.kind == 'grey':
       self._tags = info.colorspace, info.color_range
     context.colorspace, context.color_range = self._tags
-    if self._target.codec == 'h265' and self._path.suffix.lower() in (
+    if self._target.codec == 'h265' and files.suffix(self._path) in (
         '.mp4', '.mov'):
       context.codec_tag = 'hvc1'  # The one that Apple's players know.
     if info.rotation:
@@ -210,6 +210,7 @@ class VideoFile:
       self._mux(packets)
     self._copy_tracks(float('inf'))
     self._output.close()
+    files.close(self._file)
     if self._completes:
       info = self._info
       matroska.complete(
@@ -223,6 +224,7 @@ class VideoFile:
     if kind:
       with contextlib.suppress(Exception):  # The first error is the one to see.
         self._output.close()
+        files.close(self._file)
     for others in (self._tracks, *self._beside):
       if others:
         others.close()

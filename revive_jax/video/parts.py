@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import av
 
+from revive_jax import files as files_lib
 from revive_jax.video import atomic, dicom_writer, mux, probe, writer
 from revive_jax.video import checksums as checksums_lib
 from revive_jax.video import extras as extras_lib
@@ -63,7 +64,7 @@ def write(
   Raises:
     types.BadInput: the disk is full, or cannot be written.
   """
-  path, frames = pathlib.Path(path), writer.guarded(frames)
+  path, frames = files_lib.path(path), writer.guarded(frames)
   try:
     tally = _written(path, frames, info, target, found, options)
   except writer.FramesError as error:  # The disk of the parts is not at fault.
@@ -136,7 +137,7 @@ def join(
     return dicom_writer.join(path, found, info, tally)
   warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
   with atomic.replacing(
-      pathlib.Path(path), folder=target.kind == 'images') as part:
+      files_lib.path(path), folder=target.kind == 'images') as part:
     if target.kind == 'video':
       packets = _packets(found, info.time_base, tally.stamps)
       sounds = writer.join_coded(
@@ -158,8 +159,9 @@ def _join_pictures(found, part, target) -> None:
   if target.kind == 'image':
     shutil.copyfile(found[0], part)
     return
+  sealed = files_lib.SEALED if files_lib.is_sealed(part) else ''
   for index, source in enumerate(found):
-    place = part / f'{index:06d}{pathlib.Path(source).suffix}'
+    place = part / f'{index:06d}{files_lib.suffix(source)}{sealed}'
     try:
       os.link(source, place)
     except OSError:  # Another disk, or one that has no links.

@@ -7,7 +7,7 @@ import re
 
 import av
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.video import conceal, formats, images, siting
 
 # Text, and lists of other files: FFmpeg would read them, we do not.
@@ -30,7 +30,7 @@ class AudioInfo:
 class VideoInfo:
   """What probe found. Sizes are as coded, before rotation."""
 
-  path: str
+  path: str  # Or a path of a vault: see files.py.
   kind: str  # 'video', 'images' (a folder), 'image' (one file) or 'dicom'.
   width: int
   height: int
@@ -69,12 +69,12 @@ _TOLERANT = ({'metadata_errors': 'replace'}
 
 def open_video(path: str | os.PathLike) -> av.container.InputContainer:
   """Opens a media file for reading, or raises BadInput. Never a network."""
-  name = os.path.abspath(path)
   try:
-    if os.path.getsize(name) == 0:
+    if os.path.getsize(path) == 0:
       raise types.BadInput(f'{path}: the file is empty (0 bytes).')
     container = av.open(
-        name, options={'protocol_whitelist': 'file'}, **_TOLERANT)
+        files.media(path), options={'protocol_whitelist': 'file'},
+        **_TOLERANT)
   except types.BadInput:
     raise
   except PermissionError:
@@ -198,7 +198,7 @@ def _probe_images(path: str, paths: list[str], kind, rate) -> VideoInfo:
       path=path, kind=kind, width=picture.shape[1], height=picture.shape[0],
       frame_rate=rate, time_base=1 / rate, frame_count=len(paths),
       duration=float(len(paths) / rate),
-      codec=os.path.splitext(paths[0])[1][1:].lower(), pix_fmt=layout.pix_fmt,
+      codec=files.suffix(paths[0])[1:], pix_fmt=layout.pix_fmt,
       bit_depth=layout.bits, colorspace=2, color_range=0, color_primaries=2,
       color_trc=2, sample_aspect_ratio=fractions.Fraction(1), rotation=0,
       interlaced=False, audio=(), container=kind)
@@ -210,7 +210,7 @@ def probe(path: str | os.PathLike, *, frame_rate=24) -> VideoInfo:
   frame_rate: frames per second, a number or a Fraction; only for pictures.
   Raises BadInput, in one sentence, for what cannot be worked with.
   """
-  path = os.fspath(path)
+  path = files.name(path)
   rate = fractions.Fraction(frame_rate).limit_denominator(1001)
   if rate <= 0:
     raise types.BadInput(f'A frame rate of {frame_rate} is not positive.')

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 import os
-import pathlib
 
 import cv2
 import numpy as np
 
+from revive_jax import files
 from revive_jax.video import atomic
 
 _BAR = 20  # Height of a title, px.
@@ -37,7 +37,7 @@ def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
   good, data = cv2.imencode('.png', picture[..., ::-1])
   if not good:
     raise ValueError(f'{picture.shape} cannot be written as PNG.')
-  with atomic.replacing(pathlib.Path(path)) as part:
+  with atomic.replacing(files.path(path)) as part:
     part.write_bytes(data.tobytes())
 
 

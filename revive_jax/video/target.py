@@ -8,7 +8,7 @@ import pathlib
 
 import av
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.video import (
   atomic,
   encoders,
@@ -59,7 +59,7 @@ class Target:
     """The suffix of the file, or of the pictures in the folder."""
     if self.kind == 'images':
       return _PICTURES[self.codec]
-    return self.path.suffix.lower()
+    return files.suffix(self.path)
 
 
 @functools.cache
@@ -158,8 +158,7 @@ def choose(
 ) -> Target:
   """Returns what to write for this path, or raises BadInput."""
   name = os.fspath(path)
-  path = pathlib.Path(name)
-  suffix = path.suffix.lower()
+  path, suffix = files.path(path), files.suffix(path)
   if suffix in _CODECS:
     if codec == 'auto':
       codec = _CODECS[suffix][0]
@@ -316,10 +315,12 @@ def check_output(
 
 def default_output(workdir: str, info: probe.VideoInfo) -> str:
   """workdir/outputs/<name>_restored, in the input's container if it can be."""
-  path = pathlib.Path(info.path)
+  path = files.opened_name(info.path)
   name = path.name if info.kind == 'images' else path.stem
-  return str(
-      pathlib.Path(workdir) / 'outputs' / f'{name}_restored{suffix(info)}')
+  end = suffix(info)
+  if files.is_sealed(workdir) and end:
+    end += files.SEALED
+  return files.name(files.path(workdir) / 'outputs' / f'{name}_restored{end}')
 
 
 def suffix(info: probe.VideoInfo) -> str:
@@ -329,7 +330,7 @@ def suffix(info: probe.VideoInfo) -> str:
   """
   if info.kind != 'video':
     return {'images': '', 'image': '.png', 'dicom': '.dcm'}[info.kind]
-  own = pathlib.Path(info.path).suffix.lower()
+  own = files.suffix(info.path)
   if own == '.mkv':
     return own
   try:

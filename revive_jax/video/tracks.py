@@ -117,7 +117,7 @@ class Tracks:
                warn, *, covers=False):
     # covers: whether cover pictures can be tracks; in MKV they are attached.
     self._covers = covers
-    self._files = [probe.open_video(path)]
+    self._path, self._files = path, [probe.open_video(path)]
     self._output, self._suffix, self._warn = output, suffix, warn
     self._streams = {}  # Of the output, by (file, index).
     self.num_sound = 0
@@ -168,7 +168,7 @@ class Tracks:
       kind = stream.metadata.get('mimetype') or (
           'image/png' if name.endswith('png') else 'image/jpeg')
       data = stream.data if stream.type == 'attachment' else _cover(
-          self._files[0].name, stream.index)
+          self._path, stream.index)
       if data:
         made = self._output.add_attachment(name, kind, data)
         made.metadata.update(filename=name, mimetype=kind)

@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 
+from revive_jax import files
 from revive_jax.video import (
   atomic,
   color,
@@ -197,11 +198,12 @@ def write_pictures(
   """Writes frames into a new folder at part, or one as the picture part."""
   tally = Tally()
   folder = target.kind == 'images'
+  sealed = files.SEALED if files.is_sealed(part) else ''
   for index, frame in enumerate(frames):
     if index and not folder:
       raise RuntimeError('More than one frame for one picture.')
     images.write_picture(
-        str(part / f'{index:06d}{target.suffix}' if folder else part),
+        part / f'{index:06d}{target.suffix}{sealed}' if folder else part,
         _picture(frame, target, info, tally, seed))
   check_count(tally, expected)
   count = len(os.listdir(part)) if folder else 1

@@ -1,0 +1,147 @@
+"""What of a run is sealed (config.encrypt), and how it is opened again."""
+
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import ml_collections
+
+from revive_jax import files, types
+from revive_jax.privacy import encryption, keys
+from revive_jax.video import atomic, images
+
+_PIECE = 1 << 20  # Bytes copied at once.
+
+
+def vault(c: ml_collections.ConfigDict, place: Any = '', *,
+          confirm: bool = True) -> encryption.Vault | None:
+  """What opens the sealed files of a run; None: nothing is sealed.
+
+  Args:
+    c: has encrypt, as configs/restore.py does; a config without it seals
+      nothing.
+    place: a path; if it is of a vault already, that is the one.
+    confirm: whether a passphrase is asked for twice.
+
+  Raises:
+    types.BadInput: there is no such key.
+  """
+  if files.is_sealed(place):
+    return place.vault
+  if not c.get('encrypt') or not c.encrypt.key:
+    return None
+  return encryption.Vault(keys.read(
+      c.encrypt.key, passphrase_file=c.encrypt.passphrase_file,
+      confirm=confirm))
+
+
+def places(
+    c: ml_collections.ConfigDict, workdir: str | os.PathLike,
+    path: str | os.PathLike | None, target: str | os.PathLike | None
+) -> tuple[Any, Any, Any]:
+  """The workdir, the film and the output of a run, as they are to be opened.
+
+  Nothing of it changes where nothing is sealed.
+
+  Raises:
+    types.BadInput: there is no such key, or the film is sealed and none is
+      named.
+  """
+  held = vault(c, workdir)
+  if held and not files.is_sealed(workdir):
+    workdir = held.path(workdir)
+  return workdir, source(path, held), output(target, held)
+
+
+def source(path: str | os.PathLike | None, held: encryption.Vault | None):
+  """The film, or the folder of pictures, that is opened with the vault.
+
+  Raises:
+    types.BadInput: it is sealed, and there is no vault.
+  """
+  if not path or files.is_sealed(path):
+    return path
+  first = path
+  if os.path.isdir(path):  # Frames: all of them are, or none.
+    first = (*images.list_pictures(path), path)[0]
+  if not os.path.isfile(first) or not encryption.is_sealed(first):
+    return path
+  if held is None:
+    raise types.BadInput(
+        f'{path}: this is sealed; name the key with --config.encrypt.key '
+        '(keyring, file:PATH or passphrase).')
+  return held.path(path)
+
+
+def output(path: str | os.PathLike | None, held: encryption.Vault | None):
+  """Where the film goes: with .sealed behind its name, if it is sealed."""
+  if not path or held is None or files.is_sealed(path):
+    return path
+  place = held.path(path)
+  if os.fspath(path).endswith(('/', os.sep)) or place.is_dir() or (
+      place.suffix in ('', files.SEALED)):
+    return place
+  return place.with_name(place.name + files.SEALED)
+
+
+def unseal(c: ml_collections.ConfigDict, path: str, target: str) -> list[str]:
+  """Opens a sealed file, or all that are sealed in a folder, for all to read.
+
+  Args:
+    c: its encrypt names the key.
+    path: a file, or a folder, such as the workdir of a run.
+    target: a new file; of a folder, a new folder.
+
+  Returns:
+    The files that were written, without .sealed behind their names.
+
+  Raises:
+    types.BadInput: one was changed or cut off, or is sealed with another key;
+      it is not written then, not in part either.
+  """
+  if not path or not target:
+    raise types.BadInput(
+        'Name what is sealed with --input, and where it goes with --output.')
+  if not os.path.exists(path):
+    raise types.BadInput(f'{path}: no such file or folder.')
+  held = vault(c, confirm=False)
+  if held is None:
+    raise types.BadInput(
+        'Name the key with --config.encrypt.key (keyring, file:PATH or '
+        'passphrase).')
+  if os.path.exists(target):
+    raise types.BadInput(
+        f'{target}: this is there already; name another --output.')
+  if not os.path.isdir(path):
+    _open_one(held.path(path), pathlib.Path(target))
+    return [target]
+  return _open_folder(held, pathlib.Path(path), pathlib.Path(target))
+
+
+def _open_folder(held, folder, target):
+  found = [p for p in sorted(folder.rglob('*'))
+           if p.is_file() and encryption.is_sealed(p)]
+  if not found:
+    raise types.BadInput(f'{folder}: nothing is sealed in this folder.')
+  written = []
+  with atomic.replacing(target, folder=True) as part:
+    for path in found:
+      place = files.opened_name(path.relative_to(folder))
+      _open_one(held.path(path), part / place)
+      written.append(str(target / place))
+  return written
+
+
+def _open_one(path, target) -> None:
+  with path.open('rb') as sealed, atomic.replacing(target) as part, open(
+      part, 'wb') as file:
+    shutil.copyfileobj(sealed, file, _PIECE)
+
+
+def hint(path: str | os.PathLike) -> str:
+  """How a file of a run is opened, for the user."""
+  if not files.is_sealed(path):
+    return ''
+  return (f' (sealed; it is opened with --mode=unseal --input={path} '
+          '--output=NEW and the same key)')
