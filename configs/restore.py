@@ -64,6 +64,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # as their surroundings have. checksums: also write <output>.framemd5.
   # layers: what was done at each pixel (docs/trust.md), as 'tracks' of an MKV or
   # 'files' beside the film; 'auto': tracks in lossless MKV; 'none'.
+  # keep_original: the source travels in an MKV, or lies beside other outputs;
+  # --mode=restore-original gives it back bit for bit.
   c.output = dict(codec='auto', crf=16, bits=0, grain=-1.0, checksums=False,
-                  layers='auto')
+                  layers='auto', keep_original=False)
   return c

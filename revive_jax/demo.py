@@ -20,7 +20,7 @@ from revive_jax import restore, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.degradations import chain
 from revive_jax.metrics import detection, fidelity, temporal
-from revive_jax.pipeline import composite
+from revive_jax.pipeline import composite, upscale
 from revive_jax.video import probe, reader, writer
 
 # Photograph, and camera path over it from first to last frame: centre (x, y)
@@ -48,6 +48,8 @@ def demo(c: ml_collections.ConfigDict, workdir: str) -> dict:
     raise types.BadInput(
         f'A demo of {c.num_frames} frames of {c.width}x{c.height} is too '
         f'small; it takes {2 * len(_SHOTS)} frames of 32x32.')
+  upscale.refuse(c.output.upscale,
+                 'The demo, which compares its film with the clean one,')
   clean = make_clip(c.num_frames, c.height, c.width)
   key = jax.random.key(c.seed)
   degrade = jax.jit(chain.degrade, static_argnames='mix')

@@ -28,6 +28,7 @@ import numpy as np
 from revive_jax import ahead, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.models import inference, weights
+from revive_jax.pipeline import upscale
 
 _SCHEMES = ('rtsp', 'rtmp', 'udp', 'tcp', 'http', 'https', 'srt', 'rtp')
 # Sides of what the network sees, of the frame's: in full; at half the size,
@@ -165,6 +166,8 @@ def restore(
     raise types.BadInput(
         'Where does it go? Name a file, - or udp://127.0.0.1:PORT with '
         '--output.')
+  upscale.refuse(c.output.upscale,
+                 'What runs by itself (a camera, a stream, a pipe)')
   if c.live.lookahead < 0:
     raise types.BadInput(
         f'--config.live.lookahead={c.live.lookahead} is negative.')

@@ -29,8 +29,9 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Where a run keeps its settings, report and outputs. '
     'Default: runs/<name of the config>.')
 _MODE = flags.DEFINE_string(
-    'mode', None, 'What to do: restore, demo, train or evaluate. Default: the '
-    'mode of the config.')
+    'mode', None, 'What to do: restore, demo, train, evaluate, explain (one '
+    'frame of a restored film, and what was done at each pixel) or restore-'
+    'original (give the source back). Default: the mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
     'many: a folder of videos, or a list (.txt, a path a line); or what runs '
@@ -44,10 +45,13 @@ _DISTRIBUTED = flags.DEFINE_string(
     'distributed', '', 'For training by several processes, all started with '
     'the same command: HOST:PORT,COUNT,INDEX, or auto on SLURM, Kubernetes '
     '(launch/kubernetes.yaml), Open MPI and TPUs. See docs/training.md.')
+_TIME = flags.DEFINE_string(
+    'time', '0', 'Of --mode=explain: which frame of the film, by its time '
+    '(12.5, 1:02.5 or 0:01:02.5) or by its number, from #0 on.')
 _PROFILE = flags.DEFINE_bool(
     'profile', False, 'Record some training steps in the workdir, for '
     'TensorBoard or Perfetto.')
-_OWN = ('config', 'workdir', 'mode', 'input', 'output', 'distributed',
+_OWN = ('config', 'workdir', 'mode', 'input', 'output', 'time', 'distributed',
         'profile')
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # In a wheel the configs lie in the package, in a checkout beside it.
@@ -117,6 +121,24 @@ def _evaluate(c, workdir):
   evaluate.evaluate(c, workdir)
 
 
+def _restore_original(c, workdir):
+  from revive_jax import original
+
+  del c
+  found = original.give_back(workdir, _INPUT.value, _OUTPUT.value)
+  for warning in found.warnings:
+    logging.warning('%s', warning)
+  print(f'The original: {found.path}')
+
+
+def _explain(c, workdir):
+  from revive_jax import explain_frame
+
+  del c
+  print(explain_frame.explain(
+      workdir, _INPUT.value, _OUTPUT.value, time=_TIME.value))
+
+
 def _use_compilation_cache() -> None:
   """Keeps compiled programs from run to run, where there is a home."""
   import jax
@@ -142,7 +164,8 @@ _STOPPED = {
     'restore': 'revive_jax: stopped; the same command goes on from here.\n',
     'train': 'revive_jax: stopped; the same command goes on from the last '
              'checkpoint.\n'}
-MODES = {'demo': _demo, 'evaluate': _evaluate, 'restore': _restore,
+MODES = {'demo': _demo, 'evaluate': _evaluate, 'explain': _explain,
+         'restore': _restore, 'restore-original': _restore_original,
          'train': _train}
 
 

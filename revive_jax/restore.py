@@ -201,7 +201,8 @@ class _Film:
         [parts.Part(**notes['part']) for notes in self.kept.notes],
         self.info, self.target, self.extras, expected_frames=num_frames,
         checksums=self.c.output.checksums, sound=sound.files,
-        layers=self.kept.files(layers=True), form=self.layers)
+        layers=self.kept.files(layers=True), form=self.layers,
+        keep_original=self.c.output.keep_original)
     seconds = time.monotonic() - start
     tallies = tally.summed(self.kept.notes, len(shots))
     return record.record(

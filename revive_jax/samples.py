@@ -16,6 +16,7 @@ import numpy as np
 from revive_jax import demo, restore, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.metrics import fidelity
+from revive_jax.pipeline import upscale
 from revive_jax.video import dicom, probe, reader, sheet, writer
 
 _SOUND_RATE = 48_000  # Hz.
@@ -46,6 +47,8 @@ def restore_sample(c: ml_collections.ConfigDict, workdir: str) -> dict:
     raise types.BadInput(
         f'A sample of {c.sample.num_frames} frames of {c.sample.width}x'
         f'{c.sample.height} is too small; it takes 6 frames of 32x32.')
+  upscale.refuse(c.output.upscale,
+                 'A sample, which is compared with its undamaged state,')
   outputs = pathlib.Path(workdir) / 'outputs'
   with workdir_lib.opened(workdir):
     outputs.mkdir(parents=True, exist_ok=True)

@@ -193,6 +193,7 @@ class Tracks:
         made.disposition = 0  # None of them is the film.
         self._streams[name] = made
     self._stamps, self._time_base = stamps, time_base
+    self._step = stamps[1] - stamps[0] if len(stamps) > 1 else 1
     self._packets = _packets(found, vault)
     self._next, self._count = None, 0
 
@@ -211,7 +212,7 @@ class Tracks:
       if float(stamp * self._time_base) > seconds:
         return
       self._next, self._count = None, self._count + 1
-      packet.pts = packet.dts = stamp
+      packet.pts, packet.dts, packet.duration = stamp, stamp, self._step
       packet.time_base, packet.stream = self._time_base, self._streams[name]
       yield packet
 
@@ -316,17 +317,23 @@ def read(
 
 
 def frame_at(
-    path: str | os.PathLike, index: int, seconds: float
+    path: str | os.PathLike, index: int, seconds: float, *,
+    relative: bool = False,
 ) -> av.VideoFrame | None:
-  """The frame of a stream that is shown at a time; None: it begins later."""
+  """The frame of a stream that is shown at a time; None: it begins later.
+
+  relative: whether seconds count from the stream's first frame.
+  """
   with probe.open_video(path) as container:
     stream = container.streams[index]
-    at = round(seconds / stream.time_base)
-    with contextlib.suppress(av.FFmpegError):  # Or from the beginning.
-      container.seek(at, stream=stream)
+    if relative:
+      seconds += float((stream.start_time or 0) * stream.time_base)
+    at = seconds + 6e-4  # MKV rounds to milliseconds.
+    with contextlib.suppress(av.FFmpegError):  # Then from the beginning.
+      container.seek(int(seconds / stream.time_base), stream=stream)
     shown = None
     for frame in container.decode(stream):
-      if frame.pts is not None and frame.pts > at:
+      if frame.pts is not None and float(frame.pts * stream.time_base) > at:
         break
       shown = frame
     return shown

@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import av
 
 from revive_jax import files as files_lib
-from revive_jax.video import atomic, dicom_writer, mux, probe, writer
+from revive_jax.video import (
+  atomic,
+  dicom_writer,
+  mux,
+  original,
+  probe,
+  writer,
+)
 from revive_jax.video import checksums as checksums_lib
 from revive_jax.video import extras as extras_lib
 from revive_jax.video import layers as layers_lib
@@ -97,7 +104,8 @@ def join(
     extras: extras_lib.Extras, *, expected_frames: int | None = None,
     sound: Mapping[int, str] | None = None, checksums: bool = False,
     layers: Sequence[str | os.PathLike] = (), form: str = 'none',
-    beside: Sequence[Callable[[Any], Any]] = (),
+    finish: Callable[[pathlib.Path], None] | None = None,
+    keep_original: bool = False,
 ) -> writer.Written:
   """Joins parts to the film, with the source's sound and what else it holds.
 
@@ -113,7 +121,8 @@ def join(
     checksums: see writer.write_video.
     layers: the files of the layers of all parts, in order.
     form: what becomes of them, of layers.form; before the film is there.
-    beside: further tracks of a video, see mux.VideoFile.
+    finish: is given the film when all else is done, before it gets its name.
+    keep_original: whether the source travels in the film, or lies beside it.
 
   Raises:
     types.BadInput: the disk is full, or cannot be written.
@@ -126,13 +135,13 @@ def join(
     tally.pixels += part.pixels
     tally.relabelled += part.relabelled
   writer.check_count(tally, expected_frames)
-  if form == 'tracks':
-    beside = [*beside, lambda output: layers_lib.Tracks(
-        output, layers, tally.stamps, info.time_base)]
-  elif form == 'files' and target.kind == 'image':
-    layers_lib.write_pictures(layers_lib.folder(path), layers)
-  elif form == 'files' and target.kind != 'images':
-    layers_lib.write_sidecar(path, layers, tally.stamps, info.time_base)
+  travels = keep_original and _can_travel(info, target)
+  more = _tracks(info, tally.stamps, layers if form == 'tracks' else (),
+                 sound or (), travels)
+  if keep_original and not travels:
+    original.keep_beside(info, path)
+  if form == 'files' and target.kind != 'images':
+    _write_layers(path, layers, tally.stamps, info, target)
   if target.kind == 'dicom':
     return dicom_writer.join(path, found, info, tally)
   warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
@@ -142,17 +151,47 @@ def join(
       packets = _packets(found, info.time_base, tally.stamps)
       sounds = writer.join_coded(
           part, target, found[0], packets, info, warnings.append,
-          extras=extras, sound=sound, beside=beside)
+          extras=extras, sound=sound, beside=more)
       error = writer.check_written(part, tally, info)
+      if travels and not original.same(part, info.path):
+        warnings.append(
+            'MKV does not hold the original as it was, so it lies beside: '
+            f'{original.keep_beside(info, path)}.')
       if info.kind == 'video' and info.path:
         warnings += mux.lost(part, info, target, extras)
     else:
       _join_pictures(found, part, target)
     if form == 'files' and target.kind == 'images':
       layers_lib.write_pictures(part / layers_lib.FOLDER, layers)
+    if finish is not None:
+      finish(part)
   if checksums:
     checksums_lib.write(target.path, info.frame_rate)
   return writer.written(target, tally, info, error, sounds, warnings)
+
+
+def _can_travel(info, target) -> bool:
+  return (target.kind == info.kind == 'video'
+          and original.travels(info.path, target.suffix))
+
+
+def _tracks(info, stamps, layers, replaced, travels):
+  """What makes further tracks of the film: of its layers, of the original."""
+  more = []
+  if layers:
+    more.append(lambda output: layers_lib.Tracks(
+        output, layers, stamps, info.time_base))
+  if travels:
+    more.append(original.tracks(info.path, replaced))
+  return more
+
+
+def _write_layers(path, layers, stamps, info, target) -> None:
+  """Writes the layers beside the film."""
+  if target.kind == 'image':
+    layers_lib.write_pictures(layers_lib.folder(path), layers)
+  else:
+    layers_lib.write_sidecar(path, layers, stamps, info.time_base)
 
 
 def _join_pictures(found, part, target) -> None:

@@ -33,7 +33,8 @@ class OutputFrame:
   """A frame to write, with the one it was made from."""
 
   source: reader.SourceFrame
-  rgb: np.ndarray  # [H, W, 3], as source.rgb; or uint16 where that is uint8.
+  # [H, W, 3], as source.rgb, or uint16 where that is uint8; or all larger.
+  rgb: np.ndarray
   # What was done at each pixel, [H, W] uint8 by name: video/layers.py.
   layers: Mapping[str, np.ndarray] | None = None
 
@@ -85,6 +86,11 @@ def _noise(frame, source, target, seed, *, grey):
           target.plane_shapes(*frame.rgb.shape[:2])))
 
 
+def _is_enlarged(frame: OutputFrame) -> bool:
+  """Whether no sample can be the source's, since the size is another."""
+  return frame.rgb.shape != frame.source.rgb.shape
+
+
 def _without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
   """Returns RGB, where it differs from the source, and if the film is grey.
 
@@ -92,6 +98,10 @@ def _without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
   """
   grey = color.is_grey(frame.source.planes, source)
   changed = splice.changed_pixels(frame.source.rgb, frame.rgb)
+  if _is_enlarged(frame):
+    return color.grey_rgb(rgb) if grey else rgb, np.ones(
+        rgb.shape[:2], bool), grey
+  changed = splice.changed_pixels(frame.source.rgb, rgb)
   rgb = frame.rgb
   if grey and changed is not None:
     rgb = color.grey_rgb(rgb)
@@ -106,6 +116,9 @@ def _planes(frame: OutputFrame, target, info, tally, seed):
     tally.relabelled += 1
   rgb, changed, grey = _without_color(frame, layout)
   wanted = target.layout
+  if _is_enlarged(frame):
+    tally.add(frame, 0)
+    return color.to_planes(rgb, wanted, noise)
   noise = _noise(frame, layout, wanted, seed, grey=grey)
   if layout.pix_fmt == 'rgb48le' and wanted.pix_fmt == 'gbrp16le':
     layout = wanted  # The same samples, only ordered differently.
