@@ -68,4 +68,14 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # --mode=restore-original gives it back bit for bit.
   c.output = dict(codec='auto', crf=16, bits=0, grain=-1.0, checksums=False,
                   layers='auto', keep_original=False)
+  # file: a consent.json (docs/trust.md); it must cover what is done, today.
+  # required: no film without one.
+  c.consent = dict(file='', required=False)
+  # sign: each film carries, or has beside it, a signed C2PA statement of what
+  # was done. key, certificate: PEM files; without them a local, untrusted
+  # credential. anchors: PEM file of whom --mode=verify is to trust.
+  c.provenance = dict(sign=True, key='', certificate='', anchors='')
+  # visible: the word 'restored' in a corner; invisible: an id of the run in
+  # the light of every frame, which survives coding. Only in mode full.
+  c.mark = dict(visible=False, invisible=False)
   return c

@@ -14,7 +14,7 @@ from absl import logging
 import jax
 import ml_collections
 
-from revive_jax import ahead, progress, settings, types
+from revive_jax import ahead, progress, settings, statement, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.audio import film
 from revive_jax.explain import record
@@ -30,7 +30,6 @@ from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
 from revive_jax.video import (
     deinterlace,
-    dicom_writer,
     extras,
     layers,
     masks,
@@ -176,7 +175,9 @@ class _Film:
         destination, info, c.output.codec, c.output.bits or 'auto')
     self.layers = layers.form(c.output.layers, self.target)
     self.extras = extras.read(info.path if info.kind == 'video' else '')
-    self.warnings = []
+    self.statement = statement.Statement(
+        c, info, destination, kept.folder.parent)
+    self.warnings = [*self.statement.warnings]
     if c.get('notice') == 'tag' and self.target.kind != 'dicom':
       self.warnings.append(
           f'{destination}: only DICOM carries the notice that pixels were '
@@ -196,15 +197,17 @@ class _Film:
       self.check_space(num_frames)
     self.restore(shots, plans, num_frames)
     sound = self.sound()
+    tallies = tally.summed(self.kept.notes, len(shots))
+    self.statement.say(plans, tallies, num_frames)
     written = parts.join(
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
         self.info, self.target, self.extras, expected_frames=num_frames,
         checksums=self.c.output.checksums, sound=sound.files,
+        finish=self.statement.embed,
         layers=self.kept.files(layers=True), form=self.layers,
         keep_original=self.c.output.keep_original)
     seconds = time.monotonic() - start
-    tallies = tally.summed(self.kept.notes, len(shots))
     return record.record(
         self.info, shots=shots, plans=plans, tallies=tallies, written=written,
         speed=dict(frames=num_frames, seconds=round(seconds, 2),
@@ -215,7 +218,7 @@ class _Film:
         settings=self.c.to_dict(), concealed=concealed,
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
     ) | {'interlace': deinterlace.report(self.decision),
-         'sound': sound.report}
+         'sound': sound.report} | self.statement.report()
 
   def sound(self) -> film.Sound:
     """The sound tracks, repaired where that is called for."""
@@ -347,6 +350,7 @@ class _Film:
     """One segment: coded, and sealed. starts: the first frames of shots."""
     own, memory, tallies = groups[number], [None], collections.defaultdict(
         lambda: dict.fromkeys(tally.COUNTED, 0))
+    mark = self.statement.marker()
 
     def frames() -> Iterator[writer.OutputFrame]:
       for part in itertools.islice(windows, len(own)):
@@ -357,9 +361,7 @@ class _Film:
             part, tallies[part.shot], is_deep=self.is_deep,
             layered=self.layers != 'none'):
           next(counted)
-          if self.c.get('notice') == 'burn':
-            frame = tally.drawn(frame, dicom_writer.burn(frame.rgb))
-          yield frame
+          yield mark(frame)
 
     name, shown = parts.name(number, self.target), frames()
     beside = layers.part_name(name)

@@ -6,6 +6,7 @@ from revive_jax import pipeline, progress, types
 from revive_jax.audio import repair
 from revive_jax.models import weights
 from revive_jax.pipeline import composite, spatial
+from revive_jax.provenance import consent, credential
 from revive_jax.video import deinterlace, layers
 
 
@@ -39,6 +40,7 @@ def check(c: ml_collections.ConfigDict) -> None:
         f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
         'and 1.')
   repair.check(sound_strength(c))
+  check_provenance(c)
   one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
   one_of('output.layers', c.output.layers, layers.FORMS)
   one_of('repeats', c.repeats, ('leave', 'replace'))
@@ -55,6 +57,21 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.overlap={c.overlap} is not less than '
         f'--config.tile={c.tile}.')
+
+
+def check_provenance(c: ml_collections.ConfigDict) -> consent.Consent | None:
+  """Refuses what nobody agreed to, and marks where nothing may change.
+
+  Returns the consent that covers these settings; None: not stated.
+  """
+  if c.composite == 'repair' and (c.mark.visible or c.mark.invisible):
+    raise types.BadInput(
+        '--config.composite=repair changes nothing outside the damage; leave '
+        'out --config.mark, or choose full.')
+  credential.check_pair(c.provenance.key, c.provenance.certificate)
+  return consent.stated(
+      c.consent.file, required=c.consent.required, scope=consent.needed(
+          c.composite, upscale=c.output.get('upscale', 1)))
 
 
 def sound_strength(

@@ -1,0 +1,1 @@
+"""Provenance: who agreed, what was done, and how anyone can check it."""

@@ -1,0 +1,168 @@
+"""Verify: what a file is, whether it was changed since, and who says so."""
+
+from collections.abc import Mapping, Sequence
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+from revive_jax import types
+from revive_jax.provenance import credential, manifest
+
+_CHANGED = 'the picture or the sound was changed after it was signed'
+# What the codes of C2PA that end like this mean.
+_MEANING = {
+    'dataHash.mismatch': _CHANGED, 'bmffHash.mismatch': _CHANGED,
+    'bmffHash.malformed': _CHANGED, 'boxesHash.mismatch': _CHANGED,
+    'claimSignature.mismatch': 'the signature does not fit',
+    'claimSignature.outsideValidity': 'the certificate was not valid then',
+    'hashedURI.mismatch': 'the statement was changed after it was signed',
+    'signingCredential.expired': 'the certificate has expired',
+    'signingCredential.invalid': 'the certificate cannot be used for this'}
+_UNTRUSTED = 'signingCredential.untrusted'
+
+
+class Verdict(NamedTuple):
+  """What verify() found."""
+
+  path: str
+  where: str  # The manifest: 'embedded', 'sidecar' or 'none'.
+  is_intact: bool  # Signature and hashes hold.
+  is_trusted: bool  # The signer rests on one of the anchors.
+  asked: bool  # Whether there were anchors to rest on.
+  signer: str  # As the certificate says.
+  reasons: tuple[str, ...]  # Why it is not intact.
+  restoration: dict[str, Any] | None  # What this program stated.
+  generator: str  # What made the statement.
+
+  @property
+  def is_valid(self) -> bool:
+    """Whether the file is what its manifest says, by whom we were to trust."""
+    return self.is_intact and (self.is_trusted or not self.asked)
+
+
+def read_anchors(path: str) -> bytes:
+  """The certificates of a PEM file; '': none.
+
+  Raises:
+    types.BadInput: there are none in it.
+  """
+  if not path:
+    return b''
+  from cryptography import x509
+
+  try:
+    data = pathlib.Path(path).read_bytes()
+  except OSError as error:
+    raise types.BadInput(
+        f'{path}: cannot be read ({error.strerror}).') from error
+  try:
+    if not x509.load_pem_x509_certificates(data):
+      raise ValueError
+  except ValueError as error:
+    raise types.BadInput(
+        f'{path}: there is no certificate in PEM in it.') from error
+  return data
+
+
+def verify(path: str | os.PathLike, *, anchors: bytes = b'') -> Verdict:
+  """Checks signature, hashes and trust of a file or a folder of pictures.
+
+  anchors: see manifest.read.
+
+  Raises:
+    types.BadInput: there is no such file, or it cannot be read.
+  """
+  credential.check_installed('Verifying')
+  if not os.path.exists(path):
+    raise types.BadInput(f'{path}: there is no such file.')
+  try:
+    found = manifest.read(path, anchors=anchors)
+  except OSError as error:
+    raise types.BadInput(
+        f'{path}: cannot be read ({error.strerror}).') from error
+  if found is None:
+    return Verdict(str(path), 'none', False, False, bool(anchors), '', (), None,
+                   '')
+  where, report = found
+  active = report.get('manifests', {}).get(report.get('active_manifest'), {})
+  signature = active.get('signature_info') or {}
+  generators = active.get('claim_generator_info') or [{}]
+  reasons = _reasons(report)
+  if os.path.isdir(path) and reasons:
+    reasons = [*reasons, *_pictures(path)]
+  state = report.get('validation_state')
+  return Verdict(
+      str(path), where, state in ('Valid', 'Trusted') and not reasons,
+      state == 'Trusted' and not reasons, bool(anchors),
+      signature.get('issuer') or 'nobody named', tuple(reasons),
+      manifest.restoration(report), generators[0].get('name', ''))
+
+
+def sentence(verdict: Verdict) -> str:
+  """The verdict in one line."""
+  name = os.path.basename(os.path.normpath(verdict.path))
+  if verdict.where == 'none':
+    return (f'{name}: no manifest; nothing is known of where it comes from '
+            'and what was done to it.')
+  if not verdict.is_intact:
+    return f'{name}: NOT VALID: {"; ".join(verdict.reasons)}.'
+  return f'{name}: {_what(verdict)}; unchanged since; {_who(verdict)}.'
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+  """The verdict in JSON's types."""
+  return {'schema': 1, 'sentence': sentence(verdict),
+          'valid': verdict.is_valid, **verdict._asdict(),
+          'reasons': list(verdict.reasons)}
+
+
+def _what(verdict) -> str:
+  found = verdict.restoration
+  if found is None:
+    return f'made by {verdict.generator or "a program that is not named"}'
+  by = 'AI' if found.get('weights') else 'computation, without a network'
+  invented = 100 * found['share']['invented']
+  consent = found['consent']
+  stated = (consent if isinstance(consent, str)
+            else f'given until {consent["until"]}')
+  return (f'restored by {by} ({found["mode"]}; {invented:.2g} % of the pixels '
+          f'invented), consent {stated}')
+
+
+def _who(verdict) -> str:
+  if verdict.is_trusted:
+    return f'signed by {verdict.signer}, trusted'
+  if verdict.signer == credential.TEST_NAME:
+    return 'signed by a local test credential, untrusted'
+  why = ('not among the anchors' if verdict.asked
+         else 'no anchors were named to trust')
+  return f'signed by {verdict.signer}, untrusted: {why}'
+
+
+def _reasons(report: Mapping[str, Any]) -> list[str]:
+  """Why C2PA rejects a file, in words, each once."""
+  if 'unreadable' in report:
+    return ['the manifest is damaged']
+  results = report.get('validation_results', {}).get('activeManifest', {})
+  codes = [f['code'] for f in results.get('failure', ())]
+  words = [next((text for end, text in _MEANING.items() if c.endswith(end)), c)
+           for c in codes if c != _UNTRUSTED]
+  if not words and report.get('validation_state') not in ('Valid', 'Trusted'):
+    words = ['C2PA rejects its manifest']
+  return list(dict.fromkeys(words))
+
+
+def _pictures(folder) -> Sequence[str]:
+  """Which pictures differ from the list beside their folder."""
+  try:
+    lines = manifest.listing_path(folder).read_text().splitlines()
+  except (OSError, UnicodeDecodeError):
+    return ()
+  split = lambda rows: {row[66:]: row[:64] for row in rows}
+  before = split(lines)
+  now = split(manifest.listing(folder).decode().splitlines())
+  differ = sorted(n for n in {*before, *now} if before.get(n) != now.get(n))
+  if not differ:
+    return ()
+  more = f' and {len(differ) - 1} more' if len(differ) > 1 else ''
+  return (f'{differ[0]}{more} differ from the list of sums',)

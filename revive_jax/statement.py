@@ -1,0 +1,141 @@
+"""The statement of a run: who agreed, what was done; signed, and marked.
+
+provenance/ knows how; here is what of a run goes into it, and when.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import importlib
+import json
+import pathlib
+from typing import Any
+
+import ml_collections
+
+from revive_jax import settings
+from revive_jax.models import weights
+from revive_jax.pipeline import segments, tally
+from revive_jax.provenance import (
+    consent,
+    credential,
+    manifest,
+    mark,
+    watermark,
+)
+from revive_jax.video import dicom_writer, probe, writer
+
+_UNSIGNED = ('{}: no signed statement of what was done goes with it; install '
+             'pip install "revive-jax[provenance]".')
+_TEST = 'local test credential, untrusted'
+
+
+class Statement:
+  """What one film is marked with, and what is stated of it."""
+
+  def __init__(
+      self, c: ml_collections.ConfigDict, info: probe.VideoInfo,
+      destination: str, workdir: pathlib.Path,
+  ):
+    """Refuses what would fail at the end: see settings.check_provenance.
+
+    workdir: where a local credential is kept, if there is no other place.
+
+    Raises:
+      types.BadInput: a credential that cannot sign, frames that cannot be
+        marked.
+    """
+    self._c, self._info, self._path = c, info, pathlib.Path(destination)
+    self._id = run_id(c, info)
+    self._facts, self.warnings = {}, []
+    if c.mark.invisible:
+      watermark.check_size(info.height, info.width)
+    self._credential = self._found(workdir)
+
+  def _found(self, workdir) -> credential.Credential | None:
+    options = self._c.provenance
+    if not options.sign:
+      return None
+    if not options.key and not credential.is_installed():
+      self.warnings.append(_UNSIGNED.format(self._path))
+      return None
+    found = credential.find(options.key, options.certificate, workdir)
+    if not found.is_test:
+      manifest.check(found)
+    return found
+
+  def marker(self) -> Callable[[writer.OutputFrame], writer.OutputFrame]:
+    """What marks the frames of one segment, in order."""
+    hidden = watermark.Writer(self._id) if self._c.mark.invisible else None
+    burns = self._c.get('notice') == 'burn'
+
+    def marked(frame: writer.OutputFrame) -> writer.OutputFrame:
+      if burns:
+        frame = tally.drawn(frame, dicom_writer.burn(frame.rgb))
+      if self._c.mark.visible:
+        frame = tally.drawn(frame, mark.stamp(frame.rgb))
+      if hidden:  # As little as noise: no layer tells of it.
+        frame = dataclasses.replace(frame, rgb=hidden(frame.rgb))
+      return frame
+
+    return marked
+
+  def say(
+      self, plans: Sequence[Any], tallies: Sequence[Mapping[str, int]],
+      num_frames: int,
+  ) -> None:
+    """Tells what was done; before the film is joined. See explain.record."""
+    c = self._c
+    stages = manifest.stages([
+        [{'name': x.name, 'why': x.why, 'strength': float(x.strength)}
+         for x in p.stages] for p in plans])
+    total = max(sum(t['pixels'] for t in tallies), 1)
+    learned = any(s['name'] == 'restore' for s in stages)
+    self._facts = {
+        'version': importlib.import_module('revive_jax').__version__,
+        'mode': c.composite, 'stages': stages, 'frames': num_frames,
+        'share': {name: sum(t[name] for t in tallies) / total for name in (
+            'changed', 'damaged', 'moved', 'invented')},
+        'weights': self._weights() if learned else None,
+        'consent': consent.told(settings.check_provenance(c)),
+        'marks': self._marks(),
+        'source': None if self._credential is None else {
+            'sha256': manifest.hash_file(self._info.path)},
+        'signer': None if self._credential is None else (
+            _TEST if self._credential.is_test else 'named by the user')}
+
+  def embed(self, part: pathlib.Path) -> None:
+    """Puts the manifest into the film, before it gets its name."""
+    if self._credential is not None and manifest.is_embedded(part):
+      manifest.embed(part, self._facts, self._credential,
+                     source=self._info.path)
+
+  def report(self) -> dict[str, Any]:
+    """Puts the manifest beside a film that has none in it; for report.json."""
+    files = []
+    if self._credential is not None and not manifest.is_embedded(self._path):
+      files = manifest.put_beside(
+          self._path, self._facts, self._credential, source=self._info.path)
+    return {'provenance': {
+        'manifest': None if self._credential is None else (
+            'sidecar' if files else 'embedded'),
+        'files': [str(f) for f in files],
+        **{key: self._facts.get(key) for key in (
+            'consent', 'marks', 'signer', 'share', 'source')}}}
+
+  def _marks(self) -> dict[str, Any]:
+    return {'visible': self._c.mark.visible,
+            'invisible': f'{self._id:010x}' if self._c.mark.invisible else None}
+
+  def _weights(self) -> dict[str, Any]:
+    found = weights.read_weights(self._c.weights)
+    return {'name': found.name, 'sha256': found.config['sha256']}
+
+
+def run_id(c: ml_collections.ConfigDict, info: probe.VideoInfo) -> int:
+  """40 bits that stand for the film and the settings; no two runs share them.
+
+  A run that was stopped goes on with the same.
+  """
+  plain = {k: v for k, v in c.to_dict().items() if k != 'progress'}
+  return watermark.id_of(json.dumps(
+      [segments.identity(info.path), plain], sort_keys=True, default=str))
