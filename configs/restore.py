@@ -66,8 +66,12 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # 'files' beside the film; 'auto': tracks in lossless MKV; 'none'.
   # keep_original: the source travels in an MKV, or lies beside other outputs;
   # --mode=restore-original gives it back bit for bit.
+  # upscale: 2 doubles width and height, by the weights c.upscaler; what lies
+  # between the source's pixels is invented, their means are kept.
   c.output = dict(codec='auto', crf=16, bits=0, grain=-1.0, checksums=False,
-                  layers='auto', keep_original=False)
+                  layers='auto', keep_original=False, upscale=1)
+  c.upscaler = 'upscaler'  # A name of shipped weights, a folder, or a file.
+
   # file: a consent.json (docs/trust.md); it must cover what is done, today.
   # required: no film without one.
   c.consent = dict(file='', required=False)

@@ -25,6 +25,7 @@ from revive_jax.pipeline import (
     repeats,
     run,
     tally,
+    upscale,
 )
 from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
@@ -88,14 +89,18 @@ def restore(
   if (report := _whole_already(workdir, made, destination)) is not None:
     return report
   writer.check_output(
-      destination, info, codec=c.output.codec, bits=c.output.bits or 'auto')
+      destination, upscale.enlarged(info, c.output.upscale),
+      codec=c.output.codec, bits=c.output.bits or 'auto')
   found = weights.read_weights(c.weights) if c.weights else None
   network = make_network(found) if found else None
+  enlarger = upscale.load(c.output.upscale, c.upscaler)
   with workdir_lib.opened(workdir) as folder:
     kept = segments_lib.opened(
         folder / 'segments', made, anew=anew)
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    report = _Film(c, info, str(destination), kept, network, see).restored()
+    report = upscale.noted(_Film(
+        c, info, str(destination), kept, network, see, enlarger).restored(),
+                           enlarger)
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
       report['weights'] = described(found)
@@ -126,7 +131,8 @@ def made_of(
     types.BadInput: the weights or the mask cannot be read.
   """
   goal = target.choose(
-      destination, info, c.output.codec, c.output.bits or 'auto')
+      destination, upscale.enlarged(info, c.output.upscale), c.output.codec,
+      c.output.bits or 'auto')
   try:
     mask = segments_lib.identity(c.mask) if c.mask else None
     film_ = segments_lib.identity(info.path)
@@ -138,6 +144,8 @@ def made_of(
       'settings': {k: v for k, v in c.to_dict().items() if k not in _FREE},
       'weights': (weights.read_weights(c.weights).config['sha256']
                   if c.weights else None),
+      'upscaler': (weights.read_weights(c.upscaler).config['sha256']
+                   if c.output.upscale > 1 else None),
       'output': f'{goal.codec} {goal.pix_fmt}',
       'format': _FORMAT}
 
@@ -166,13 +174,13 @@ def fit_window(window: int, info: probe.VideoInfo) -> int:
 class _Film:
   """One film on its way through; what is finished lies in its segments."""
 
-  def __init__(self, c, info, destination, kept, network, see):
+  def __init__(self, c, info, destination, kept, network, see, enlarger):
     self.c, self.source, self.info, self.kept = c, info, info, kept
     self.decision = None  # What is done with fields: see measured.
-    self.network, self.see = network, see
+    self.network, self.see, self.enlarger = network, see, enlarger
     self.destination = destination
     self.target = target.choose(
-        destination, info, c.output.codec, c.output.bits or 'auto')
+        destination, self.larger, c.output.codec, c.output.bits or 'auto')
     self.layers = layers.form(c.output.layers, self.target)
     self.extras = extras.read(info.path if info.kind == 'video' else '')
     self.statement = statement.Statement(
@@ -184,6 +192,11 @@ class _Film:
           'restored as a tag; set --config.notice=burn to have it in the '
           'picture.')
     self.is_deep = max(info.bit_depth, self.target.layout.bits) > 8
+
+  @property
+  def larger(self) -> probe.VideoInfo:
+    """The film as it is written, perhaps larger than it is worked on."""
+    return upscale.enlarged(self.info, self.c.output.upscale)
 
   def restored(self) -> dict[str, Any]:
     """Measures, restores and joins; returns the report."""
@@ -202,7 +215,7 @@ class _Film:
     written = parts.join(
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
-        self.info, self.target, self.extras, expected_frames=num_frames,
+        self.larger, self.target, self.extras, expected_frames=num_frames,
         checksums=self.c.output.checksums, sound=sound.files,
         finish=self.statement.embed,
         layers=self.kept.files(layers=True), form=self.layers,
@@ -292,7 +305,7 @@ class _Film:
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
-    coded = functools.partial(space.coded_bytes, self.target, self.info)
+    coded = functools.partial(space.coded_bytes, self.target, self.larger)
     said = space.check({
         self.kept.folder: coded(max(num_frames - self.kept.frames, 0)),
         self.destination: coded(num_frames)})
@@ -368,8 +381,8 @@ class _Film:
     if self.layers != 'none':
       shown = layers.beside(shown, self.kept.path(beside), self.info)
     coded = parts.write(
-        self.kept.path(name), shown, self.info, self.target, self.extras,
-        crf=self.c.output.crf, seed=self.c.seed)
+        self.kept.path(name), upscale.frames(shown, self.enlarger), self.larger,
+        self.target, self.extras, crf=self.c.output.crf, seed=self.c.seed)
     names = parts.files(self.kept.folder, name)
     names += [beside] if self.layers != 'none' else []
     # What no window looks back at need not be kept.

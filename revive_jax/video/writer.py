@@ -97,12 +97,11 @@ def _without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
   What is put into a picture without colour gets none, either.
   """
   grey = color.is_grey(frame.source.planes, source)
-  changed = splice.changed_pixels(frame.source.rgb, frame.rgb)
+  rgb = frame.rgb
   if _is_enlarged(frame):
     return color.grey_rgb(rgb) if grey else rgb, np.ones(
         rgb.shape[:2], bool), grey
   changed = splice.changed_pixels(frame.source.rgb, rgb)
-  rgb = frame.rgb
   if grey and changed is not None:
     rgb = color.grey_rgb(rgb)
     changed = splice.changed_pixels(frame.source.rgb, rgb)
@@ -116,10 +115,10 @@ def _planes(frame: OutputFrame, target, info, tally, seed):
     tally.relabelled += 1
   rgb, changed, grey = _without_color(frame, layout)
   wanted = target.layout
+  noise = _noise(frame, layout, wanted, seed, grey=grey)
   if _is_enlarged(frame):
     tally.add(frame, 0)
     return color.to_planes(rgb, wanted, noise)
-  noise = _noise(frame, layout, wanted, seed, grey=grey)
   if layout.pix_fmt == 'rgb48le' and wanted.pix_fmt == 'gbrp16le':
     layout = wanted  # The same samples, only ordered differently.
   join = fields.join if frame.source.by_field else splice.splice
