@@ -24,7 +24,8 @@ setuptools.setup(
     packages=[*setuptools.find_packages(include=['revive_jax', 'revive_jax.*']),
               'revive_jax.configs', 'revive_jax.configs.presets'],
     package_dir={'revive_jax.configs': 'configs'},
-    package_data={'revive_jax': ['weights/*/*']},
+    package_data={'revive_jax': ['weights/*/*', 'explain/*.css', 'explain/*.js',
+                                 'explain/*.json']},
     install_requires=[
         'absl-py',
         'av>=16',
@@ -64,6 +65,7 @@ setuptools.setup(
             'jax-privacy>=2',
             'jsonschema',
             'keyring>=25',
+            'playwright',
             'pydicom>=3',
             'pytest',
             'pytest-xdist',

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pathlib
 from typing import Any
 
+import cv2
 import numpy as np
 
 from revive_jax import types
@@ -16,8 +17,8 @@ from revive_jax.explain import pictures
 MOST_SHOTS = 24  # That are shown; the others are in the table only.
 BYTES = 6_000_000  # Of all pictures of a report; in a page they take 4/3.
 UNSURE = 10 / 255  # A larger expected deviation is called unsure.
-_SUMS = ('pixels', 'change', 'kept', 'denoised', 'moved', 'invented', 'judged',
-         'deviation', 'unsure', 'points', 'confirmed')
+_SUMS = ('pixels', 'change', 'classed', 'kept', 'denoised', 'moved', 'invented',
+         'judged', 'deviation', 'unsure', 'points', 'confirmed')
 
 
 def shown(count: int) -> list[int]:
@@ -124,13 +125,17 @@ class Segment:
 
 def _count(sums, clip, t):
   """Adds frame t to the sums of its shot."""
-  sums['pixels'] += clip.source[t, ..., 0].size
-  sums['change'] += float(np.abs(
-      clip.output[t] - clip.source[t]).mean(-1).sum(dtype=np.float64))
+  source, output = clip.source[t], clip.output[t]
+  if source.shape != output.shape:  # It was made larger.
+    source = cv2.resize(source, output.shape[1::-1])
+  sums['pixels'] += output[..., 0].size
+  sums['change'] += float(
+      np.abs(output - source).mean(-1).sum(dtype=np.float64))
   if clip.origin is not None:
     counts = np.bincount(clip.origin[t].ravel(), minlength=4)
     for kind in types.Origin:
       sums[kind.name.lower()] += int(counts[kind])
+    sums['classed'] += clip.origin[t].size
   if clip.log_variance is not None:
     deviation = pictures.deviation(clip.log_variance[t])
     sums['judged'] += deviation.size
@@ -166,8 +171,9 @@ def _described(sums):
   pixels, judged = sums['pixels'], sums['judged']
   return {
       'mean_change_of_255': round(255 * sums['change'] / pixels, 3),
-      'share_by_origin': {name: sums[name] / pixels for name in (
-          'kept', 'denoised', 'moved', 'invented')},
+      'share_by_origin': {name: sums[name] / max(sums['classed'], 1)
+                          for name in ('kept', 'denoised', 'moved',
+                                       'invented')},
       'doubt': {
           'mean_deviation_of_255': round(255 * sums['deviation'] / judged, 3),
           'unsure_percent': round(100 * sums['unsure'] / judged, 3),

@@ -5,9 +5,9 @@ Nothing in it is loaded from elsewhere. The same facts are in report.json.
 
 from collections.abc import Callable, Mapping, Sequence
 import os
-import pathlib
 from typing import Any
 
+from revive_jax import files
 from revive_jax.explain import sections
 from revive_jax.explain import shots as shots_lib
 from revive_jax.explain.page import Html, document, tag
@@ -31,7 +31,7 @@ def write(
     read: the bytes of a picture's file; None if it is not there.
     sounds: PNGs of spectrograms, by track.
   """
-  with atomic.replacing(pathlib.Path(path)) as part:
+  with atomic.replacing(files.path(path)) as part:
     part.write_text(page(report, pictures, read=read, sounds=sounds))
 
 
@@ -70,7 +70,7 @@ def page(
 
 def add_quality(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
   """Adds report['quality'], known later, to a page that was written before."""
-  path = pathlib.Path(path)
+  path = files.path(path)
   if not path.is_file():
     return
   text = path.read_text().replace(

@@ -159,7 +159,11 @@ def events(report: Report) -> Html:
                    f'frames {x["start"]:,} to {x["stop"] - 1:,} of the file '
                    f'are {x["kind"]}; done: {x["action"]}'))
   for x in report.get('events') or ():
-    rows.append((x['frame'], x['time'], x['what']))
+    what = {'repeat': 'shown again', 'replaced': 'shown again in the place of '
+            'a lost frame', 'lost': 'missing'}.get(x['kind'], x['kind'])
+    rows.append((x['frame'], x['time'],
+                 f'{sentences.plural(x["count"], "frame")} {what}; '
+                 + '; '.join(t for t in (x['done'], x['why']) if t)))
   return section('Events', table(
       ('frame', 'time', 'what'), sorted(
           ((f'{n:,}', time, what) for n, time, what in rows),

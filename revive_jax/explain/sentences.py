@@ -52,7 +52,7 @@ MEASURES = {
     'edge_width_pixels': Measure(
         'Width of edges', 'pixels',
         'how soft the sharpest edges are; narrow is sharp', -1),
-    'shake_pixels': Measure(
+    'jitter_pixels': Measure(
         'Shake', 'pixels',
         'how far frames jump off the smooth path of the camera', -1),
 }

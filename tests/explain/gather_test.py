@@ -1,0 +1,89 @@
+"""Tests of explain/gather.py."""
+
+import pathlib
+from types import SimpleNamespace
+
+from absl.testing import absltest, parameterized
+import cv2
+import numpy as np
+
+from revive_jax import types
+from revive_jax.explain import gather
+
+
+def _shot(start, stop, key):
+  return SimpleNamespace(start=start, stop=stop, key_frame=key)
+
+
+def _clip(count=4):
+  source = np.full((count, 24, 32, 3), 0.5, np.float32)
+  output = source.copy()
+  output[:, :12] += 10 / 255  # Half of the pixels, by 10 of 255.
+  origin = np.zeros((count, 24, 32, 1), np.uint8)
+  origin[:, :12] = types.Origin.INVENTED
+  doubt = np.full((count, 24, 32, 1), 2 * np.log(20 / 255), np.float32)
+  doubt[:, 12:] = 2 * np.log(5 / 255)
+  return types.Clip(source=source, frames=source, output=output, origin=origin,
+                    damage=(origin > 0).astype(np.float32), log_variance=doubt)
+
+
+class GatherTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+  def test_sums_by_hand(self):
+    segment = gather.Segment(
+        self.dir, 0, gather.wanted([_shot(0, 8, 5)]), 1)
+    segment.see(_clip(), 0, 0)
+    later = gather.Segment(self.dir, 1, segment.frames, 1)
+    later.see(_clip(), 0, 4)
+    notes = [{'seen': s.notes} for s in (segment, later)]
+    found, = gather.summed(notes, 1)
+    self.assertAlmostEqual(found['mean_change_of_255'], 5, places=3)
+    self.assertEqual(found['share_by_origin'], {
+        'kept': 0.5, 'denoised': 0, 'moved': 0, 'invented': 0.5})
+    self.assertAlmostEqual(
+        found['doubt']['mean_deviation_of_255'], 12.5, places=3)
+    self.assertEqual(found['doubt']['unsure_percent'], 50)
+    kinds = [p['kind'] for p in gather.pictures_of(notes)]
+    self.assertEqual(kinds.count('sheet'), 6)
+    self.assertContainsSubset(('before', 'after', 'damage', 'doubt'), kinds)
+    for picture in gather.pictures_of(notes):
+      data = cv2.imread(str(self.dir / picture['file']))
+      self.assertEqual(data.shape[:2], (picture['height'], picture['width']))
+
+  def test_the_key_frame_and_no_other(self):
+    segment = gather.Segment(
+        self.dir, 0, gather.wanted([_shot(0, 4, 2), _shot(4, 8, 4)]), 2)
+    segment.see(_clip(), 0, 0)
+    key = [p for p in segment.found if p['kind'] == 'before']
+    self.assertEqual([(p['shot'], p['frame']) for p in key], [(0, 2)])
+
+  def test_nothing_is_gathered_where_nothing_is_wanted(self):
+    segment = gather.Segment(self.dir, 0, {}, 1)
+    segment.see(_clip(), 0, 0)
+    self.assertEqual(segment.files, [])
+    self.assertEqual(gather.summed([{'seen': segment.notes}, {}], 1), [None])
+    self.assertEmpty(list(self.dir.iterdir()))
+
+  @parameterized.parameters(0, 1, 24, 25, 500)
+  def test_at_most_so_many_shots(self, count):
+    found = gather.shown(count)
+    self.assertLen(found, min(count, gather.MOST_SHOTS))
+    self.assertLen(set(found), len(found))
+    if count:
+      self.assertEqual((found[0], found[-1]), (0, count - 1))
+
+  def test_an_output_of_twice_the_size(self):
+    clip = _clip(1)
+    clip = clip.replace(output=clip.output.repeat(2, 1).repeat(2, 2))
+    segment = gather.Segment(self.dir, 0, gather.wanted([_shot(0, 1, 0)]), 1)
+    segment.see(clip, 0, 0)
+    found, = gather.summed([{'seen': segment.notes}], 1)
+    self.assertAlmostEqual(found['mean_change_of_255'], 5, places=1)
+
+
+if __name__ == '__main__':
+  absltest.main()
