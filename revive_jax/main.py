@@ -7,7 +7,8 @@ Examples:
   python -m revive_jax.main --config=restore_classical --input=tape.mp4 \\
       --workdir=runs/tape --config.composite=repair --config.mask=brush.png
 
-Exit codes: 0 done; 1 some films of a folder failed, or a bug; 2 bad input or
+Exit codes: 0 done; 1 some films of a folder failed, a file that was to be
+verified is not valid, or a bug; 2 bad input or
 usage, said in one sentence; 130 stopped by Ctrl-C: the same command goes on.
 """
 
@@ -30,8 +31,9 @@ _WORKDIR = flags.DEFINE_string(
     'Default: runs/<name of the config>.')
 _MODE = flags.DEFINE_string(
     'mode', None, 'What to do: restore, demo, train, evaluate, explain (one '
-    'frame of a restored film, and what was done at each pixel) or restore-'
-    'original (give the source back). Default: the mode of the config.')
+    'frame of a restored film, and what was done at each pixel), verify '
+    '(whether a film is what its signed statement says), or restore-original '
+    '(give the source back). Default: the mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
     'many: a folder of videos, or a list (.txt, a path a line); or what runs '
@@ -131,6 +133,16 @@ def _restore_original(c, workdir):
   print(f'The original: {found.path}')
 
 
+def _verify(c, workdir):
+  from revive_jax import verify
+
+  del workdir
+  found = verify.verify(c, _INPUT.value, _OUTPUT.value)
+  print(found['sentence'])
+  if not found['valid']:
+    sys.exit(1)
+
+
 def _explain(c, workdir):
   from revive_jax import explain_frame
 
@@ -166,7 +178,7 @@ _STOPPED = {
              'checkpoint.\n'}
 MODES = {'demo': _demo, 'evaluate': _evaluate, 'explain': _explain,
          'restore': _restore, 'restore-original': _restore_original,
-         'train': _train}
+         'train': _train, 'verify': _verify}
 
 
 def config_path(name: str) -> str:
