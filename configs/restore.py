@@ -45,6 +45,16 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # Frames that were lost and filled up with a copy of their neighbour: 'leave',
   # or 'replace' by what lies between (invented, every pixel). Mode full.
   c.repeats = 'leave'
+  # Faces: 'protect' (nothing is made up in a face beyond the damage, and where
+  # it no longer is the person it was, less is restored) or 'off'. detector,
+  # embedder: ONNX files of yours (of YuNet; as SFace); '': those that ship.
+  # threshold: the cosine of input and output below which less is restored.
+  c.faces = dict(policy='protect', detector='', embedder='', threshold=0.5)
+  # Faces made unrecognisable: 'none', 'blur', 'pixelate', 'replace'. keep:
+  # numbers of face tracks, of an earlier report, that are spared. Mode full.
+  c.redact = dict(faces='none', keep=())
+  # Names of places, people and devices in the metadata are left out.
+  c.keep_private_metadata = False
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
