@@ -21,6 +21,7 @@ from revive_jax.explain import record
 from revive_jax.models import inference, weights
 from revive_jax.pipeline import (
     choose,
+    face_tracks,
     measure,
     repeats,
     run,
@@ -29,6 +30,7 @@ from revive_jax.pipeline import (
 )
 from revive_jax.pipeline import restore as learned_lib
 from revive_jax.pipeline import segments as segments_lib
+from revive_jax.privacy import metadata
 from revive_jax.video import (
     deinterlace,
     extras,
@@ -182,10 +184,13 @@ class _Film:
     self.target = target.choose(
         destination, self.larger, c.output.codec, c.output.bits or 'auto')
     self.layers = layers.form(c.output.layers, self.target)
-    self.extras = extras.read(info.path if info.kind == 'video' else '')
+    self.extras, left_out = metadata.kept(
+        extras.read(info.path if info.kind == 'video' else ''),
+        keep=c.keep_private_metadata)
+    self.faces = face_tracks.Faces(c.faces.to_dict(), c.redact.to_dict())
     self.statement = statement.Statement(
         c, info, destination, kept.folder.parent)
-    self.warnings = [*self.statement.warnings]
+    self.warnings = [*self.statement.warnings, *left_out]
     if c.get('notice') == 'tag' and self.target.kind != 'dicom':
       self.warnings.append(
           f'{destination}: only DICOM carries the notice that pixels were '
@@ -231,6 +236,7 @@ class _Film:
         settings=self.c.to_dict(), concealed=concealed,
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
     ) | {'interlace': deinterlace.report(self.decision),
+         'faces': self.faces.report([n['faces'] for n in self.kept.notes]),
          'sound': sound.report} | self.statement.report()
 
   def sound(self) -> film.Sound:
@@ -252,6 +258,7 @@ class _Film:
       self.decision = deinterlace.unpacked(before['interlace'])
       self.info = deinterlace.retimed(self.source, self.decision)
       self.warnings += before['warnings']
+      self.faces.know(before['faces'])
       return (measure.unpacked(before['shots']), before['frames'],
               before['concealed'])
     self.decision = reader.decide_interlace(
@@ -268,6 +275,7 @@ class _Film:
         first = frame.pts if first is None else first
         if frame.concealed:
           concealed.append(record.concealed_frame(frame, self.info, first))
+        self.faces.look(frame.rgb)
         yield frame.rgb
 
     frames = progress.show(
@@ -284,7 +292,8 @@ class _Film:
     self.kept.keep_measured({
         'shots': measure.packed(shots), 'frames': count,
         'interlace': deinterlace.packed(self.decision),
-        'warnings': self.warnings, 'concealed': concealed})
+        'warnings': self.warnings, 'concealed': concealed,
+        'faces': self.faces.found([(s.start, s.stop) for s in shots])})
     return shots, count, concealed
 
   def plans(self, shots):
@@ -293,7 +302,7 @@ class _Film:
     grain = c.output.grain
     if grain < 0:
       grain = float(c.composite == 'repair')
-    return [choose.choose(
+    return self.faces.planned([choose.choose(
         s, mode=c.composite, strength=plain['strength'],
         stages=tuple(c.stages), output=dict(
             bits=16 if self.is_deep else 8, grain=grain),
@@ -301,7 +310,8 @@ class _Film:
         marked=bool(c.mask), learned=self.network is not None,
         replaces=c.repeats == 'replace' and bool(repeats.to_replace(
             repeats.find(s.changes), s.stop - s.start).any()),
-        stabilise=plain['stabilise']) for s in shots]
+        stabilise=plain['stabilise']) for s in shots], shots,
+                              mode=c.composite, network=self.network)
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
@@ -363,11 +373,13 @@ class _Film:
     """One segment: coded, and sealed. starts: the first frames of shots."""
     own, memory, tallies = groups[number], [None], collections.defaultdict(
         lambda: dict.fromkeys(tally.COUNTED, 0))
+    people = {}  # What was done to faces.
     mark = self.statement.marker()
 
     def frames() -> Iterator[writer.OutputFrame]:
       for part in itertools.islice(windows, len(own)):
         memory[0] = part.memory
+        face_tracks.note(people, part)
         if self.see is not None:
           self.see(part.clip)
         for frame in tally.output_frames(
@@ -389,7 +401,8 @@ class _Film:
     last = number + 1 == len(groups)
     goes_on = not last and groups[number + 1][0].core_start not in starts
     self.kept.seal(
-        {'part': coded._asdict(), 'tallies': dict(tallies)}, names,
+        {'part': coded._asdict(), 'tallies': dict(tallies), 'faces': people},
+        names,
         learned_lib.packed(memory[0]) if goes_on and memory[0] else None)
 
 
