@@ -11,7 +11,7 @@ import numpy as np
 from revive_jax import types
 from revive_jax.faces import embedding as embedding_lib
 from revive_jax.faces import find, similarity, track
-from revive_jax.models import face
+from revive_jax.models import face, inference
 from revive_jax.pipeline import choose, measure, run
 from revive_jax.pipeline import faces as faces_lib
 from revive_jax.privacy import redact as redact_lib
@@ -51,15 +51,17 @@ class Faces:
     if self._watcher is not None:
       self._watcher(rgb)
 
-  def packed(self, shots: Sequence[measure.Shot]) -> list[dict[str, Any]]:
+  def found(
+      self, shots: Sequence[tuple[int, int]]
+  ) -> list[dict[str, Any]]:
     """The tracks within shots, in JSON's types, when all was looked at."""
     if self._watcher is None:
       return []
-    found = self._watcher.tracks([(s.start, s.stop) for s in shots])
-    return track.packed(found)
+    self.know(found := track.packed(self._watcher.tracks(shots)))
+    return found
 
   def know(self, found: Sequence[Mapping[str, Any]]) -> None:
-    """Takes the tracks that packed() returned, now or in an earlier run."""
+    """Takes the tracks that found() returned in an earlier run."""
     self.tracks = track.unpacked(found)
     missing = {*self._redact['keep']} - {t.number for t in self.tracks}
     if missing:
@@ -77,9 +79,20 @@ class Faces:
 
   def planned(
       self, plans: Sequence[choose.Plan], shots: Sequence[measure.Shot], *,
-      mode: str, regress: faces_lib.Regress | None = None,
+      mode: str, network: Any = None,
   ) -> list[choose.Plan]:
-    """The plans, with the stages for faces in the shots that have some."""
+    """The plans, with the stages for faces in the shots that have some.
+
+    network: that restores the film; faces get a regression's work instead of a
+    generator's.
+    """
+    regress = None
+    # A generator is a restorer that is given noise (models/restorer.py).
+    made = getattr(network, 'keywords', {}).get('model')
+    if self.tracks and self._protects and getattr(made, 'noise', 0):
+      model, params = inference.load_weights('restorer')
+      regress = faces_lib.regression(functools.partial(
+          inference.restore_frames, params, model=model))
     return [self._of_shot(plan, shot, mode, regress)
             for plan, shot in zip(plans, shots, strict=True)]
 

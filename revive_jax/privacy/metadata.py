@@ -64,3 +64,21 @@ def stripped(
   return dataclasses.replace(
       extras, metadata=public(extras.metadata),
       picture=public(extras.picture), chapters=chapters), lost
+
+
+def kept(
+    extras: extras_lib.Extras, *, keep: bool
+) -> tuple[extras_lib.Extras, list[str]]:
+  """What an output gets of what a film holds beside pictures; and sentences.
+
+  keep: what is private, too.
+  """
+  if keep:
+    return extras, []
+  found, lost = stripped(extras)
+  if not lost:
+    return found, []
+  return found, [
+      'Left out, since they may name a place, a person or a device: metadata '
+      f'({", ".join(lost)}); set --config.keep_private_metadata=True to keep '
+      'them.']
