@@ -13,6 +13,7 @@ from revive_jax import types
 from revive_jax.explain import layers as layers_lib
 from revive_jax.video import (
     conceal,
+    duplicate,
     layers,
     mux,
     original,
@@ -134,7 +135,7 @@ def _source(workdir, film, seconds) -> np.ndarray | None:
       index = original.pictures(container).index
     frame = layers.frame_at(film, index, seconds, relative=True)
     return None if frame is None else frame.to_ndarray(format='rgb24')
-  place, rate = original.beside(film), 24.0
+  place, rate = duplicate.find(film), 24.0
   if place is None:
     place, rate = _input_of(workdir, film)
   if place is None or pathlib.Path(place).suffix == '.zip':

@@ -1,10 +1,10 @@
 """Restore-original: gives the source of a restored film back, bit for bit."""
 
 import os
-import pathlib
 from typing import NamedTuple
 
-from revive_jax import types
+from revive_jax import files, types
+from revive_jax.video import duplicate
 from revive_jax.video import original as original_lib
 
 
@@ -35,26 +35,21 @@ def give_back(
         'There is no input; name the restored film with --input.')
   if not os.path.exists(film):
     raise types.BadInput(f'{film}: no such file or folder.')
-  kept = original_lib.beside(film)
-  suffix = (kept.suffix if kept else original_lib.summary(film)['suffix']
-            ) if kept or original_lib.holds(film) else None
-  if suffix is None:
-    raise types.BadInput(
-        f'{film}: the original is neither in it nor beside it; only a film that '
-        'was restored with --config.output.keep_original holds it.')
-  path = pathlib.Path(destination) if destination else (
-      pathlib.Path(workdir) / 'outputs' / f'{pathlib.Path(film).stem}_original'
-      f'{"" if suffix == ".zip" else suffix}')
+  kept = duplicate.find(film)
+  suffix = files.suffix(kept) if kept else original_lib.suffix(film)
+  ending = '' if suffix == '.zip' else suffix
+  path = files.path(destination) if destination else (
+      files.path(workdir) / 'outputs'
+      / f'{files.opened_name(film).stem}_original{ending}')
   _check_place(path, film)
-  if kept:
-    if destination and suffix != '.zip' and path.suffix.lower() != (
-        suffix.lower()):
-      raise types.BadInput(
-          f'{path}: the original is a {suffix} file, and is given back as it '
-          f'is; name the output {path.stem}{suffix}.')
-    original_lib.copy_back(kept, path)
-    return Returned(str(path), [])
-  return Returned(str(path), original_lib.write_back(film, path))
+  if not kept:
+    return Returned(str(path), original_lib.write_back(film, path))
+  if ending and files.suffix(path) != ending:
+    raise types.BadInput(
+        f'{path}: the original is a {ending} file, and is given back as it is; '
+        f'name the output {path.stem}{ending}.')
+  duplicate.give_back(kept, path)
+  return Returned(str(path), [])
 
 
 def _check_place(path, film) -> None:

@@ -24,7 +24,8 @@ _HEADINGS = {
 _TICKS = {  # Of a layer's codes, and what they are called.
     'damage': ((0, '0'), (128, '50'), (255, '100')),
     'change': ((0, '0'), (4, '4'), (16, '16'), (64, '64'), (255, '255')),
-    'uncertainty': ((0, 'kept'), (16, '4'), (64, '16'), (255, '64+ or unknown')),
+    'uncertainty': ((0, 'kept'), (16, '4'), (64, '16'),
+                    (255, '64+ or unknown')),
     'spread': ((0, '0'), (16, '4'), (64, '16'), (255, '64+'))}
 _BAR = 22  # Height of a line of a legend, px.
 _LINES = 3  # Of a legend.

@@ -11,12 +11,11 @@ import contextlib
 import fractions
 import os
 import pathlib
-from typing import Any, Protocol
 
 import av
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.video import atomic, encoders, images, probe, writer
 from revive_jax.video import target as target_lib
 
@@ -33,13 +32,6 @@ SUFFIX = '.layers.mkv'
 FOLDER = 'layers'
 _PART = '.layers.nut'
 _TAG = 'LAYER'  # Of a track: the name of its layer.
-
-
-class Vault(Protocol):
-  """What opens files that must not lie on the disk as they are."""
-
-  def open(self, path: pathlib.Path, mode: str) -> Any:
-    """An open file."""
 
 
 def form(asked: str, target: target_lib.Target) -> str:
@@ -68,19 +60,18 @@ def is_part(name: str) -> bool:
 
 def sidecar(path: str | os.PathLike) -> pathlib.Path:
   """Where the layers of a film lie that has no tracks for them."""
-  path = pathlib.Path(path)
-  return path.with_name(path.name + SUFFIX)
+  return files.beside(path, SUFFIX)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
   """Where the layers of a single picture lie."""
-  path = pathlib.Path(path)
-  return path.with_name(f'{path.name}.{FOLDER}')
+  place = files.path(path)
+  return place.with_name(f'{files.opened_name(place).name}.{FOLDER}')
 
 
 def beside(
     frames: Iterable[writer.OutputFrame], path: str | os.PathLike,
-    info: probe.VideoInfo, *, vault: Vault | None = None,
+    info: probe.VideoInfo,
 ) -> Iterator[writer.OutputFrame]:
   """Passes frames on, and codes their layers into a new file.
 
@@ -90,15 +81,14 @@ def beside(
     frames: each with layers, always the same ones.
     path: of the file.
     info: of the source, as the frames' times are counted.
-    vault: opens the file instead.
 
   Raises:
     types.BadInput: the disk is full, or cannot be written.
   """
   frames = writer.guarded(frames)
   try:
-    with atomic.replacing(pathlib.Path(path)) as part, _coded(
-        part, info, vault) as add:
+    with atomic.replacing(files.path(path)) as part, _coded(
+        part, info) as add:
       for frame in frames:
         add(frame)
         yield frame
@@ -109,14 +99,10 @@ def beside(
 
 
 @contextlib.contextmanager
-def _coded(path, info, vault) -> Iterator[Callable[[writer.OutputFrame], None]]:
+def _coded(path, info) -> Iterator[Callable[[writer.OutputFrame], None]]:
   """Yields what codes the layers of a frame."""
   streams = {}
-  with contextlib.ExitStack() as stack:
-    place = os.path.abspath(path)
-    if vault is not None:
-      place = stack.enter_context(vault.open(path, 'wb'))
-    output = stack.enter_context(av.open(place, 'w', format='nut'))
+  with _new_file(path, format='nut') as output:
 
     def add(frame):
       if not streams:
@@ -133,6 +119,16 @@ def _coded(path, info, vault) -> Iterator[Callable[[writer.OutputFrame], None]]:
       output.mux(stream.encode(None))
 
 
+@contextlib.contextmanager
+def _new_file(path, **options) -> Iterator[av.container.OutputContainer]:
+  file = files.media(path, 'w')
+  try:
+    with av.open(file, 'w', **options) as output:
+      yield output
+  finally:
+    files.close(file)
+
+
 def _stream(output, name, info):
   """A track for a layer."""
   stream = output.add_stream(
@@ -146,20 +142,11 @@ def _stream(output, name, info):
   return stream
 
 
-def _opened(path, vault, stack):
-  """The open file of a segment's layers."""
-  if vault is None:
-    return stack.enter_context(probe.open_video(path))
-  file = stack.enter_context(vault.open(pathlib.Path(path), 'rb'))
-  return stack.enter_context(av.open(file, format='nut'))
-
-
-def _packets(found, vault) -> Iterator[tuple[int, str, av.Packet]]:
+def _packets(found) -> Iterator[tuple[int, str, av.Packet]]:
   """(number of the frame, layer, packet) of all segments, in order."""
   first = 0
   for path in found:
-    with contextlib.ExitStack() as stack:
-      container = _opened(path, vault, stack)
+    with probe.open_video(path) as container:
       names = [s.metadata['title'] for s in container.streams]
       counts = dict.fromkeys(names, 0)
       for packet in container.demux():
@@ -178,15 +165,13 @@ class Tracks:
     found: the layers of all segments, in order.
     stamps: of the frames, in time_base.
     time_base: in seconds.
-    vault: opens the segments.
   """
 
   def __init__(self, output, found: Sequence[str | os.PathLike],
-               stamps: Sequence[int], time_base: fractions.Fraction,
-               vault: Vault | None = None):
+               stamps: Sequence[int], time_base: fractions.Fraction):
     self._streams = {}
-    with contextlib.ExitStack() as stack:
-      for template in _opened(found[0], vault, stack).streams:
+    with probe.open_video(found[0]) as container:
+      for template in container.streams:
         name = template.metadata['title']
         made = output.add_stream_from_template(template, opaque=True)
         made.metadata.update({'title': TITLES[name], _TAG: name})
@@ -194,7 +179,7 @@ class Tracks:
         self._streams[name] = made
     self._stamps, self._time_base = stamps, time_base
     self._step = stamps[1] - stamps[0] if len(stamps) > 1 else 1
-    self._packets = _packets(found, vault)
+    self._packets = _packets(found)
     self._next, self._count = None, 0
 
   def until(self, seconds: float) -> Iterator[av.Packet]:
@@ -229,27 +214,25 @@ class Tracks:
 def write_sidecar(
     path: str | os.PathLike, found: Sequence[str | os.PathLike],
     stamps: Sequence[int], time_base: fractions.Fraction,
-    vault: Vault | None = None,
 ) -> str:
   """Joins the layers of all segments in sidecar(path); returns its name."""
   place = sidecar(path)
   with atomic.replacing(place) as part:
-    with av.open(os.path.abspath(part), 'w', container_options={
+    with _new_file(part, container_options={
         'avoid_negative_ts': 'disabled', 'default_mode': 'passthrough'}
-                 ) as output:
-      tracks = Tracks(output, found, stamps, time_base, vault)
+                   ) as output:
+      tracks = Tracks(output, found, stamps, time_base)
       for packet in tracks.until(float('inf')):
         output.mux(packet)
   return str(place)
 
 
 def write_pictures(
-    place: pathlib.Path, found: Sequence[str | os.PathLike],
-    vault: Vault | None = None,
+    place: pathlib.Path, found: Sequence[str | os.PathLike]
 ) -> None:
   """Writes each layer as PNG, place/<name>/000000.png and so on."""
-  decoders = {}
-  for number, name, packet in _packets(found, vault):
+  decoders, end = {}, files.SEALED if files.is_sealed(place) else ''
+  for number, name, packet in _packets(found):
     if name not in decoders:
       (place / name).mkdir(parents=True, exist_ok=True)
       decoders[name] = av.CodecContext.create('ffv1', 'r')
@@ -258,7 +241,7 @@ def write_pictures(
       decoders[name].height = packet.stream.height
     for frame in decoders[name].decode(packet):
       images.write_picture(
-          str(place / name / f'{number:06d}.png'), frame.to_ndarray())
+          place / name / f'{number:06d}.png{end}', frame.to_ndarray())
 
 
 def names_of(path: str | os.PathLike) -> dict[str, int]:
@@ -274,14 +257,14 @@ def where(path: str | os.PathLike) -> pathlib.Path:
   Raises:
     types.BadInput: there are none.
   """
-  path = pathlib.Path(path)
+  path = files.path(path)
   if not path.exists():
     raise types.BadInput(f'{path}: no such file or folder.')
   if path.is_dir() and (path / FOLDER).is_dir():
     return path / FOLDER
   if folder(path).is_dir():
     return folder(path)
-  if path.is_file() and path.suffix.lower() == '.mkv' and names_of(path):
+  if path.is_file() and files.suffix(path) == '.mkv' and names_of(path):
     return path
   if sidecar(path).is_file():
     return sidecar(path)

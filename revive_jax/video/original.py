@@ -1,26 +1,22 @@
-"""The original beside the restored film, so that it can be had back.
+"""The original in the restored film, so that it can be had back.
 
 In an MKV the source's coded pictures travel as one more track, packet for
 packet, and its sound where that was repaired. MKV counts in milliseconds, so
-the exact timestamps lie in an attachment. Other outputs get the source itself,
-byte for byte, beside them: a copy, or a ZIP of a folder of pictures.
+the exact timestamps lie in an attachment. What no MKV holds: duplicate.py.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 import fractions
 import gzip
 import hashlib
 import json
 import os
-import pathlib
-import shutil
 from typing import Any
-import zipfile
 
 import av
 
-from revive_jax import types
-from revive_jax.video import atomic, formats, images, probe
+from revive_jax import files, types
+from revive_jax.video import atomic, formats, probe
 from revive_jax.video import tracks as tracks_lib
 
 _NAME = 'original.json.gz'
@@ -29,15 +25,14 @@ _PICTURES = 'pictures'
 _TITLE = 'Original'
 _FORMAT = 1
 _STAMPS = ('pts', 'dts', 'duration')
-_MARK = '.original'
 # Where packets are as MKV has them. Those of others may be packed anew on the
 # way (start codes, lengths), so their frames are what is compared.
 _KEEP_PACKETS = {'mov', 'matroska', 'nut'}
 
 
-def travels(path: str | os.PathLike, suffix: str) -> bool:
-  """Whether a film's coded pictures can be a track of a file of that suffix."""
-  if suffix != '.mkv':
+def travels(path: str | os.PathLike, kind: str) -> bool:
+  """Whether a film's coded pictures can be a track of a kind of file (.mkv)."""
+  if kind != '.mkv':
     return False
   with probe.open_video(path) as source:
     return tracks_lib.carries('.mkv', probe.video_stream(source, path))
@@ -130,7 +125,7 @@ def _table(path) -> dict[str, Any]:
       found[name]['sha256'] = digest.hexdigest()
     if not set(source.format.name.split(',')) & _KEEP_PACKETS:
       found[_PICTURES]['frames_sha256'] = _frames_digest(path)
-  return {'format': _FORMAT, 'suffix': pathlib.Path(path).suffix.lower(),
+  return {'format': _FORMAT, 'suffix': files.suffix(path),
           'streams': found}
 
 
@@ -153,8 +148,8 @@ def _kept(container, path) -> tuple[dict[str, Any], dict[str, Any]]:
             if _TAG in s.metadata}
   if not tables or _PICTURES not in marked:
     raise types.BadInput(
-        f'{path}: the original is neither in it nor beside it; only a film that '
-        'was restored with --config.output.keep_original holds it.')
+        f'{path}: the timestamps of the original are not in it any more; take '
+        'another copy of the file.')
   try:
     table = json.loads(gzip.decompress(tables[-1]))
   except (OSError, EOFError, ValueError) as error:
@@ -170,8 +165,8 @@ def _kept(container, path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def holds(path: str | os.PathLike) -> bool:
   """Whether the original travels in a film."""
-  path = pathlib.Path(path)
-  if not path.is_file() or path.suffix.lower() != '.mkv':
+  path = files.path(path)
+  if not path.is_file() or files.suffix(path) != '.mkv':
     return False
   with probe.open_video(path) as container:
     return any(s.metadata.get(_TAG) == _PICTURES for s in container.streams)
@@ -199,7 +194,7 @@ def write_back(
     types.BadInput: none travels there, it is damaged, or destination cannot
       hold it.
   """
-  destination = pathlib.Path(destination)
+  destination = files.path(destination)
   with probe.open_video(path) as film:
     table, streams = _kept(film, path)
     with atomic.replacing(destination) as part:
@@ -215,8 +210,9 @@ def _write_packets(film, table, streams, part, destination) -> None:
   names = {s.index: name for name, s in streams.items()}
   rows = {name: zip(*(table['streams'][name][k] for k in _STAMPS), strict=True)
           for name in streams}
+  file = files.media(part, 'w')
   try:
-    with av.open(os.path.abspath(part), 'w', container_options={
+    with av.open(file, 'w', container_options={
         'avoid_negative_ts': 'disabled'}) as output:
       made, bases = {}, {}
       for name, stream in streams.items():
@@ -242,6 +238,8 @@ def _write_packets(film, table, streams, part, destination) -> None:
     raise types.BadInput(
         f'{film.name}: the original in it holds more packets than it did; the '
         'file is damaged.') from error
+  finally:
+    files.close(file)
 
 
 def _differences(table, streams, film, part, destination) -> list[str]:
@@ -327,78 +325,18 @@ def _samples(container, stream) -> Iterator[tuple[bytes, ...]]:
     yield tuple(x.tobytes() for x in formats.read_planes(frame, layout))
 
 
-def sidecar(info: probe.VideoInfo, film: str | os.PathLike) -> pathlib.Path:
-  """Where the original lies beside a film: film.mp4.original.mpg."""
-  film = pathlib.Path(film)
-  suffix = '.zip' if info.kind == 'images' else pathlib.Path(info.path).suffix
-  return film.with_name(film.name + _MARK + suffix)
-
-
-def keep_beside(info: probe.VideoInfo, film: str | os.PathLike) -> str:
-  """Copies the source beside a film, byte for byte; returns the copy's name.
-
-  A folder of pictures becomes a ZIP. A line with its SHA-256 lies beside it.
+def suffix(path: str | os.PathLike) -> str:
+  """The suffix of the source of a film that it travels in.
 
   Raises:
-    types.BadInput: the disk is full, or cannot be written.
+    types.BadInput: it does not.
   """
-  place = sidecar(info, film)
-  with atomic.replacing(place) as part:
-    if info.kind == 'images':
-      with part.open('wb') as file, zipfile.ZipFile(file, 'w') as archive:
-        for path in images.list_pictures(info.path):
-          archive.write(path, os.path.basename(path))
-    else:
-      with open(info.path, 'rb') as source, part.open('wb') as copy:
-        shutil.copyfileobj(source, copy, 1 << 20)
-  sums = place.with_name(place.name + '.sha256')
-  with atomic.replacing(sums) as part:
-    part.write_text(f'{_digest(place)}  {place.name}\n')
-  return str(place)
-
-
-def beside(film: str | os.PathLike) -> pathlib.Path | None:
-  """The original beside a film; None: there is none."""
-  film = pathlib.Path(film)
-  if not film.parent.is_dir():
-    return None
-  found = [p for p in sorted(film.parent.iterdir())
-           if p.name.startswith(film.name + _MARK + '.')
-           and p.suffix != '.sha256']
-  return found[0] if found else None
-
-
-def copy_back(kept: pathlib.Path, destination: str | os.PathLike) -> None:
-  """Copies, or unpacks, what keep_beside() kept, after checking it.
-
-  Raises:
-    types.BadInput: it is not what it was, or destination cannot be written.
-  """
-  destination = pathlib.Path(destination)
-  sums = kept.with_name(kept.name + '.sha256')
-  if sums.is_file() and sums.read_text().split()[0] != _digest(kept):
+  table = None
+  if holds(path):
+    with probe.open_video(path) as container:
+      table, _ = _kept(container, path)
+  if table is None:
     raise types.BadInput(
-        f'{kept}: this is not what was kept (its SHA-256 differs from the one '
-        f'in {sums.name}); take another copy of it.')
-  is_folder = kept.suffix == '.zip'
-  with atomic.replacing(destination, folder=is_folder) as part:
-    if not is_folder:
-      with kept.open('rb') as source, part.open('wb') as copy:
-        shutil.copyfileobj(source, copy, 1 << 20)
-      return
-    with kept.open('rb') as file, zipfile.ZipFile(file) as archive:
-      for name in archive.namelist():  # No name leads out of the folder.
-        (part / os.path.basename(name)).write_bytes(archive.read(name))
-
-
-def _digest(path: pathlib.Path) -> str:
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def summary(path: str | os.PathLike) -> Mapping[str, Any]:
-  """What the table of a film says: suffix, and checksums of its tracks."""
-  with probe.open_video(path) as container:
-    table, _ = _kept(container, path)
-  return {'suffix': table['suffix'],
-          'sha256': {n: s['sha256'] for n, s in table['streams'].items()}}
+        f'{path}: the original is neither in it nor beside it; only a film '
+        'that was restored with --config.output.keep_original has it.')
+  return table['suffix']

@@ -19,6 +19,7 @@ from revive_jax import files as files_lib
 from revive_jax.video import (
   atomic,
   dicom_writer,
+  duplicate,
   mux,
   original,
   probe,
@@ -139,7 +140,7 @@ def join(
   more = _tracks(info, tally.stamps, layers if form == 'tracks' else (),
                  sound or (), travels)
   if keep_original and not travels:
-    original.keep_beside(info, path)
+    duplicate.keep(info, path)
   if form == 'files' and target.kind != 'images':
     _write_layers(path, layers, tally.stamps, info, target)
   if target.kind == 'dicom':
@@ -156,7 +157,7 @@ def join(
       if travels and not original.same(part, info.path):
         warnings.append(
             'MKV does not hold the original as it was, so it lies beside: '
-            f'{original.keep_beside(info, path)}.')
+            f'{duplicate.keep(info, path)}.')
       if info.kind == 'video' and info.path:
         warnings += mux.lost(part, info, target, extras)
     else:
