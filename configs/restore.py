@@ -92,4 +92,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # visible: the word 'restored' in a corner; invisible: an id of the run in
   # the light of every frame, which survives coding. Only in mode full.
   c.mark = dict(visible=False, invisible=False)
+
+  # key: what the run, its notes and the film are sealed with (docs/trust.md):
+  # 'keyring', 'file:PATH', 'passphrase', or '': they are not. A passphrase is
+  # asked for, or taken from REVIVE_JAX_PASSPHRASE or from a file.
+  c.encrypt = dict(key='', passphrase_file='')
   return c

@@ -32,8 +32,9 @@ _WORKDIR = flags.DEFINE_string(
 _MODE = flags.DEFINE_string(
     'mode', None, 'What to do: restore, demo, train, evaluate, explain (one '
     'frame of a restored film, and what was done at each pixel), verify '
-    '(whether a film is what its signed statement says), or restore-original '
-    '(give the source back). Default: the mode of the config.')
+    '(whether a film is what its signed statement says), restore-original '
+    '(give the source back), unseal (open what is sealed), or make-key (to seal '
+    'with). Default: the mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
     'many: a folder of videos, or a list (.txt, a path a line); or what runs '
@@ -117,6 +118,23 @@ def _train(c, workdir):
   print(f'Weights: {pathlib.Path(workdir) / "weights"}')
 
 
+def _unseal(c, workdir):
+  from revive_jax import sealing
+
+  del workdir
+  for path in sealing.unseal(c, _INPUT.value, _OUTPUT.value):
+    print(f'Open to all who can read it: {path}')
+
+
+def _make_key(c, workdir):
+  from revive_jax.privacy import keys
+
+  del workdir
+  keys.make(c.encrypt.key)
+  print(f'A new key: {c.encrypt.key}. Keep a copy of it in a safe place: what '
+        'is sealed with it cannot be opened by anything else.')
+
+
 def _evaluate(c, workdir):
   from revive_jax import evaluate
 
@@ -177,8 +195,9 @@ _STOPPED = {
     'train': 'revive_jax: stopped; the same command goes on from the last '
              'checkpoint.\n'}
 MODES = {'demo': _demo, 'evaluate': _evaluate, 'explain': _explain,
-         'restore': _restore, 'restore-original': _restore_original,
-         'train': _train, 'verify': _verify}
+         'make-key': _make_key, 'restore': _restore,
+         'restore-original': _restore_original, 'train': _train,
+         'unseal': _unseal, 'verify': _verify}
 
 
 def config_path(name: str) -> str:
@@ -218,6 +237,7 @@ def _with_config_path(argv: Sequence[str]) -> list[str]:
     else:
       rest.append(word)
   asks_input = any(w.lstrip('-').split('=')[0] == 'input' for w in rest)
+  asks_input |= '--mode=make-key' in rest  # Its config alone is of use.
   if given is None and asks_input:
     given = 'restore'
   if given is None:

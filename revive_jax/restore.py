@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import functools
 import itertools
 import os
-import pathlib
 import resource
 import time
 from typing import Any
@@ -14,7 +13,15 @@ from absl import logging
 import jax
 import ml_collections
 
-from revive_jax import ahead, progress, settings, statement, types
+from revive_jax import (
+    ahead,
+    files,
+    progress,
+    sealing,
+    settings,
+    statement,
+    types,
+)
 from revive_jax import workdir as workdir_lib
 from revive_jax.audio import film
 from revive_jax.explain import record
@@ -49,7 +56,7 @@ from revive_jax.video import (
 _FORMAT = 1
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
-_FREE = ('progress',)
+_FREE = ('progress', 'encrypt')
 
 
 def restore(
@@ -80,6 +87,7 @@ def restore(
   settings.check(c)
   if not source:
     raise types.BadInput('There is no input; name a film with --input.')
+  workdir, source, destination = sealing.places(c, workdir, source, destination)
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
     destination = target.default_output(workdir, info)
@@ -101,8 +109,8 @@ def restore(
         folder / 'segments', made, anew=anew)
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     report = upscale.noted(_Film(
-        c, info, str(destination), kept, network, see, enlarger).restored(),
-                           enlarger)
+        c, info, files.name(destination), kept, network, see, enlarger
+    ).restored(), enlarger)
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
       report['weights'] = described(found)
@@ -114,7 +122,7 @@ def restore(
 
 def _whole_already(workdir, made, destination) -> dict[str, Any] | None:
   """The report of a run that was ended between its film and its last step."""
-  folder = pathlib.Path(workdir)
+  folder = files.path(workdir)
   report = segments_lib.joined(folder / 'segments', made)
   if report is None or not os.path.exists(destination):
     return None
@@ -242,7 +250,7 @@ class _Film:
   def sound(self) -> film.Sound:
     """The sound tracks, repaired where that is called for."""
     found = film.restore(
-        self.source, self.target.path.suffix.lower(),
+        self.source, files.suffix(self.target.path),
         self.kept.path('sound'), strength=settings.sound_strength(self.c),
         said=lambda sentence: logging.info('%s', sentence))
     for number, picture in found.pictures.items():
@@ -361,7 +369,8 @@ class _Film:
     if not self.c.mask:
       return None
     try:
-      return masks.read_masks(self.c.mask, self.info, num_frames)
+      return masks.read_masks(
+          sealing.beside(self.c.mask, self.kept.folder), self.info, num_frames)
     except types.BadInput as error:
       if not self.decision.changes:
         raise

@@ -54,6 +54,11 @@ def places(
   return workdir, source(path, held), output(target, held)
 
 
+def beside(path: str | os.PathLike, place: Any):
+  """A file that belongs to a run, opened with the vault of a path of it."""
+  return source(path, getattr(place, 'vault', None))
+
+
 def source(path: str | os.PathLike | None, held: encryption.Vault | None):
   """The film, or the folder of pictures, that is opened with the vault.
 

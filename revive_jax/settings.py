@@ -6,6 +6,7 @@ from revive_jax import pipeline, progress, types
 from revive_jax.audio import repair
 from revive_jax.models import weights
 from revive_jax.pipeline import composite, face_tracks, spatial, upscale
+from revive_jax.privacy import keys
 from revive_jax.provenance import consent, credential
 from revive_jax.video import deinterlace, layers
 
@@ -40,6 +41,7 @@ def check(c: ml_collections.ConfigDict) -> None:
         f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
         'and 1.')
   repair.check(sound_strength(c))
+  keys.check(c.encrypt.key)
   face_tracks.check(
       c.faces.to_dict(), c.redact.to_dict(), mode=c.composite,
       keeps_original=bool(c.output.keep_original))

@@ -12,6 +12,7 @@ from typing import Any
 
 import ml_collections
 
+from revive_jax import files as files_lib
 from revive_jax import settings
 from revive_jax.models import weights
 from revive_jax.pipeline import segments, tally
@@ -44,7 +45,7 @@ class Statement:
       types.BadInput: a credential that cannot sign, frames that cannot be
         marked.
     """
-    self._c, self._info, self._path = c, info, pathlib.Path(destination)
+    self._c, self._info, self._path = c, info, files_lib.path(destination)
     self._id = run_id(c, info)
     self._facts, self.warnings = {}, []
     if c.mark.invisible:
