@@ -36,7 +36,7 @@ def record(
           'frame_rate': float(info.frame_rate), 'codec': info.codec,
           'pixel_format': info.pix_fmt,
           'audio': [f'{a.codec} {a.sample_rate} Hz' for a in info.audio]},
-      'measured': [_measured(s) for s in shots],
+      'measured': [measured(s) for s in shots],
       'shots': [{
           'start': s.start, 'end': s.stop, 'key_frame': s.key_frame,
           'stages': [{'name': x.name, 'why': x.why, 'strength': x.strength}
@@ -58,7 +58,7 @@ def record(
   }
 
 
-def _measured(shot) -> dict[str, Any]:
+def measured(shot) -> dict[str, Any]:
   """One shot's measurements, in the record's units."""
   return {
       'start': shot.start, 'end': shot.stop,
