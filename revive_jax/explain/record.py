@@ -7,6 +7,7 @@ from revive_jax.video import conceal, probe, reader, writer
 
 SCHEMA = 1
 _SHARES = ('changed', 'damaged', 'moved', 'invented')
+_STILL = {'jitter_pixels': None, 'lost_share': 0.0}
 
 
 def record(
@@ -14,6 +15,8 @@ def record(
     tallies: Sequence[Mapping[str, int]], written: writer.Written,
     speed: Mapping[str, float], settings: Mapping[str, Any],
     warnings: Sequence[str], concealed: Sequence[Mapping[str, Any]] = (),
+    motion: Sequence[Mapping[str, float | None]] = (),
+    events: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
   """The record, in JSON's types but for numbers that are not finite.
 
@@ -27,7 +30,10 @@ def record(
     settings: of the run.
     warnings: sentences.
     concealed: frames that the source does not hold, see concealed_frame.
+    motion: of each shot, see pipeline.motion; (): it was not measured.
+    events: repeats and losses, see event.
   """
+  motion = motion or [_STILL] * len(shots)
   return {
       'schema': SCHEMA,
       'input': {
@@ -36,13 +42,15 @@ def record(
           'frame_rate': float(info.frame_rate), 'codec': info.codec,
           'pixel_format': info.pix_fmt,
           'audio': [f'{a.codec} {a.sample_rate} Hz' for a in info.audio]},
-      'measured': [measured(s) for s in shots],
+      'measured': [measured(s) | {'jitter_pixels': m['jitter_pixels']}
+                   for s, m in zip(shots, motion, strict=True)],
       'shots': [{
           'start': s.start, 'end': s.stop, 'key_frame': s.key_frame,
           'stages': [{'name': x.name, 'why': x.why, 'strength': x.strength}
                      for x in p.stages],
-          'share': {n: t[n] / max(t['pixels'], 1) for n in _SHARES},
-      } for s, p, t in zip(shots, plans, tallies, strict=True)],
+          'share': {n: t[n] / max(t['pixels'], 1) for n in _SHARES} | {
+              'lost': m['lost_share']},
+      } for s, p, t, m in zip(shots, plans, tallies, motion, strict=True)],
       'quality': {},
       'speed': dict(speed),
       'outputs': [{
@@ -55,6 +63,7 @@ def record(
       'settings': dict(settings),
       'warnings': list(warnings),
       'concealed': list(concealed),
+      'events': list(events),
   }
 
 
@@ -70,6 +79,24 @@ def measured(shot) -> dict[str, Any]:
       'edge_width_pixels': round(shot.edge_width, 2),
       'levels': [round(shot.low, 3), round(shot.high, 3)],
       'grey': shot.grey}
+
+
+def event(
+    found: Any, info: probe.VideoInfo, stamps: Sequence[int]
+) -> dict[str, Any]:
+  """What is said of frames shown twice, or missing.
+
+  Args:
+    found: of pipeline.timeline.done.
+    info: of the film as it was read.
+    stamps: timestamps of its frames.
+  """
+  what = found.event
+  return {
+      'kind': what.kind.value, 'frame': what.start, 'count': what.count,
+      'time': conceal.clock(
+          float((stamps[what.start] - stamps[0]) * info.time_base)),
+      'done': found.done, 'made': found.made, 'why': found.why}
 
 
 def concealed_frame(

@@ -15,6 +15,7 @@ import numpy as np
 from revive_jax import types
 from revive_jax.pipeline import match, preprocess
 
+MAX_DOUBT = 0.25  # Share of the picture that may not fit.
 _LEAST = 16  # px; smaller frames have no flow, and are averaged.
 
 
@@ -130,7 +131,7 @@ def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def interpolate(
-    clip: types.Clip, *, replace: np.ndarray, max_doubt: float = 0.25
+    clip: types.Clip, *, replace: np.ndarray, max_doubt: float = MAX_DOUBT
 ) -> types.Clip:
   """Replaces frames of output by what lies between those around them.
 

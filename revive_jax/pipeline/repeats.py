@@ -25,7 +25,8 @@ import numpy as np
 _WIDTH = 160  # Of the frames that are compared, px.
 _REACH = 8  # Frames before and after that say what motion is usual.
 _LEAST = 0.15  # px of the small frames: less motion is a still shot.
-_LONGEST = 3  # Repeats in a row that are replaced.
+_SAME = 0.01  # Of Change.difference: what coding a frame twice does.
+LONGEST = 3  # Frames in a row that are made; over more nobody knows the way.
 
 
 class Kind(enum.Enum):
@@ -115,7 +116,7 @@ def find(
     for start, stop in runs:
       kind = Kind.REPEAT
       place = _made_up(changes, repeated, start, stop)
-      if (place is not None and stop - start <= _LONGEST
+      if (place is not None and stop - start <= LONGEST
           and not _is_cadence(start, [a for a, _ in runs])):
         kind = Kind.REPLACED
         jumps.pop(place, None)
@@ -124,9 +125,9 @@ def find(
       events.append(Event(kind, start, stop, stop - start))
     events += [Event(Kind.LOST, t, t, n) for t, n in jumps.items()]
   if pts is not None:
-    known = {e.start for e in events if e.kind == Kind.LOST}
-    events += [Event(Kind.LOST, t, t, n) for t, n in gaps(pts)
-               if t not in known]
+    known = dict(gaps(pts))  # They tell the number better than the motion.
+    events = [e for e in events if e.kind != Kind.LOST or e.start not in known]
+    events += [Event(Kind.LOST, t, t, n) for t, n in known.items()]
   return sorted(events, key=lambda e: (e.start, e.stop))
 
 
@@ -138,7 +139,8 @@ def gaps(pts: Sequence[int]) -> list[tuple[int, int]]:
   """
   steps = np.diff(np.asarray(pts, np.float64))
   found = []
-  for t, step in enumerate(steps):
+  for t in np.flatnonzero(steps > 1.66 * steps.min(initial=np.inf)).tolist():
+    step = steps[t]
     around = np.r_[steps[max(0, t - _REACH):t], steps[t + 1:t + 1 + _REACH]]
     if len(around) < 4:
       continue
@@ -235,6 +237,17 @@ def _jumps(changes, repeated) -> dict[int, int]:
   return found
 
 
+def is_same(change: Sequence[float]) -> bool:
+  """Whether a frame shows nothing that the one before does not.
+
+  A repeat need not be: where a shake turns, a frame hardly moves, either.
+
+  Args:
+    change: a Change of the frame.
+  """
+  return change[0] <= _SAME
+
+
 def to_replace(events: Sequence[Event], num_frames: int) -> np.ndarray:
   """[T] bool: repeats in the place of lost frames; for interpolate()."""
   replace = np.zeros(num_frames, bool)
@@ -262,7 +275,7 @@ def timeline(
   repeats = {t for e in events if e.kind == Kind.REPEAT
              for t in range(e.start, e.stop)}
   lost = {e.start: e.count for e in events if e.kind == Kind.LOST}
-  gap = {t for t, _ in gaps(pts)}
+  gap = {t for t, _ in gaps(pts)} if insert and lost else ()
   shown = []
   for t, stamp in enumerate(pts):
     if insert and t in lost and t in gap:

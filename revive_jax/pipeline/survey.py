@@ -1,0 +1,68 @@
+"""Survey: the pass over a film that comes before it is restored."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from revive_jax import ahead, progress, types
+from revive_jax.explain import record
+from revive_jax.pipeline import measure
+from revive_jax.video import deinterlace, probe, reader
+
+_AHEAD = 16  # Frames that are decoded before they are needed.
+
+
+class Survey(NamedTuple):
+  """What is known of a film before it is restored."""
+
+  shots: list[measure.Shot]
+  stamps: list[int]  # Of each frame, in info.time_base.
+  concealed: list[dict[str, Any]]  # See record.concealed_frame.
+
+
+def survey(
+    source: probe.VideoInfo, info: probe.VideoInfo,
+    decision: deinterlace.Decision, *, warn: Callable[[str], None],
+    form: str = 'text',
+) -> Survey:
+  """Reads a film through, and measures it.
+
+  Args:
+    source: as probed.
+    info: of its frames after deinterlacing.
+    decision: what is done with fields.
+    warn: called with a sentence for each kind of damage to the file.
+    form: of the progress, see progress.
+
+  Raises:
+    types.BadInput: not one picture can be decoded.
+  """
+  stamps, concealed = [], []
+
+  def noted(frames):
+    for frame in frames:
+      stamps.append(frame.pts)
+      if frame.concealed:
+        concealed.append(record.concealed_frame(frame, info, stamps[0]))
+      yield frame.rgb
+
+  frames = progress.show(
+      ahead.ahead(reader.read_frames(
+          source, decision=decision, warn=warn), _AHEAD),
+      total=info.frame_count, label='Measuring', form=form)
+  shots, count = measure.measure(
+      noted(frames), frame_rate=float(info.frame_rate), motion=True)
+  if not count:
+    raise types.BadInput(
+        f'{info.path!r} holds no picture that can be decoded.')
+  return Survey(shots, stamps, concealed)
+
+
+def packed(found: Survey) -> dict[str, Any]:
+  """A survey in JSON's types, but for numbers that are not finite."""
+  return found._asdict() | {'shots': measure.packed(found.shots)}
+
+
+def unpacked(found: Mapping[str, Any]) -> Survey:
+  """The inverse of packed; other keys are passed over."""
+  return Survey(measure.unpacked(found['shots']), found['stamps'],
+                found['concealed'])
