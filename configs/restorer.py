@@ -27,7 +27,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # remat: what is kept for the gradient ('': all, 'products', 'nothing').
   c.model = dict(name='restorer', dtype='', remat='nothing' if large else '')
   features, deep_features, num_blocks = {
-      'base': (48, 64, 2), 'large': (128, 320, 8), 'live': (32, 48, 1),
+      'base': (48, 64, 2), 'large': (128, 320, 8), 'live': (24, 48, 1),
       'tiny': (8, 8, 1)}[size]
   c.model.settings = dict(
       features=features, deep_features=deep_features, num_blocks=num_blocks)

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 import cv2
@@ -68,6 +69,35 @@ class FilmsTest(absltest.TestCase):
                      ['restored', 'restored', 'refused'])
     self.assertEqual({p.name for p in (self.dir / 'out').iterdir()},
                      {'a_mkv.mkv', 'a_mp4.mp4'})
+
+  def test_a_namesake_that_comes_later_renames_nothing(self):
+    self._film('a.mkv')
+    self._run()
+    self._film('a.mp4', 2)
+    rows = self._run()
+    self.assertEqual([r.state for r in rows], ['done before', 'restored'])
+    self.assertCountEqual([p.name for p in (self.dir / 'out').iterdir()],
+                          ['a.mkv', 'a_mp4.mp4'])
+
+  def test_a_run_that_was_stopped_between_films_goes_on(self):
+    for name in 'abc':
+      self._film(f'{name}.mkv')
+    whole, started = films.restore.restore, []
+
+    def stopped(c, workdir, source, destination):
+      started.append(pathlib.Path(source).name)
+      if source.endswith('b.mkv') and len(started) == 2:
+        raise KeyboardInterrupt
+      return whole(c, workdir, source, destination)
+
+    with mock.patch.object(films.restore, 'restore', stopped):
+      with self.assertRaises(KeyboardInterrupt):
+        self._run()
+      self.assertEqual(
+          json.loads((self.dir / 'work' / 'films.json').read_text())['left'], 2)
+      self.assertEqual([r.state for r in self._run()],
+                       ['done before', 'restored', 'restored'])
+    self.assertEqual(started, ['a.mkv', 'b.mkv', 'b.mkv', 'c.mkv'])
 
   def test_what_many_films_are(self):
     cv2.imwrite(str(self.input / 'a.png'), np.zeros((8, 8), np.uint8))

@@ -1,0 +1,120 @@
+"""Live: frames per second and latency of a pipe, decoding and coding included.
+
+python benchmarks/live.py [--weights=live,restorer --size=320x240 --seconds=10
+    --rates=0,15,25 --output=TABLE.md]
+
+A film with grain, dust and a scratch is coded and written into the standard
+input of `revive_jax.main --input=-`, once as fast as it is taken (rate 0), and
+at its own pace at each other rate, where frames may get cheaper settings. The
+output is a file. Prints a table in Markdown.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+import av
+import cv2
+import jax
+import numpy as np
+
+_ROOT = pathlib.Path(__file__).parents[1]
+
+
+def main():
+  """Runs all, and prints the table."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('--weights', default='live,restorer')
+  parser.add_argument('--size', default='320x240')
+  parser.add_argument('--seconds', type=float, default=10)
+  parser.add_argument('--rates', default='0,15,25')
+  parser.add_argument('--output', default='')
+  args = parser.parse_args()
+  width, height = map(int, args.size.split('x'))
+  load = os.getloadavg()[0]
+  lines = ['| weights | source | frames/s | latency, ms: 50 % | 95 % | 99 % | '
+           'full size | half size | as it is |', '|---' * 9 + '|']
+  for name in args.weights.split(','):
+    for rate in map(float, args.rates.split(',')):
+      found = measure(name, width, height, rate, args.seconds)
+      source = f'{rate:g} frames/s' if rate else 'as fast as it is taken'
+      lines.append(
+          f'| {name} | {source} | {found["frames_per_second"]:.1f} | ' +
+          ' | '.join(f'{x:.0f}' for x in found['latency_ms'].values()) + ' | ' +
+          ' | '.join(map(str, found['frames_by_setting'].values())) + ' |')
+      print(lines[-1], flush=True)
+  device = jax.devices()[0]
+  text = (f'{datetime.date.today()}; {device.device_kind}, {os.cpu_count()} CPU '
+          f'cores; Python {platform.python_version()}, jax {jax.__version__}; '
+          f'load before {load:.1f}. {args.size}, {args.seconds:g} s of each; '
+          'H.264 in, H.264 out.\n\n' + '\n'.join(lines) + '\n')
+  print('\n' + text)
+  if args.output:
+    pathlib.Path(args.output).write_text(text)
+
+
+def measure(name, width, height, rate, seconds) -> dict:
+  """Of the report of one run: 'live'. rate 0: 25, as fast as it is taken."""
+  with tempfile.TemporaryDirectory() as folder:
+    live = subprocess.Popen(
+        [sys.executable, '-m', 'revive_jax.main', '--input=-',
+         f'--output={folder}/out.mkv', f'--workdir={folder}/work',
+         f'--config.weights={name}', '--config.live.format=mpegts',
+         f'--config.live.keep_up={int(rate > 0)}'],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=_ROOT)
+    _feed(live.stdin, width, height, rate, seconds)
+    _, said = live.communicate()
+    if live.returncode:
+      sys.exit(said.decode())
+    return json.loads(
+        pathlib.Path(folder, 'work', 'report.json').read_text())['live']
+
+
+def _feed(pipe, width, height, rate, seconds) -> None:
+  """Codes a film into a pipe: at its pace, once the first frames are taken."""
+  with av.open(pipe, 'w', format='mpegts',
+               options={'fflags': '+flush_packets'}) as container:
+    stream = container.add_stream('libx264', rate=round(rate or 25), options={
+        'preset': 'ultrafast', 'tune': 'zerolatency', 'crf': '14'})
+    stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+    start = None
+    for t, rgb in enumerate(_film(width, height, round(
+        seconds * (rate or 25)))):
+      if rate and start is not None:
+        time.sleep(max(0, start + t / rate - time.monotonic()))
+      container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, 'rgb24')))
+      if rate and t == _WARM_UP:
+        # The network is compiled when its first frame has come.
+        time.sleep(_COMPILING)
+        start = time.monotonic() - t / rate
+    container.mux(stream.encode(None))
+
+
+_WARM_UP, _COMPILING = 8, 90.0  # Frames, seconds.
+
+
+def _film(width, height, count):
+  """Yields frames [H, W, 3] uint8: a pan with grain, dust and a scratch."""
+  rng = np.random.default_rng(0)
+  scene = rng.random((height // 8, width // 8 + count // 4, 3), np.float32)
+  scene = cv2.resize(scene, (width + 2 * count, height),
+                     interpolation=cv2.INTER_CUBIC)
+  for t in range(count):
+    frame = scene[:, 2 * t:2 * t + width].copy()
+    frame += 0.04 * rng.standard_normal((height, width, 1), np.float32)
+    for _ in range(4):
+      y, x = rng.integers(height - 8), rng.integers(width - 8)
+      frame[y:y + 6, x:x + 5] = 0.95
+    frame[:, width // 3 + t % 5:width // 3 + t % 5 + 2] = 0.03
+    yield np.round(255 * np.clip(frame, 0, 1)).astype(np.uint8)
+
+
+if __name__ == '__main__':
+  main()
