@@ -53,6 +53,35 @@ def layers(
   return {name: found[name] for name in layers_lib.TITLES if name in found}
 
 
+def shared(
+    found: dict[str, np.ndarray], sub_x: int, sub_y: int
+) -> dict[str, np.ndarray]:
+  """The layers of a frame whose chroma has fewer samples than its luma.
+
+  A pixel that was kept shares its chroma with one that was not: its place is
+  the source's own, but averaged with its surroundings.
+
+  Args:
+    found: the layers.
+    sub_x: pixels to a sample of chroma, across.
+    sub_y: down.
+  """
+  changed = found['change'] > 0
+  if sub_x * sub_y == 1 or not changed.any():
+    return found
+  height, width = changed.shape
+  wide = np.pad(changed, ((0, -height % sub_y), (0, -width % sub_x)))
+  blocks = wide.reshape(
+      wide.shape[0] // sub_y, sub_y, wide.shape[1] // sub_x, sub_x).any((1, 3))
+  near = np.repeat(np.repeat(blocks, sub_y, 0), sub_x, 1)[
+      :height, :width] & ~changed
+  kept = near & (found['origin'] == _STEP * types.Origin.KEPT)
+  return found | {
+      'change': np.where(near, np.uint8(1), found['change']),
+      'origin': np.where(kept, np.uint8(_STEP * types.Origin.DENOISED),
+                         found['origin'])}
+
+
 def drawn(
     layers_: dict[str, np.ndarray] | None, before: np.ndarray,
     after: np.ndarray,

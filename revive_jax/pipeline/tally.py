@@ -56,8 +56,22 @@ def output_frames(
         value = types.Origin[name.upper()]
         tally[name] += int((clip.origin[t] == value).sum())
     yield writer.OutputFrame(
-        source, rgb,
-        origin.layers(clip, t, before, rgb) if layered else None)
+        source, rgb, _layers(clip, t, source, before, rgb) if layered else None)
+
+
+def _layers(clip, t, source, before, rgb):
+  """What was done at each pixel of a frame, as it will be written."""
+  found = origin.layers(clip, t, before, rgb)
+  if source.layout is None:
+    return found
+  grid = source.layout.sub_x, source.layout.sub_y
+  if not source.by_field:
+    return origin.shared(found, *grid)
+  for first in (0, 1):  # Chroma is of each field by itself.
+    rows = origin.shared({k: v[first::2] for k, v in found.items()}, *grid)
+    for name, layer in rows.items():
+      found[name][first::2] = layer
+  return found
 
 
 def drawn(

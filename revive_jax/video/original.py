@@ -5,6 +5,7 @@ packet, and its sound where that was repaired. MKV counts in milliseconds, so
 the exact timestamps lie in an attachment. What no MKV holds: duplicate.py.
 """
 
+import collections
 from collections.abc import Callable, Collection, Iterator
 import fractions
 import gzip
@@ -80,7 +81,8 @@ class Tracks:
       index = packet.stream_index
       stamps = [x for x in (packet.dts, packet.pts) if x is not None]
       first = max(last.get(index, 0), stamps[0] if stamps else 0)
-      last[index] = packet.dts = first
+      packet.dts, last[index] = first, first + (
+          0 if stamps else packet.duration or 1)
       packet.pts = max(first, first if packet.pts is None else packet.pts)
       packet.stream = self._streams[index]
       yield float(first * packet.time_base), packet
@@ -214,7 +216,7 @@ def _write_packets(film, table, streams, part, destination) -> None:
   try:
     with av.open(file, 'w', container_options={
         'avoid_negative_ts': 'disabled'}) as output:
-      made, bases = {}, {}
+      made, bases, ends = {}, {}, collections.Counter()
       for name, stream in streams.items():
         made[name] = output.add_stream_from_template(stream, opaque=True)
         bases[name] = fractions.Fraction(table['streams'][name]['time_base'])
@@ -223,8 +225,7 @@ def _write_packets(film, table, streams, part, destination) -> None:
         if not packet.size:
           continue
         name = names[packet.stream_index]
-        packet.pts, packet.dts, duration = next(rows[name])
-        packet.duration = duration or 0
+        _stamp(packet, *next(rows[name]), ends)
         packet.time_base, packet.stream = bases[name], made[name]
         output.mux(packet)
   except (av.FFmpegError, ValueError) as error:
@@ -240,6 +241,15 @@ def _write_packets(film, table, streams, part, destination) -> None:
         'file is damaged.') from error
   finally:
     files.close(file)
+
+
+def _stamp(packet, pts, dts, duration, ends) -> None:
+  """Gives a packet its times; even ones, where it had none."""
+  if dts is None:
+    dts = ends[packet.stream_index] if pts is None else None
+  packet.pts, packet.dts = dts if pts is None else pts, dts
+  packet.duration = duration or 0
+  ends[packet.stream_index] += duration or 1
 
 
 def _differences(table, streams, film, part, destination) -> list[str]:
