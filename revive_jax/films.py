@@ -11,8 +11,9 @@ from typing import NamedTuple
 from absl import logging
 import ml_collections
 
-from revive_jax import restore, settings, types
+from revive_jax import files, restore, sealing, settings, types
 from revive_jax import workdir as workdir_lib
+from revive_jax.privacy import encryption
 from revive_jax.video import images, probe, target
 
 _VIDEOS = ('.mp4', '.mkv', '.mov', '.avi', '.mpg', '.mpeg', '.m2v', '.ts',
@@ -98,6 +99,7 @@ def restore_all(
   """
   settings.check(c)
   paths = find(source)
+  workdir, _, _ = sealing.places(c, workdir, None, None)
   folder = pathlib.Path(destination or pathlib.Path(workdir) / 'outputs')
   _check_folder(folder, source)
   rows = []
@@ -127,7 +129,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _is_video(path: pathlib.Path) -> bool:
-  return path.suffix.lower() in _VIDEOS and not path.name.startswith('.')
+  return files.suffix(path) in _VIDEOS and not path.name.startswith('.')
 
 
 def _check_folder(folder, source) -> None:
@@ -144,6 +146,8 @@ def _named_before(path) -> dict[str, str]:
   """The names that an earlier run gave to films, by path."""
   try:
     return dict(json.loads(path.read_text()).get('names', {}))
+  except encryption.WrongKeyError:
+    raise
   except (OSError, ValueError):
     return {}
 
@@ -153,15 +157,15 @@ def _names(paths, before) -> list[str]:
 
   before: names of an earlier run, which stay, whatever was added since.
   """
-  stems = [p.stem for p in paths]
+  stems = [files.opened_name(p).stem for p in paths]
   names, used = [], {before.get(str(p)) for p in paths}
   for path in paths:
     if str(path) in before:
       names.append(before[str(path)])
       continue
-    name = path.stem
+    name = files.opened_name(path).stem
     if stems.count(name) > 1:
-      name = path.name.replace('.', '_')
+      name = files.opened_name(path).name.replace('.', '_')
     number, wanted = 2, name
     while name in used:
       name, number = f'{wanted}_{number}', number + 1
@@ -179,12 +183,14 @@ def _one(c, path, work, output) -> Row:
                what)
 
   try:
-    info = probe.probe(str(path), frame_rate=c.frame_rate)
-    destination = str(output) + target.suffix(info)
+    _, source, _ = sealing.places(c, work, str(path), None)
+    info = probe.probe(source, frame_rate=c.frame_rate)
+    _, _, destination = sealing.places(
+        c, work, None, str(output) + target.suffix(info))
     made_of = restore.made_of(c, info, destination)
     if before := _finished(work / 'done.json', made_of, destination):
-      return row('done before', destination, before['frames'])
-    report = restore.restore(c, str(work), str(path), destination)
+      return row('done before', str(destination), before['frames'])
+    report = restore.restore(c, files.name(work), source, destination)
     frames = report['speed']['frames']
     workdir_lib.write_json(
         work / 'done.json', {'made_of': made_of, 'frames': frames})
@@ -201,6 +207,8 @@ def _one(c, path, work, output) -> Row:
 def _finished(path, made_of, destination):
   try:
     found = json.loads(path.read_text())
+  except encryption.WrongKeyError:
+    raise
   except (OSError, ValueError):
     return None
   same = found['made_of'] == json.loads(json.dumps(workdir_lib.plain(made_of)))

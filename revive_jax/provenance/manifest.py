@@ -66,7 +66,7 @@ def hash_file(path: str | os.PathLike) -> str:
 
 def listing(folder: str | os.PathLike) -> bytes:
   """A line for each picture of a folder: its SHA-256 and its name."""
-  lines = [f'{hash_file(p)}  {os.path.basename(p)}\n'
+  lines = [f'{hash_file(p)}  {files.opened_name(p).name}\n'
            for p in images.list_pictures(folder)]
   return ''.join(lines).encode()
 
