@@ -64,7 +64,8 @@ def make(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
   count = 1 if rng.random() < 0.2 else _FRAMES
   photo = getattr(skimage.data, _PHOTOS[rng.integers(len(_PHOTOS))])()
   height, width = _SIZE
-  zoom = rng.uniform(0.3, 0.6)
+  least = max((height + 32) / photo.shape[0], (width + 32) / photo.shape[1])
+  zoom = rng.uniform(1, 1.6) * least
   small = cv2.resize(photo, None, fx=zoom, fy=zoom,
                      interpolation=cv2.INTER_AREA).astype(np.float32) / 255
   speed = rng.uniform(-1.5, 1.5, 2)

@@ -62,6 +62,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # unless the input waits by itself, as pipes do.
   c.live = dict(lookahead=0, format='', keep_up=-1)
 
+  c.report = not tiny  # Also report.html in the workdir: a page for everybody.
   c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
   # Sound: strength of each repair in [0, 1], or -1: as it is measured, which
   # often is none. level brings the loudness towards -23 LUFS.

@@ -17,6 +17,7 @@ from revive_jax import (
     ahead,
     files,
     progress,
+    reporting,
     sealing,
     settings,
     statement,
@@ -24,7 +25,7 @@ from revive_jax import (
 )
 from revive_jax import workdir as workdir_lib
 from revive_jax.audio import film
-from revive_jax.explain import record
+from revive_jax.explain import gather, record
 from revive_jax.models import inference, weights
 from revive_jax.pipeline import (
     choose,
@@ -56,7 +57,7 @@ from revive_jax.video import (
 _FORMAT = 1
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
-_FREE = ('progress', 'encrypt')
+_FREE = ('progress', 'encrypt', 'report')
 
 
 def restore(
@@ -114,6 +115,7 @@ def restore(
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
       report['weights'] = described(found)
+    reporting.write(folder, report, kept)
     kept.keep_joined(report)
     workdir_lib.write_json(folder / 'report.json', report)
     kept.remove()
@@ -221,6 +223,7 @@ class _Film:
     plans = self.plans(shots)
     if not self.source.frame_count:
       self.check_space(num_frames)
+    self.wanted = gather.wanted(shots) if self.c.report else gather.NOTHING
     self.restore(shots, plans, num_frames)
     sound = self.sound()
     tallies = tally.summed(self.kept.notes, len(shots))
@@ -234,7 +237,7 @@ class _Film:
         layers=self.kept.files(layers=True), form=self.layers,
         keep_original=self.c.output.keep_original)
     seconds = time.monotonic() - start
-    return record.record(
+    return reporting.add(record.record(
         self.info, shots=shots, plans=plans, tallies=tallies, written=written,
         speed=dict(frames=num_frames, seconds=round(seconds, 2),
                    measuring_seconds=round(measuring, 2),
@@ -245,7 +248,8 @@ class _Film:
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
     ) | {'interlace': deinterlace.report(self.decision),
          'faces': self.faces.report([n['faces'] for n in self.kept.notes]),
-         'sound': sound.report} | self.statement.report()
+         'sound': sound.report} | self.statement.report(), written.path,
+        shots=shots, plans=plans, notes=self.kept.notes, decision=self.decision)
 
   def sound(self) -> film.Sound:
     """The sound tracks, repaired where that is called for."""
@@ -384,6 +388,7 @@ class _Film:
         lambda: dict.fromkeys(tally.COUNTED, 0))
     people = {}  # What was done to faces.
     mark = self.statement.marker()
+    seen = gather.Segment(self.kept.folder, number, self.wanted)
 
     def frames() -> Iterator[writer.OutputFrame]:
       for part in itertools.islice(windows, len(own)):
@@ -391,6 +396,7 @@ class _Film:
         face_tracks.note(people, part)
         if self.see is not None:
           self.see(part.clip)
+        seen.see(part.clip, part.shot, part.frames[0].index)
         for frame in tally.output_frames(
             part, tallies[part.shot], is_deep=self.is_deep,
             layered=self.layers != 'none'):
@@ -410,9 +416,11 @@ class _Film:
     last = number + 1 == len(groups)
     goes_on = not last and groups[number + 1][0].core_start not in starts
     self.kept.seal(
-        {'part': coded._asdict(), 'tallies': dict(tallies), 'faces': people},
+        {'part': coded._asdict(), 'tallies': dict(tallies), 'seen': seen.notes,
+         'faces': people},
         names,
-        learned_lib.packed(memory[0]) if goes_on and memory[0] else None)
+        learned_lib.packed(memory[0]) if goes_on and memory[0] else None,
+        seen.files)
 
 
 def peak_memory() -> float:

@@ -4,9 +4,9 @@ Pictures are kept as small files beside each segment, and sums in its notes,
 so that the report of a stopped run that went on lacks nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,11 +27,18 @@ def shown(count: int) -> list[int]:
       0, count - 1, min(count, MOST_SHOTS))}) if count else []
 
 
-def wanted(shots: Sequence[Any]) -> dict[int, list[tuple[int, str]]]:
-  """Which pictures are wanted of which frame: (shot, 'key' or 'sheet').
+class Wanted(NamedTuple):
+  """Which pictures are wanted of a film."""
 
-  shots: of pipeline.measure, in order.
-  """
+  frames: Mapping[int, Sequence[tuple[int, str]]]  # (shot, 'key' or 'sheet').
+  shots: int  # That are shown; 0: nothing is gathered.
+
+
+NOTHING = Wanted({}, 0)
+
+
+def wanted(shots: Sequence[Any]) -> Wanted:
+  """Which pictures are wanted; shots: of pipeline.measure, in order."""
   found, numbers = {}, shown(len(shots))
   for number in numbers:
     shot = shots[number]
@@ -40,35 +47,28 @@ def wanted(shots: Sequence[Any]) -> dict[int, list[tuple[int, str]]]:
     for i in range(count):
       t = shot.start + (2 * i + 1) * (shot.stop - shot.start) // (2 * count)
       found.setdefault(t, []).append((number, 'sheet'))
-  return found
+  return Wanted(found, len(numbers))
 
 
 class Segment:
   """What is gathered of one segment."""
 
-  def __init__(
-      self, folder: pathlib.Path, number: int,
-      frames: Mapping[int, Sequence[tuple[int, str]]], num_shots: int,
-      write: Callable[[pathlib.Path, bytes], Any] = pathlib.Path.write_bytes):
-    """Of segment number; its files go to folder, by write.
-
-    frames: of wanted(); {}: nothing is gathered. num_shots: of the film.
-    """
-    self.folder, self.number, self.write = folder, number, write
-    self.frames = frames
-    shots = max(1, min(num_shots, MOST_SHOTS))
+  def __init__(self, folder: pathlib.Path, number: int, wanted_: Wanted):
+    """Of segment number, whose files go to folder."""
+    self.folder, self.number, self.wanted = folder, number, wanted_
+    shots = max(1, wanted_.shots)
     self.most = BYTES // shots  # Bytes for a shot.
     self.width = 960 if shots <= 6 else 720 if shots <= 12 else 560
     self.found, self.sums = [], {}
 
   def see(self, clip: types.Clip, shot: int, first: int) -> None:
     """Takes a finished window of this shot, whose first frame is this one."""
-    if not self.frames:
+    if not self.wanted.shots:
       return
     sums = self.sums.setdefault(str(shot), dict.fromkeys(_SUMS, 0))
     for t in range(len(clip.source)):
       _count(sums, clip, t)
-      for number, kind in self.frames.get(first + t, ()):
+      for number, kind in self.wanted.frames.get(first + t, ()):
         take = self._key if kind == 'key' else self._thumbnail
         take(clip, t, number, first + t, sums)
 
@@ -109,15 +109,16 @@ class Segment:
 
   def _thumbnail(self, clip, t, shot, frame, sums):
     del sums
-    pair = [pictures.fit(pictures.codes(x[t]), 240)
-            for x in (clip.source, clip.output)]
-    self._keep('sheet', np.vstack(pair), shot, frame, 0.02)
+    before = pictures.fit(pictures.codes(clip.source[t]), 240)
+    after = cv2.resize(pictures.codes(clip.output[t]), before.shape[1::-1],
+                       interpolation=cv2.INTER_AREA)
+    self._keep('sheet', np.vstack([before, after]), shot, frame, 0.02)
 
   def _keep(self, kind, picture, shot, frame, share, **more):
     """share: of the bytes of a shot."""
     name = f'{self.number:06d}_{shot}_{frame}_{kind}.jpg'
-    self.write(self.folder / name,
-               pictures.jpeg(picture, int(share * self.most)))
+    (self.folder / name).write_bytes(
+        pictures.jpeg(picture, int(share * self.most)))
     self.found.append({
         'file': name, 'shot': shot, 'kind': kind, 'frame': frame,
         'width': picture.shape[1], 'height': picture.shape[0], **more})

@@ -18,7 +18,7 @@ class Html(str):
   """Text that is HTML already."""
 
 
-def tag(name: str, *inside: Any, **attributes: Any) -> Html:
+def tag(name: str, /, *inside: Any, **attributes: Any) -> Html:
   """An element; what is inside is escaped unless it is Html, None left out.
 
   attributes: class_ is class, other _ are -; True has no value, None and False

@@ -35,9 +35,9 @@ class GatherTest(parameterized.TestCase):
 
   def test_sums_by_hand(self):
     segment = gather.Segment(
-        self.dir, 0, gather.wanted([_shot(0, 8, 5)]), 1)
+        self.dir, 0, gather.wanted([_shot(0, 8, 5)]))
     segment.see(_clip(), 0, 0)
-    later = gather.Segment(self.dir, 1, segment.frames, 1)
+    later = gather.Segment(self.dir, 1, segment.wanted)
     later.see(_clip(), 0, 4)
     notes = [{'seen': s.notes} for s in (segment, later)]
     found, = gather.summed(notes, 1)
@@ -56,13 +56,13 @@ class GatherTest(parameterized.TestCase):
 
   def test_the_key_frame_and_no_other(self):
     segment = gather.Segment(
-        self.dir, 0, gather.wanted([_shot(0, 4, 2), _shot(4, 8, 4)]), 2)
+        self.dir, 0, gather.wanted([_shot(0, 4, 2), _shot(4, 8, 4)]))
     segment.see(_clip(), 0, 0)
     key = [p for p in segment.found if p['kind'] == 'before']
     self.assertEqual([(p['shot'], p['frame']) for p in key], [(0, 2)])
 
   def test_nothing_is_gathered_where_nothing_is_wanted(self):
-    segment = gather.Segment(self.dir, 0, {}, 1)
+    segment = gather.Segment(self.dir, 0, gather.NOTHING)
     segment.see(_clip(), 0, 0)
     self.assertEqual(segment.files, [])
     self.assertEqual(gather.summed([{'seen': segment.notes}, {}], 1), [None])
@@ -79,7 +79,7 @@ class GatherTest(parameterized.TestCase):
   def test_an_output_of_twice_the_size(self):
     clip = _clip(1)
     clip = clip.replace(output=clip.output.repeat(2, 1).repeat(2, 2))
-    segment = gather.Segment(self.dir, 0, gather.wanted([_shot(0, 1, 0)]), 1)
+    segment = gather.Segment(self.dir, 0, gather.wanted([_shot(0, 1, 0)]))
     segment.see(clip, 0, 0)
     found, = gather.summed([{'seen': segment.notes}], 1)
     self.assertAlmostEqual(found['mean_change_of_255'], 5, places=1)

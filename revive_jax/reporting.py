@@ -1,0 +1,158 @@
+"""Reporting: what a restore adds to its record, and the page that shows it."""
+
+from collections.abc import Mapping, Sequence
+import json
+import pathlib
+from typing import Any
+
+from revive_jax.explain import gather, record, report, tree
+from revive_jax.pipeline import (
+    choose,
+    measure,
+    remeasure,
+    segments,
+    stabilise,
+)
+from revive_jax.video import deinterlace, probe, reader
+
+NAME = 'report.html'
+_CALIBRATION = pathlib.Path(report.__file__).parent / 'calibration.json'
+
+
+def add(
+    told: dict[str, Any], path: str, *, shots: Sequence[measure.Shot],
+    plans: Sequence[choose.Plan], notes: Sequence[Mapping[str, Any]],
+    decision: deinterlace.Decision
+) -> dict[str, Any]:
+  """Adds what the page needs to a record, and returns it.
+
+  Args:
+    told: of explain.record.
+    path: the restored film, which is measured again.
+    shots: of the source.
+    plans: of the shots.
+    notes: of the segments, with what gather.Segment left there.
+    decision: what was done with fields.
+  """
+  if not told['settings'].get('report'):
+    return told
+  if told['outputs'][0]['frames'] == told['input']['frames']:
+    told['measured_after'] = again(path, shots, told, decision)
+  else:
+    told['not_measured_after'] = (
+        'The restored film was not measured again: it has other frames than '
+        'the source, because frames were left out or made.')
+  for shot, seen in zip(
+      told['shots'], gather.summed(notes, len(shots)), strict=True):
+    shot['seen'] = seen
+  told['choice'] = choices(told, plans)
+  return told
+
+
+def again(
+    path: str, shots: Sequence[measure.Shot], told: Mapping[str, Any],
+    decision: deinterlace.Decision
+) -> list[dict[str, Any]]:
+  """What is measured of the restored film, as told['measured']."""
+  rate = told['input']['frame_rate']
+  info = probe.probe(path, frame_rate=rate)
+  frames = reader.read_frames(
+      info, decision=decision if decision.keeps_fields else None)
+  found = remeasure.remeasure(
+      (f.rgb for f in frames), shots, frame_rate=rate, motion=True)
+  return [record.measured(s) | {'jitter_pixels': _jitter(s)} for s in found]
+
+
+def _jitter(shot) -> float | None:
+  """As pipeline.motion says it: px, or None where it cannot be told."""
+  if len(shot.steps) < 5 or not (shot.steps[1:, 3] > 0).any():
+    return None
+  return round(stabilise.jitter(shot.steps), 3)
+
+
+def verdicts(plan: choose.Plan) -> dict[str, bool]:
+  """Which of tree.REPAIRS a plan makes."""
+  options = {stage.name: stage.options for stage in plan.stages}
+  amounts = options.get('composite', {}).get('strength', {})
+  found = options.get('detect', {})
+  learned = 'restore' in options
+  return {
+      'flicker': plan.flicker > 0,
+      'noise': amounts.get('noise', 0) > 0,
+      'dust': learned or bool(found.get('dust')),
+      'scratch': learned or bool(found.get('scratches')),
+      'crack': bool(found.get('cracks')),
+      'blur': options.get('optimise', {}).get('sharpen', 0) > 0}
+
+
+def choices(
+    told: Mapping[str, Any], plans: Sequence[choose.Plan]
+) -> dict[str, Any]:
+  """What the trees say of each shot, beside what was done."""
+  known, shots = tree.shipped(), []
+  for measured, plan in zip(told['measured'], plans, strict=True):
+    row, entries = tree.features(measured), []
+    for repair, done in verdicts(plan).items():
+      verdict, rules = tree.decide(known['trees'][repair], row)
+      if not verdict and not done and repair == 'crack' and row[-1] > 1:
+        continue  # Only looked for in single pictures.
+      entries.append({
+          'repair': repair, 'rules': rules or ['always'],
+          'verdict': 'repair' if verdict else 'leave',
+          'done': 'repair' if done else 'leave',
+          'because': _because(told, plan, repair, done)})
+    shots.append(entries)
+  return {'told': known['told'], 'shots': shots}
+
+
+def _because(told, plan, repair, done) -> str:
+  """Why a plan may not be what the tree says."""
+  settings, stages = told['settings'], {s.name for s in plan.stages}
+  if tuple(settings['stages']) != ('auto',):
+    return 'the stages were named in the settings'
+  kind = {'crack': 'dust'}.get(repair, repair)
+  if not done and not settings['strength'].get(kind, 1):
+    return 'its strength is 0 in the settings'
+  if not done and settings['composite'] == 'repair':
+    return 'mode repair leaves it'
+  if 'restore' in stages:
+    return ('the network looks for it in any case' if done else
+            'the network does that as it restores')
+  return 'the tree is simpler than the program'
+
+
+def write(
+    folder: pathlib.Path, told: dict[str, Any], kept: segments.Segments
+) -> None:
+  """Writes the page into the workdir, and names it in the record.
+
+  Nothing is done where the settings ask for no report.
+  """
+  if not told['settings'].get('report'):
+    return
+  told['calibration'] = calibration(told['weights'])
+  path = folder / NAME
+  told['outputs'].append({'path': str(path), 'kind': 'report'})
+  sounds = {}
+  for number in range(len(told.get('sound') or ())):
+    picture = folder / f'sound_{number}.png'
+    if picture.is_file():
+      sounds[number] = picture.read_bytes()
+
+  def read(name):
+    file = kept.path(name)
+    return file.read_bytes() if file.is_file() else None
+
+  report.write(path, told, gather.pictures_of(kept.notes), read=read,
+               sounds=sounds)
+
+
+def calibration(weights: str | None) -> dict[str, Any] | None:
+  """What is known of the doubt of these weights; None: nobody measured it.
+
+  weights: as a record names them, with their SHA-256.
+  """
+  if not weights:
+    return None
+  known = json.loads(_CALIBRATION.read_text())
+  return next((x for sha, x in known.items() if sha in weights), None)
