@@ -42,8 +42,11 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # kind 'weave' (of a film's gate) or 'shake' (of a hand); strength 0 leaves
   # the picture where it is, 1 holds it still. Only in mode full.
   c.stabilise = dict(kind='weave', strength=0.0)
-  # Frames that were lost and filled up with a copy of their neighbour: 'leave',
-  # or 'replace' by what lies between (invented, every pixel). Mode full.
+  # Repeats and losses are looked for in every film, and told in the report.
+  # 'leave' them; 'replace' copies that stand in for lost frames by what lies
+  # between; 'collapse': leave out what is shown twice, the frame before is
+  # shown for longer; 'insert' lost frames where the timestamps have room;
+  # 'all' three. What is made is invented, every pixel. Mode full.
   c.repeats = 'leave'
   # Faces: 'protect' (nothing is made up in a face beyond the damage, and where
   # it no longer is the person it was, less is restored) or 'off'. detector,

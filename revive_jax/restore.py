@@ -30,10 +30,11 @@ from revive_jax.models import inference, weights
 from revive_jax.pipeline import (
     choose,
     face_tracks,
-    measure,
-    repeats,
+    motion,
     run,
+    survey,
     tally,
+    timeline,
     upscale,
 )
 from revive_jax.pipeline import restore as learned_lib
@@ -218,20 +219,26 @@ class _Film:
     start, before = time.monotonic(), self.kept.frames
     if self.source.frame_count:
       self.check_space(self.source.frame_count)
-    shots, num_frames, concealed = self.measured()
+    found = self.measured()
+    shots, num_frames = found.shots, len(found.stamps)
     measuring = time.monotonic() - start
+    self.planned = timeline.plan(
+        shots, found.stamps, self.c.repeats, concealed=found.concealed,
+        by_field=self.decision.by_field, timed=self.target.kind == 'video')
+    self.warnings += timeline.warnings(self.planned)
     plans = self.plans(shots)
     if not self.source.frame_count:
       self.check_space(num_frames)
     self.wanted = gather.wanted(shots) if self.c.report else gather.NOTHING
     self.restore(shots, plans, num_frames)
-    sound = self.sound()
+    sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))
     self.statement.say(plans, tallies, num_frames)
     written = parts.join(
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
-        self.larger, self.target, self.extras, expected_frames=num_frames,
+        self.larger, self.target, self.extras,
+        expected_frames=timeline.num_frames(self.planned, timed),
         checksums=self.c.output.checksums, sound=sound.files,
         finish=self.statement.embed,
         layers=self.kept.files(layers=True), form=self.layers,
@@ -244,7 +251,11 @@ class _Film:
                    frames_per_second=round(
                        (num_frames - before) / seconds, 3),
                    peak_memory_mb=peak_memory()),
-        settings=self.c.to_dict(), concealed=concealed,
+        settings=self.c.to_dict(), concealed=found.concealed,
+        motion=motion.described(
+            shots, plans, size=(self.info.height, self.info.width)),
+        events=[record.event(e, self.info, found.stamps)
+                for e in timeline.done(self.planned, timed)],
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
     ) | {'interlace': deinterlace.report(self.decision),
          'faces': self.faces.report([n['faces'] for n in self.kept.notes]),
@@ -263,50 +274,29 @@ class _Film:
     self.warnings += found.warnings
     return found
 
-  def measured(self):
-    """Shots, the number of frames, and the ones that were concealed."""
+  def measured(self) -> survey.Survey:
+    """The film, read through; or what an earlier run found in it."""
     before = self.kept.measured()
     if before is not None:
       self.decision = deinterlace.unpacked(before['interlace'])
       self.info = deinterlace.retimed(self.source, self.decision)
       self.warnings += before['warnings']
       self.faces.know(before['faces'])
-      return (measure.unpacked(before['shots']), before['frames'],
-              before['concealed'])
+      return survey.unpacked(before)
     self.decision = reader.decide_interlace(
         self.source, self.c.interlace, warn=self.warnings.append,
         shown=functools.partial(
             progress.show, total=self.source.frame_count,
             label='Looking for fields', form=self.c.progress))
     self.info = deinterlace.retimed(self.source, self.decision)
-    concealed, first = [], None
-
-    def noted(frames):
-      nonlocal first
-      for frame in frames:
-        first = frame.pts if first is None else first
-        if frame.concealed:
-          concealed.append(record.concealed_frame(frame, self.info, first))
-        self.faces.look(frame.rgb)
-        yield frame.rgb
-
-    frames = progress.show(
-        ahead.ahead(reader.read_frames(
-            self.source, decision=self.decision,
-            warn=self.warnings.append), _AHEAD),
-        total=self.info.frame_count, label='Measuring', form=self.c.progress)
-    shots, count = measure.measure(
-        noted(frames), frame_rate=float(self.info.frame_rate),
-        motion=self.c.stabilise.strength > 0 or self.c.repeats != 'leave')
-    if not count:
-      raise types.BadInput(
-          f'{self.info.path!r} holds no picture that can be decoded.')
-    self.kept.keep_measured({
-        'shots': measure.packed(shots), 'frames': count,
+    found = survey.survey(
+        self.source, self.info, self.decision, warn=self.warnings.append,
+        look=self.faces.look, form=self.c.progress)
+    self.kept.keep_measured(survey.packed(found) | {
         'interlace': deinterlace.packed(self.decision),
-        'warnings': self.warnings, 'concealed': concealed,
-        'faces': self.faces.found([(s.start, s.stop) for s in shots])})
-    return shots, count, concealed
+        'warnings': self.warnings,
+        'faces': self.faces.found([(s.start, s.stop) for s in found.shots])})
+    return found
 
   def plans(self, shots):
     """The stages of each shot."""
@@ -320,8 +310,7 @@ class _Film:
             bits=16 if self.is_deep else 8, grain=grain),
         fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
         marked=bool(c.mask), learned=self.network is not None,
-        replaces=c.repeats == 'replace' and bool(repeats.to_replace(
-            repeats.find(s.changes), s.stop - s.start).any()),
+        replaces=self.planned.replaced[s.start:s.stop],
         stabilise=plain['stabilise']) for s in shots], shots,
                               mode=c.composite, network=self.network)
 
@@ -339,27 +328,29 @@ class _Film:
     """Finishes the segments that are not there yet."""
     c, info = self.c, self.info
     window = fit_window(c.window, info)
-    groups = tally.grouped(run.cut(
-        shots, window=window, context=c.lookahead))
-    starts = {s.start for s in shots}
+    context = timeline.context(c.repeats, c.lookahead)
+    groups = tally.grouped(run.cut(shots, window=window, context=context))
+    starts = {s.start for s in shots} | {num_frames}
     done = len(self.kept.notes)
     if done == len(groups):
       return
+    finished = groups[done][0].core_start  # Of the source's frames.
     if done:
-      logging.warning('Going on after %d of %d frames.',
-                      self.kept.frames, num_frames)
-    arrays = self.kept.memory()
+      logging.warning('Going on after %d of %d frames.', finished, num_frames)
+    arrays = dict(self.kept.memory() or {})
+    self.timing = timeline.Timing(
+        self.planned, arrays.pop(timeline.KEPT, None))
     marks = self.marks(num_frames)
     windows = run.run(
         ahead.ahead(reader.read_frames(
             self.source, decision=self.decision), _AHEAD), shots, plans,
-        window=window, context=c.lookahead, tile=c.tile, overlap=c.overlap,
+        window=window, context=context, tile=c.tile, overlap=c.overlap,
         masks=marks, network=self.network, done=sum(map(len, groups[:done])),
         memory=learned_lib.unpacked(arrays) if arrays else None)
     # The next window is restored while the one before it is coded.
     windows = ahead.ahead(windows, 1)
     counted = progress.show(
-        itertools.repeat(None), total=num_frames, done=self.kept.frames,
+        itertools.repeat(None), total=num_frames, done=finished,
         label='Restoring', form=c.progress)
     try:
       for number in range(done, len(groups)):
@@ -397,10 +388,12 @@ class _Film:
         if self.see is not None:
           self.see(part.clip)
         seen.see(part.clip, part.shot, part.frames[0].index)
-        for frame in tally.output_frames(
-            part, tallies[part.shot], is_deep=self.is_deep,
-            layered=self.layers != 'none'):
-          next(counted)
+        counts = tallies[part.shot]
+        finished = zip(tally.output_frames(
+            part, counts, is_deep=self.is_deep,
+            layered=self.layers != 'none'), counted, strict=False)
+        for frame in self.timing.frames(
+            part, (frame for frame, _ in finished), counts):
           yield mark(frame)
 
     name, shown = parts.name(number, self.target), frames()
@@ -413,13 +406,14 @@ class _Film:
     names = parts.files(self.kept.folder, name)
     names += [beside] if self.layers != 'none' else []
     # What no window looks back at need not be kept.
-    last = number + 1 == len(groups)
-    goes_on = not last and groups[number + 1][0].core_start not in starts
+    following, arrays = own[-1].core_stop, {}
+    if following not in starts:
+      arrays = self.timing.kept(following) | (
+          learned_lib.packed(memory[0]) if memory[0] else {})
     self.kept.seal(
         {'part': coded._asdict(), 'tallies': dict(tallies), 'seen': seen.notes,
-         'faces': people},
-        names,
-        learned_lib.packed(memory[0]) if goes_on and memory[0] else None,
+         'faces': people, 'timing': self.timing.notes()},
+        names, arrays or None,
         seen.files)
 
 

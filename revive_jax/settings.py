@@ -5,7 +5,13 @@ import ml_collections
 from revive_jax import pipeline, progress, types
 from revive_jax.audio import repair
 from revive_jax.models import weights
-from revive_jax.pipeline import composite, face_tracks, spatial, upscale
+from revive_jax.pipeline import (
+    composite,
+    face_tracks,
+    spatial,
+    timeline,
+    upscale,
+)
 from revive_jax.privacy import keys
 from revive_jax.provenance import consent, credential
 from revive_jax.video import deinterlace, layers
@@ -50,13 +56,13 @@ def check(c: ml_collections.ConfigDict) -> None:
   check_provenance(c)
   one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
   one_of('output.layers', c.output.layers, layers.FORMS)
-  one_of('repeats', c.repeats, ('leave', 'replace'))
+  one_of('repeats', c.repeats, tuple(timeline.MODES))
   if not 0 <= c.stabilise.strength <= 1:
     raise types.BadInput(
         f'--config.stabilise.strength={c.stabilise.strength} is not between 0 '
         'and 1.')
   if c.composite == 'repair' and (
-      c.stabilise.strength or c.repeats == 'replace'):
+      c.stabilise.strength or c.repeats != 'leave'):
     raise types.BadInput(
         '--config.composite=repair changes nothing outside the damage; leave '
         'out --config.stabilise and --config.repeats, or choose full.')

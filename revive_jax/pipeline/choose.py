@@ -5,6 +5,8 @@ import dataclasses
 import types
 from typing import Any
 
+import numpy as np
+
 from revive_jax.pipeline import measure
 
 KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
@@ -35,7 +37,7 @@ def choose(
     shot: measure.Shot, *, mode: str, strength: dict[str, float],
     stages: tuple[str, ...], output: dict[str, Any], fill: str,
     inpaint: str, denoiser: str, seed: int, marked: bool,
-    learned: bool = False, replaces: bool = False,
+    learned: bool = False, replaces: np.ndarray | None = None,
     stabilise: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> Plan:
   """Plans the stages of a shot from what was measured on it.
@@ -54,7 +56,7 @@ def choose(
     marked: the user marked damage.
     learned: there is a network: with ('auto',) it restores instead of the
       classical stages.
-    replaces: the shot has repeats in the place of lost frames, to be replaced.
+    replaces: [T] bool, frames that stand in for lost ones, to be made anew.
     stabilise: kind and strength, for stabilise.path; {}: not.
   """
   auto = stages == ('auto',)
@@ -64,6 +66,7 @@ def choose(
   amounts, reasons = _amounts(shot, mode, strength, auto, network)
   finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))
   moves = shot.stop - shot.start > 1
+  copied = replaces is not None and bool(np.any(replaces))
   steadies = stabilise.get('strength', 0.0)
   options = {
       'preprocess': {},
@@ -86,7 +89,7 @@ def choose(
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
       'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),
-      'interpolate': {}, 'stabilise': dict(stabilise),
+      'interpolate': dict(replace=replaces), 'stabilise': dict(stabilise),
   }
   toned = amounts['flicker'] > 0 or amounts['tone'] > 0
   repairs = finds or amounts['noise'] > 0
@@ -101,7 +104,7 @@ def choose(
       'composite': True,
       'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
       'output': True,
-      'interpolate': replaces and moves and mode == 'full',
+      'interpolate': mode == 'full' and moves and copied,
       'stabilise': steadies > 0 and moves and mode == 'full',
   }
   why = {

@@ -15,7 +15,6 @@ from revive_jax.pipeline import (
     flicker,
     measure,
     preprocess,
-    repeats,
     restore,
     stabilise,
 )
@@ -128,9 +127,7 @@ def _bound_to(segment, shot, stages, size):
   for stage in stages:
     options = stage.options
     if stage.name == 'interpolate':
-      events = repeats.find(shot.changes)
-      replace = repeats.to_replace(events, shot.stop - shot.start)
-      options = dict(replace=replace[box])
+      options = dict(replace=options['replace'][box])
     elif stage.name == 'stabilise':
       path = stabilise.path(shot.steps, size=size, **options)
       options = dict(motion=stabilise.Path(*(x[box] for x in path)))

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from revive_jax import ahead, progress, types
 from revive_jax.explain import record
 from revive_jax.pipeline import measure
@@ -22,7 +24,7 @@ class Survey(NamedTuple):
 def survey(
     source: probe.VideoInfo, info: probe.VideoInfo,
     decision: deinterlace.Decision, *, warn: Callable[[str], None],
-    form: str = 'text',
+    look: Callable[[np.ndarray], Any] = lambda rgb: None, form: str = 'text',
 ) -> Survey:
   """Reads a film through, and measures it.
 
@@ -31,6 +33,7 @@ def survey(
     info: of its frames after deinterlacing.
     decision: what is done with fields.
     warn: called with a sentence for each kind of damage to the file.
+    look: is given each frame, [H, W, 3].
     form: of the progress, see progress.
 
   Raises:
@@ -43,6 +46,7 @@ def survey(
       stamps.append(frame.pts)
       if frame.concealed:
         concealed.append(record.concealed_frame(frame, info, stamps[0]))
+      look(frame.rgb)
       yield frame.rgb
 
   frames = progress.show(

@@ -1,9 +1,18 @@
-"""Tests of stages that move whole frames, through run.run."""
+"""Tests of pipeline/motion.py, and of stages that move frames, by run.run."""
+
+from types import SimpleNamespace
 
 from absl.testing import absltest
 import numpy as np
 
-from revive_jax.pipeline import choose, measure, repeats, run, stabilise
+from revive_jax.pipeline import (
+    choose,
+    measure,
+    motion,
+    repeats,
+    run,
+    stabilise,
+)
 from revive_jax.video import reader
 from tests.pipeline import clips
 
@@ -15,8 +24,8 @@ def _run(film, *, window=24, mode='full', kind='weave', strength=0.0):
       s, mode=mode, strength=dict.fromkeys(choose.KINDS, 0.0),
       stages=('auto',), output=dict(bits=8, grain=0.0), fill='temporal_median',
       inpaint='telea', denoiser='auto', seed=0, marked=False,
-      replaces=bool(repeats.to_replace(
-          repeats.find(s.changes), s.stop - s.start).any()),
+      replaces=repeats.to_replace(
+          repeats.find(s.changes), s.stop - s.start),
       stabilise=dict(kind=kind, strength=strength)) for s in shots]
   frames = (reader.SourceFrame(i, i, f, ()) for i, f in enumerate(film))
   parts = list(run.run(frames, shots, plans, window=window, context=8,
@@ -64,6 +73,30 @@ class MotionTest(absltest.TestCase):
       np.testing.assert_array_equal(
           getattr(again[0], name), getattr(shots[0], name))
     self.assertTrue(stabilise.jitter(again[0].steps) > 0.2)
+
+
+class DescribedTest(absltest.TestCase):
+
+  def test_jitter_and_what_it_costs_by_hand(self):
+    """To and fro by 2 px: 1 px off the middle; of 100 px that costs 1 %."""
+    steps = np.zeros((40, 4))
+    steps[:, 0], steps[:, 3] = np.where(np.arange(40) % 2, 2, -2), 1
+    shot = SimpleNamespace(steps=steps)
+    stage = SimpleNamespace(
+        name='stabilise', options=dict(kind='weave', strength=1.0))
+    plans = [SimpleNamespace(stages=s) for s in ((), (stage,))]
+    still, steadied = motion.described([shot] * 2, plans, size=(80, 100))
+    self.assertAlmostEqual(still['jitter_pixels'], 1.0, delta=0.02)
+    self.assertEqual(still['lost_share'], 0)
+    self.assertEqual(steadied['jitter_pixels'], still['jitter_pixels'])
+    self.assertAlmostEqual(steadied['lost_share'], 0.01, delta=3e-4)
+
+  def test_what_was_not_tracked_is_not_known(self):
+    for steps in (np.zeros((0, 4)), np.zeros((40, 4)), np.ones((2, 4))):
+      found, = motion.described(
+          [SimpleNamespace(steps=steps)], [SimpleNamespace(stages=())],
+          size=(80, 100))
+      self.assertIsNone(found['jitter_pixels'])
 
 
 if __name__ == '__main__':
