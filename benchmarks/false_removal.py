@@ -1,17 +1,19 @@
 """How much of clean moving footage is taken for damage, and changed.
 
 python benchmarks/false_removal.py [--root=FOLDER --frames=24 --width=320]
-    [--weights=,restorer --scenes=rain,sparks,pan --clips=8 --output=TABLE.md]
+    [--weights=,restorer --scenes=rain,sparks,snow,pan --clips=8]
+    [--moving=ignore,keep --output=TABLE.md]
 
-Rain, sparks and a plain pan are made here, with seeds; --root is a folder of
-clean videos and of folders of pictures, the first frames of which are used.
+Rain, sparks, snow and a plain pan are made here, with seeds; --root is a folder
+of clean videos and of folders of pictures, the first frames of which are used.
 All is restored in the mode repair, once without a network (weights '') and
 once with each network: every pixel that changes was changed falsely. Prints a
-table in Markdown. Of rain and sparks it says, too, how much of them went.
+table in Markdown. Of rain, sparks and snow it says, too, how much of them went.
 """
 
 import argparse
 import datetime
+import itertools
 import pathlib
 import tempfile
 
@@ -33,20 +35,23 @@ def main():
   parser.add_argument('--frames', type=int, default=24)
   parser.add_argument('--width', type=int, default=320)
   parser.add_argument('--weights', default=',restorer')
-  parser.add_argument('--scenes', default='rain,sparks,pan')
+  parser.add_argument('--scenes', default='rain,sparks,snow,pan')
+  parser.add_argument('--moving', default='ignore,keep')
   parser.add_argument('--clips', type=int, default=8)
   parser.add_argument('--output', default='')
   args = parser.parse_args()
   logging.set_verbosity(logging.ERROR)
-  lines = ['| clip | restored by | taken for damage, of 10,000 px | visibly '
-           'changed, of 10,000 px | of the rain or sparks, gone |',
-           '|---|---|---|---|---|']
-  for name, film, moving in _films(args):
-    for weights in args.weights.split(','):
-      found, changed, gone = measure(film, moving, weights)
+  lines = ['| clip | restored by | moving | taken for damage, of 10,000 px | '
+           'visibly changed, of 10,000 px | of the rain, sparks or snow, gone |',
+           '|---|---|---|---|---|---|']
+  for name, film, cover in _films(args):
+    for weights, moving in itertools.product(
+        args.weights.split(','), args.moving.split(',')):
+      found, changed, gone = measure(film, cover, weights, moving)
       lost = '' if gone is None else f'{100 * gone:.1f} %'
-      lines.append(f'| {name} | {weights or "classical"} | {1e4 * found:.2f} | '
-                   f'{1e4 * changed:.2f} | {lost} |')
+      lines.append(
+          f'| {name} | {weights or "classical"} | {moving} | '
+          f'{1e4 * found:.2f} | {1e4 * changed:.2f} | {lost} |')
       print(lines[-1], flush=True)
   text = (f'{args.frames} frames of each, {args.width} px wide, mode repair; '
           f'{datetime.date.today()}.\n\n' + '\n'.join(lines) + '\n')
@@ -56,14 +61,16 @@ def main():
 
 
 def measure(
-    film: np.ndarray, moving: np.ndarray | None, weights: str
+    film: np.ndarray, cover: np.ndarray | None, weights: str,
+    moving: str = 'keep',
 ) -> tuple[float, float, float | None]:
   """Restores a clean film.
 
   Args:
     film: [T, H, W, 3] uint8.
-    moving: [T, H, W] in [0, 1], how much of a pixel is rain or spark; or None.
+    cover: [T, H, W] in [0, 1], how much of a pixel is rain or spark; or None.
     weights: of the network; '' for none.
+    moving: config.moving: 'keep' or 'ignore'.
 
   Returns:
     (share of pixels taken for damage, share visibly changed, share of what is
@@ -76,13 +83,13 @@ def measure(
     for t, frame in enumerate(film):
       cv2.imwrite(str(source / f'{t:05d}.png'), frame[..., ::-1])
     c = config.get_config()
-    c.weights, c.composite = weights, 'repair'
+    c.weights, c.composite, c.moving = weights, 'repair', moving
     restore.restore(c, str(pathlib.Path(folder) / 'work'), str(source),
                     see=clips.append)
-  return _shares(clips, moving)
+  return _shares(clips, cover)
 
 
-def _shares(clips: list[types.Clip], moving) -> tuple:
+def _shares(clips: list[types.Clip], cover) -> tuple:
   join = lambda name: np.concatenate([getattr(c, name) for c in clips])
   source, output = join('source'), join('output')
   if any(c.damage is None for c in clips):
@@ -91,14 +98,14 @@ def _shares(clips: list[types.Clip], moving) -> tuple:
     damage = join('damage')[..., 0] > 0.5
   change = np.abs(output - source).max(-1) > _LEAST
   gone = None
-  if moving is not None:
-    seen = moving > 0.3
+  if cover is not None:
+    seen = cover > 0.3
     gone = float((change & seen).sum() / max(seen.sum(), 1))
   return float(damage.mean()), float(change.mean()), gone
 
 
 def _films(args):
-  """Yields (name, film [T, H, W, 3] uint8, what moves or None)."""
+  """Yields (name, film [T, H, W, 3] uint8, cover or None)."""
   for name in filter(None, args.scenes.split(',')):
     yield name, *_SCENES[name](args.frames, args.width * 9 // 16, args.width)
   if args.root:
@@ -178,6 +185,29 @@ def sparks(count: int, height: int, width: int, seed: int = 0):
   return _over(cover, 1.0, rng)
 
 
+def snow(count: int, height: int, width: int, seed: int = 0):
+  """Bright flakes of one to four px that fall, drift, and sway."""
+  rng = np.random.default_rng(seed)
+  flakes = max(30, height * width // 700)
+  place = rng.uniform(0, 1, (flakes, 2)) * (width, height)
+  velocity = np.stack([rng.normal(0.008, 0.006, flakes),
+                       rng.uniform(0.012, 0.05, flakes)], -1) * height
+  radius = rng.uniform(0.4, 1.8, flakes) * height / 180
+  bright = rng.uniform(0.4, 0.9, flakes)
+  phase = rng.uniform(0, 2 * np.pi, flakes)
+  cover = np.zeros((count, height, width), np.float32)
+  for t, frame in enumerate(cover):
+    at = place + t * velocity
+    at[:, 0] += 0.01 * height * np.sin(phase + 0.5 * t)
+    at %= (width, height)
+    for i in range(flakes):
+      flake = np.zeros_like(frame, np.uint8)
+      cv2.circle(flake, tuple((16 * at[i]).astype(int).tolist()),
+                 int(16 * radius[i]), 255, -1, cv2.LINE_AA, 4)
+      np.maximum(frame, bright[i] / 255 * flake, out=frame)
+  return _over(cover, 0.9, rng)
+
+
 def _over(cover, light, rng):
   """(the pan with light over it, cover)."""
   scene, _ = pan(*cover.shape, seed=1)
@@ -192,7 +222,7 @@ def _codes(film, rng):
   return np.uint8(np.round(255 * np.clip(film + noise, 0, 1)))
 
 
-_SCENES = {'rain': rain, 'sparks': sparks, 'pan': pan}
+_SCENES = {'rain': rain, 'sparks': sparks, 'snow': snow, 'pan': pan}
 
 if __name__ == '__main__':
   main()

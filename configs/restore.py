@@ -21,8 +21,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.strength = dict(scratch=1.0, dust=1.0, noise=0.8, flicker=1.0, blur=0.5,
                     tone=0.0)
   # ('auto',) measures and chooses; otherwise the names of the stages to run,
-  # of preprocess, match, detect, restore (the network), classical, composite,
-  # optimise, output.
+  # of preprocess, match, detect, restore (the network), classical, moving,
+  # composite, optimise, output.
   c.stages = ('auto',)
 
   # How damage is filled and noise taken out (pipeline/classical.py).
@@ -58,6 +58,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.redact = dict(faces='none', keep=())
   # Names of places, people and devices in the metadata are left out.
   c.keep_private_metadata = False
+  # Rain, snow, sparks, birds: 'keep' leaves what flies on from frame to frame
+  # where it is; 'ignore' takes it for the dust that it looks like.
+  c.moving = 'keep'
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).

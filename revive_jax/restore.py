@@ -311,7 +311,7 @@ class _Film:
         fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
         marked=bool(c.mask), learned=self.network is not None,
         replaces=self.planned.replaced[s.start:s.stop],
-        stabilise=plain['stabilise']) for s in shots], shots,
+        stabilise=plain['stabilise'], moving=c.moving) for s in shots], shots,
                               mode=c.composite, network=self.network)
 
   def check_space(self, num_frames) -> None:

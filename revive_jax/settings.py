@@ -8,6 +8,7 @@ from revive_jax.models import weights
 from revive_jax.pipeline import (
     composite,
     face_tracks,
+    moving,
     spatial,
     timeline,
     upscale,
@@ -55,8 +56,12 @@ def check(c: ml_collections.ConfigDict) -> None:
                 name=c.upscaler)
   check_provenance(c)
   one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
+  if c.mask_overrides and not c.mask:
+    raise types.BadInput(
+        '--config.mask_overrides needs a mask; name one with --config.mask.')
   one_of('output.layers', c.output.layers, layers.FORMS)
   one_of('repeats', c.repeats, tuple(timeline.MODES))
+  one_of('moving', c.moving, moving.MODES)
   if not 0 <= c.stabilise.strength <= 1:
     raise types.BadInput(
         f'--config.stabilise.strength={c.stabilise.strength} is not between 0 '

@@ -11,7 +11,8 @@ from revive_jax.pipeline import measure
 
 KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
 _ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
-          'composite', 'optimise', 'interpolate', 'output', 'stabilise')
+          'moving', 'composite', 'optimise', 'interpolate', 'output',
+          'stabilise')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ def choose(
     inpaint: str, denoiser: str, seed: int, marked: bool,
     learned: bool = False, replaces: np.ndarray | None = None,
     stabilise: Mapping[str, Any] = types.MappingProxyType({}),
+    moving: str = 'keep',
 ) -> Plan:
   """Plans the stages of a shot from what was measured on it.
 
@@ -58,6 +60,7 @@ def choose(
       classical stages.
     replaces: [T] bool, frames that stand in for lost ones, to be made anew.
     stabilise: kind and strength, for stabilise.path; {}: not.
+    moving: 'keep' what moves and looks like dust, or 'ignore' that it moves.
   """
   auto = stages == ('auto',)
   names = _ORDER if auto else tuple(
@@ -86,6 +89,7 @@ def choose(
           'scratch': max(amounts['scratch'], amounts['crack']),
           'noise': amounts['noise'],
           'dust': max(amounts['dust'], amounts['crack'])}),
+      'moving': dict(sigma=shot.noise),
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
       'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),
@@ -101,6 +105,8 @@ def choose(
       'detect': amounts['crack'] > 0 if network else finds,
       'restore': learns,
       'classical': repairs and not network,
+      'moving': moving == 'keep' and moves and (
+          amounts['dust'] > 0 or amounts['scratch'] > 0),
       'composite': True,
       'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
       'output': True,
@@ -115,6 +121,7 @@ def choose(
       'restore': reasons['noise'] + (
           '; damage is found and filled' if finds else ''),
       'classical': reasons['noise'] + ('; damage is filled' if finds else ''),
+      'moving': 'rain, sparks and other things that fly are no dust',
       'composite': f'mode {mode}',
       'optimise': '; '.join(reasons[k] for k in ('local', 'blur')),
       'output': 'always',

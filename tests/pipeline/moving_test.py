@@ -1,0 +1,157 @@
+"""Tests of pipeline/moving.py."""
+
+from absl.testing import absltest, parameterized
+import cv2
+import numpy as np
+
+from revive_jax import types
+from revive_jax.pipeline import classical, detect, match, moving
+from tests.pipeline import clips
+
+_SIGMA = 0.005
+
+
+def _scene(num_frames=10, height=120, width=160, speed=1.0):
+  film = 0.6 * clips.panning(num_frames, height, width, speed)
+  noise = np.random.default_rng(5).standard_normal(film.shape[:3])
+  return film + np.float32(_SIGMA) * noise[..., None].astype(np.float32)
+
+
+def _dot(frame, x, y, light=0.95, radius=1):
+  """Draws a dot; returns where."""
+  mask = np.zeros(frame.shape[:2], np.uint8)
+  cv2.circle(mask, (round(x), round(y)), radius, 1, -1)
+  frame[mask > 0] = light
+  return mask > 0
+
+
+def _line(frame, start, end, light=0.9):
+  mask = np.zeros(frame.shape[:2], np.uint8)
+  cv2.line(mask, *(tuple(int(round(v)) for v in p) for p in (start, end)), 1)
+  frame[mask > 0] = light
+  return mask > 0
+
+
+def _filled(film, **fields):
+  """The classical stages up to where moving comes."""
+  clip = match.match(clips.clip(np.float32(film), **fields))
+  return classical.classical(
+      detect.detect(clip, sigma=_SIGMA, scratches=False), sigma=_SIGMA)
+
+
+def _share(clip, mask):
+  """The share of mask that is damage."""
+  return ((clip.damage[..., 0] > 0.5) & mask).sum() / mask.sum()
+
+
+class MovingTest(parameterized.TestCase):
+
+  def test_what_flies_is_left_and_a_spot_beside_it_is_not(self):
+    film = _scene()
+    flies, spot = (np.zeros(film.shape[:3], bool) for _ in range(2))
+    for t in range(10):  # 7 px a frame, and it falls.
+      flies[t] = _dot(film[t], 20 + 7 * t, 30 + 2 * t + 0.3 * t * t)
+    spot[5] = _dot(film[5], 120, 95, radius=2)
+    before = _filled(film)
+    self.assertGreater(_share(before, flies), 0.8)
+    after = moving.moving(before, sigma=_SIGMA)
+    self.assertLess(_share(after, flies), 0.05)
+    self.assertEqual(_share(after, spot), 1)
+    np.testing.assert_array_equal(after.restored[flies], before.frames[flies])
+    for name, kept in (('damage_kind', types.DamageKind.NONE),
+                       ('origin', types.Origin.KEPT)):
+      self.assertTrue((getattr(after, name)[flies] == kept).all(), name)
+    elsewhere = after.damage == before.damage
+    np.testing.assert_array_equal(
+        np.where(elsewhere, after.restored, 0),
+        np.where(elsewhere, before.restored, 0))
+
+  @parameterized.parameters(6, 40)
+  def test_dust_is_dust_however_much(self, number):
+    film, rng = _scene(), np.random.default_rng(number)
+    dust = np.zeros(film.shape[:3], bool)
+    for frame, mask in zip(film, dust, strict=True):
+      for x, y in rng.uniform(8, (152, 112), (number, 2)):
+        mask |= _dot(frame, x, y, radius=int(rng.integers(1, 3)))
+    before = _filled(film)
+    after = moving.moving(before, sigma=_SIGMA)
+    self.assertGreater(_share(after, dust), 0.995 * _share(before, dust))
+
+  def test_rain_is_left_and_hairs_are_not(self):
+    film, rng = _scene(7), np.random.default_rng(2)
+    rain, hairs = (np.zeros(film.shape[:3], bool) for _ in range(2))
+    for t, frame in enumerate(film):
+      for x, y in rng.uniform(0, (160, 100), (12, 2)):
+        rain[t] |= _line(frame, (x, y), (x + 3, y + 18))
+      hairs[t] |= _line(frame, (20 + 15 * t, 60), (45 + 15 * t, 52), 0.02)
+    before = _filled(film)
+    rain &= ~hairs
+    after = moving.moving(before, sigma=_SIGMA)
+    self.assertGreater(_share(before, rain), 0.6)
+    self.assertLess(_share(after, rain), 0.08)
+    self.assertGreater(_share(after, hairs), 0.9 * _share(before, hairs))
+
+  def test_lines_that_stay_are_no_rain(self):
+    film, rng = _scene(7), np.random.default_rng(3)
+    damage = np.zeros((*film.shape[:3], 1), np.float32)
+    for frame, mask in zip(film, damage[..., 0], strict=True):
+      for x in range(10, 150, 20):  # Pieces of scratches, of any length.
+        for y in range(5, 100, 30):
+          mask[_line(frame, (x, y + rng.integers(8)), (x, y + 26))] = 1
+    clip = match.match(clips.clip(film)).replace(
+        damage=damage, damage_kind=np.uint8(damage),
+        restored=_scene(7))
+    after = moving.moving(clip, sigma=_SIGMA)
+    self.assertGreater(after.damage.sum(), 0.98 * damage.sum())
+
+  def test_dirt_that_stays_and_what_is_marked_are_repaired(self):
+    film = _scene(8, speed=4.0)
+    damage = np.zeros((*film.shape[:3], 1), np.float32)
+    marked = np.zeros_like(damage)
+    for t, frame in enumerate(film):
+      damage[t, _dot(frame, 60, 50), 0] = 1  # The scene goes by behind it.
+      flies = _dot(frame, 20 + 7 * t, 90)
+      damage[t, flies, 0] = marked[t, flies, 0] = 1
+    clip = match.match(clips.clip(film)).replace(
+        damage=damage, damage_kind=np.uint8(damage), user_mask=marked,
+        restored=_scene(8, speed=4.0))
+    after = moving.moving(clip, sigma=_SIGMA)
+    np.testing.assert_array_equal(after.damage, damage)
+    free = moving.moving(clip.replace(user_mask=None), sigma=_SIGMA)
+    self.assertLess(free.damage[marked > 0].mean(), 0.05)
+
+  def test_windows_decide_alike(self):
+    film, rng = _scene(14), np.random.default_rng(4)
+    for t, frame in enumerate(film):
+      for i in range(3):
+        _dot(frame, 15 + 30 * i + 6 * t, 20 + 30 * i + (2 - i) * t)
+        _dot(frame, *rng.uniform(8, (152, 112)), radius=2)
+    whole = _filled(film)
+    part = types.Clip(**{k: v[4:] for k, v in vars(whole).items()
+                         if v is not None})
+    np.testing.assert_array_equal(
+        moving.moving(part, sigma=_SIGMA).damage[6:],
+        moving.moving(whole, sigma=_SIGMA).damage[10:])
+
+  def test_large_frames_are_looked_at_smaller(self):
+    film = np.stack([
+        cv2.resize(f, (1080, 810)) for f in _scene(5)])
+    flies = np.stack([_dot(f, 200 + 50 * t, 400, radius=8)
+                      for t, f in enumerate(film)])
+    clip = types.Clip(
+        source=film, frames=film, damage=np.float32(flies[..., None]),
+        damage_kind=np.uint8(flies[..., None]), restored=0.3 + 0 * film,
+        flow_forward=np.zeros((*film.shape[:3], 2), np.float32),
+        flow_backward=np.zeros((*film.shape[:3], 2), np.float32))
+    self.assertEqual(moving.moving(clip, sigma=_SIGMA).damage.sum(), 0)
+
+  def test_without_motion_or_damage_nothing_is_done(self):
+    film = _scene(4)
+    alone = detect.detect(clips.clip(film), sigma=_SIGMA, dust=False,
+                          scratches=False)
+    for clip in (alone, match.match(alone), clips.clip(film)):
+      self.assertIs(moving.moving(clip, sigma=_SIGMA), clip)
+
+
+if __name__ == '__main__':
+  absltest.main()
