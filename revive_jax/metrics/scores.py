@@ -12,6 +12,7 @@ from revive_jax.metrics import detection, fidelity, temporal
 Sums = dict[str, tuple[float, float]]
 
 _ssim, _ms_ssim = jax.jit(fidelity.ssim), jax.jit(fidelity.ms_ssim)
+_warping_error = jax.jit(temporal.warping_error)
 _COUNTS = ('true_positive', 'false_positive', 'false_negative')
 
 
@@ -32,7 +33,7 @@ def of_clip(
     visible: [T - 1, H, W, 1].
   """
   frames = restored.astype(np.float32) / 255
-  error = temporal.warping_error(frames[None], flow[None], visible[None])
+  error = _warping_error(frames[None], flow[None], visible[None])
   similar = np.array([
       (_ssim(a[None], b[None])[0], _ms_ssim(a[None], b[None])[0])
       for a, b in zip(frames, target, strict=True)])

@@ -7,6 +7,9 @@ import numpy as np
 
 from revive_jax.metrics import temporal
 
+_warping_error = jax.jit(temporal.warping_error)
+_consistent = jax.jit(temporal.consistent)
+
 
 class WarpingErrorTest(absltest.TestCase):
 
@@ -17,10 +20,10 @@ class WarpingErrorTest(absltest.TestCase):
     frames = np.repeat(frames.reshape(1, 2, 1, 4, 1), 3, -1)
     flow = np.tile(np.float32([-1, 0]), (1, 1, 1, 4, 1))
     visible = np.float32([0, 1, 1, 1]).reshape(1, 1, 1, 4, 1)
-    error = temporal.warping_error(frames, flow, visible)
+    error = _warping_error(frames, flow, visible)
     np.testing.assert_allclose(error, [0.1 / 3], rtol=1e-5)
     # What stays at its place: (0.8 + 0.1 + 0 + 0.1) / 4.
-    error = temporal.warping_error(frames, 0 * flow, np.ones_like(visible))
+    error = _warping_error(frames, 0 * flow, np.ones_like(visible))
     np.testing.assert_allclose(error, [0.25], rtol=1e-5)
 
   def test_against_opencv(self):
@@ -32,7 +35,7 @@ class WarpingErrorTest(absltest.TestCase):
     inside = (x >= 0) & (x <= 23) & (y >= 0) & (y <= 19)
     moved = cv2.remap(frames[0, 0], x, y, cv2.INTER_LINEAR)
     wanted = np.abs(frames[0, 1] - moved)[inside].mean()
-    error = temporal.warping_error(
+    error = _warping_error(
         frames, flow, inside[None, None, ..., None].astype(np.float32))
     # OpenCV interpolates in steps of 1/32 px.
     np.testing.assert_allclose(error, [wanted], rtol=2e-2)
@@ -42,9 +45,9 @@ class WarpingErrorTest(absltest.TestCase):
     frames = rng.random((2, 3, 8, 8, 3), np.float32)
     flow = rng.normal(0, 1, (2, 2, 8, 8, 2)).astype(np.float32)
     visible = np.ones((2, 2, 8, 8, 1), np.float32)
-    both = jax.jit(temporal.warping_error)(frames, flow, visible)
+    both = _warping_error(frames, flow, visible)
     for i in range(2):
-      one = temporal.warping_error(*(a[i:i + 1] for a in (
+      one = _warping_error(*(a[i:i + 1] for a in (
           frames, flow, visible)))
       np.testing.assert_allclose(one[0], both[i], rtol=1e-5)
 
@@ -52,13 +55,13 @@ class WarpingErrorTest(absltest.TestCase):
     frames = np.random.default_rng(2).random((1, 2, 4, 4, 3), np.float32)
     zeros = np.zeros((1, 1, 4, 4, 2), np.float32)
     self.assertEqual(
-        float(temporal.warping_error(frames, zeros, zeros[..., :1])[0]), 0)
+        float(_warping_error(frames, zeros, zeros[..., :1])[0]), 0)
 
   def test_flows_of_other_frames_are_refused(self):
     frames = np.zeros((1, 3, 4, 4, 3), np.float32)
     flow = np.zeros((1, 3, 4, 4, 2), np.float32)
     with self.assertRaises(AssertionError):
-      temporal.warping_error(frames, flow, flow[..., :1])
+      _warping_error(frames, flow, flow[..., :1])
 
 
 class ConsistentTest(absltest.TestCase):
@@ -70,14 +73,14 @@ class ConsistentTest(absltest.TestCase):
     back[0, 0, 2] = [5, 0]
     # Pixels 0 and 1 look out of the picture.
     np.testing.assert_array_equal(
-        temporal.consistent(flow, back)[0, 0, :, 0], [0, 0, 1, 1, 0, 1])
+        _consistent(flow, back)[0, 0, :, 0], [0, 0, 1, 1, 0, 1])
 
   def test_small_disagreement_is_allowed(self):
     # |w + w'|^2 < 0.01 (|w|^2 + |w'|^2) + 0.5: up to 0.707 px for still ones.
     still = np.zeros((1, 2, 2, 2), np.float32)
     for shift, wanted in ((0.69, 1), (0.73, 0)):
       back = still + np.float32([shift, 0])
-      self.assertEqual(float(temporal.consistent(still, back).min()), wanted)
+      self.assertEqual(float(_consistent(still, back).min()), wanted)
 
 
 if __name__ == '__main__':

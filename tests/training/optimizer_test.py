@@ -1,6 +1,7 @@
 """Tests of training/optimizer.py."""
 
 from absl.testing import absltest
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -50,7 +51,7 @@ class AdamWTest(absltest.TestCase):
   def _update(self, grads, params, **values):
     settings = dict(b1=0.9, b2=0.99, weight_decay=0.0, clip_norm=1.0) | values
     tx = optimizer.adamw(lambda _: 0.5, **settings)
-    updates, state = tx.update(grads, tx.init(params), params)
+    updates, state = jax.jit(tx.update)(grads, tx.init(params), params)
     return updates, state[1][0].mu
 
   def test_clips_the_global_norm(self):
@@ -76,7 +77,7 @@ class MuonTest(absltest.TestCase):
     settings = dict(momentum=0.95, others=0.1, b1=0.9, b2=0.99,
                     weight_decay=0.0, clip_norm=1.0) | values
     tx = optimizer.muon(lambda _: 0.5, **settings)
-    return tx.update(grads, tx.init(params), params)[0]
+    return jax.jit(tx.update)(grads, tx.init(params), params)[0]
 
   def test_kernels_move_along_all_that_the_gradient_has(self):
     # Singular values of 1 and 1/50: both are to move by about the rate.
