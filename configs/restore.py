@@ -62,6 +62,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # where it is; 'ignore' takes it for the dust that it looks like.
   c.moving = 'keep'
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
+  # The mask decides: white is damage, black is none and stays as it is, and only
+  # where it is grey the program decides. Else white adds to what is found.
+  c.mask_overrides = False
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
   # keep_up: whether frames get cheaper settings rather than late; -1: yes,

@@ -365,7 +365,8 @@ class _Film:
       return None
     try:
       return masks.read_masks(
-          sealing.beside(self.c.mask, self.kept.folder), self.info, num_frames)
+          sealing.beside(self.c.mask, self.kept.folder), self.info, num_frames,
+          overrides=self.c.mask_overrides)
     except types.BadInput as error:
       if not self.decision.changes:
         raise

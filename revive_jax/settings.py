@@ -56,6 +56,9 @@ def check(c: ml_collections.ConfigDict) -> None:
                 name=c.upscaler)
   check_provenance(c)
   one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
+  if c.mask_overrides and not c.mask:
+    raise types.BadInput(
+        '--config.mask_overrides needs a mask; name one with --config.mask.')
   one_of('output.layers', c.output.layers, layers.FORMS)
   one_of('repeats', c.repeats, tuple(timeline.MODES))
   one_of('moving', c.moving, moving.MODES)

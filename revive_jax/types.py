@@ -55,7 +55,8 @@ class Clip(flax.struct.PyTreeNode):
   pts: Array | None = None  # [T] int64, timestamps in the source's time base.
   cuts: Array | None = None  # [T] bool: a shot starts at this frame.
   tone: Array | None = None  # [T, 2]: frames = exp(tone[0]) * source^tone[1].
-  user_mask: Array | None = None  # [T, H, W, 1], 1 = marked by the user.
+  # [T, H, W, 1] of the user: 1 = damage, -1 = none, to be left as it is.
+  user_mask: Array | None = None
   flow_forward: Array | None = None  # [T, H, W, 2] px (dx, dy), t to t + 1.
   flow_backward: Array | None = None  # [T, H, W, 2] px (dx, dy), t to t - 1.
   damage: Array | None = None  # [T, H, W, 1], 1 = damaged.

@@ -97,15 +97,15 @@ class RestoreTrustTest(parameterized.TestCase):
           self.assertFalse(kept[a != b].any())
     self.assertGreater(changed, 100)
 
-  @parameterized.parameters(('mkv', 'tracks'), ('mp4', 'files'))
+  @parameterized.parameters(('mkv', 'tracks'))
   def test_layers_of_a_stopped_run_are_those_of_one_that_was_not(
       self, suffix, form):
     path = self.dir / 'film.mkv'
-    writer.write_rgb(path, run_test._film(30, 48, 64), frame_rate=24)
+    writer.write_rgb(path, run_test._film(24, 32, 48), frame_rate=24)
     c = config.get_config('tiny')
-    c.window, c.lookahead, c.output.layers = 10, 2, form
+    c.window, c.lookahead, c.output.layers = 8, 2, form
     place = layers.where if form == 'tracks' else layers.sidecar
-    with mock.patch.object(tally, 'SEGMENT', 10):
+    with mock.patch.object(tally, 'SEGMENT', 8):
       self._restore(path, f'whole.{suffix}', c)
       seen = []
 
@@ -124,7 +124,7 @@ class RestoreTrustTest(parameterized.TestCase):
     self.assertEqual(list(found), ['damage', 'change', 'uncertainty', 'origin',
                                    'origin_frame'])
     for name, frames in found.items():
-      self.assertLen(frames, 30)
+      self.assertLen(frames, 24)
       np.testing.assert_array_equal(frames, whole[name])
     self.assertGreater(int((found['damage'] > 0).sum()), 0)
 
@@ -137,6 +137,39 @@ class RestoreTrustTest(parameterized.TestCase):
                            strict=True):
       difference = np.abs(a[0].astype(int) - b[0]).max(-1)
       np.testing.assert_array_equal(difference, shown)
+
+  def test_a_mask_that_decides(self):
+    """White is repaired, black stays, grey is left to the program."""
+    self._check_mask('')
+
+  @pytest.mark.slow
+  def test_a_mask_that_decides_over_the_network(self):
+    self._check_mask('restorer')
+
+  def _check_mask(self, weights):
+    film = np.repeat(run_test._film(1, 64, 96), 5, 0)
+    film[2, 8:13, 8:13] = film[2, 8:13, 60:65] = 255  # Two spots of dust.
+    path = self.dir / 'film.mkv'
+    writer.write_rgb(path, film, frame_rate=24)
+    mask = np.full((64, 96), 128, np.uint8)
+    mask[:, 50:] = 0
+    mask[40:44, 20:24] = 255
+    cv2.imwrite(str(self.dir / 'mask.png'), mask)
+    c = config.get_config('tiny')
+    c.weights, c.mask = weights, str(self.dir / 'mask.png')
+    c.mask_overrides = True
+    c.strength.flicker = c.strength.tone = c.strength.blur = 0.0
+    self._restore(path, 'out.mkv', c)
+    before, after = _planes(path), _planes(self.dir / 'out.mkv')
+    found = _layers(self.dir / 'out.mkv')
+    for t, ((a,), (b,)) in enumerate(zip(before, after, strict=True)):
+      np.testing.assert_array_equal(a[:, 50:], b[:, 50:])
+      self.assertEqual(found['damage'][t, :, 50:].max(), 0)
+      self.assertTrue((found['damage'][t, 40:44, 20:24] == 255).all()
+                      or weights)
+      self.assertTrue((origin.classes(
+          found['origin'][t, 40:44, 20:24]) >= 2).all())
+    self.assertGreater(int((before[2][0] != after[2][0])[8:13, 8:13].sum()), 40)
 
   @pytest.mark.slow
   def test_the_command_line(self):

@@ -55,7 +55,7 @@ def composite(
     mode: 'full' or 'repair'.
     strength: in [0, 1] for 'scratch', 'dust', 'noise'. Strength of flicker and
       tone is already in clip.tone. All zero and no tone: output is the source,
-      exactly.
+      exactly. Where the user said that there is no damage it is, too.
   """
   if mode not in MODES:
     raise ValueError(f'mode {mode!r} is not one of {MODES}.')
@@ -72,6 +72,8 @@ def composite(
             else flicker.apply_tone(clip.source, tone))
     noise = np.float32(strength['noise'])
   mix = np.where(weight > 0, weight, noise)
+  if clip.user_mask is not None:  # A network fills also where it names nothing.
+    mix = np.where(clip.user_mask < -0.5, np.float32(0), mix)
   mixed = base + mix * (restored - base)
   output = np.where(mix > 0, mixed, base)
   origin = np.zeros(mix.shape, np.uint8) if clip.origin is None else (

@@ -15,7 +15,8 @@ def detect(
 
   Dust is what two motion-compensated neighbours do not show; scratches are
   lines that stay (lines.py); cracks of a single picture are thin structures
-  far brighter than both sides; what the user marked is added.
+  far brighter than both sides; what the user marked is added, and what the user
+  said is none is taken out.
 
   Args:
     clip: with frames and flows.
@@ -40,6 +41,7 @@ def detect(
       kind[t][spots & (kind[t] == 0)] = types.DamageKind.DUST
   if clip.user_mask is not None:
     kind[clip.user_mask[..., 0] > 0.5] = types.DamageKind.MARKED
+    kind[clip.user_mask[..., 0] < -0.5] = types.DamageKind.NONE
   damage = (kind > 0).astype(np.float32)
   return clip.replace(damage=damage[..., None], damage_kind=kind[..., None])
 

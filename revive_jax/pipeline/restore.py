@@ -109,6 +109,9 @@ def restore(
       one, *frames.shape[1:3], tile=tile, overlap=overlap)
   count = len(clip.frames) - core.start
   values = {name: value[:count] for name, value in values.items()}
+  if clip.user_mask is not None:
+    values['damage'] = np.where(
+        clip.user_mask[core.start:] < -0.5, np.float32(0), values['damage'])
   values['damage_kind'] = damage_kinds(values['damage'], clip, core.start)
   before = core.start if memory is not None else 0
   if before:

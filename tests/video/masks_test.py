@@ -46,6 +46,20 @@ class MasksTest(parameterized.TestCase):
     deep, = masks.read_masks(self.path('m.png'), self.info, 1)
     np.testing.assert_array_equal(deep, mask)
 
+  def test_three_values_that_decide(self):
+    picture = np.full((32, 48, 3), 128, np.uint8)
+    picture[0, :6] = np.array([0, 63, 64, 191, 192, 255])[:, None]
+    picture[1, 0] = 0, 0, 255  # Any channel counts.
+    for name, scale in (('m.png', 1), ('deep.png', 257)):
+      cv2.imwrite(self.path(name), picture.astype(
+          np.uint8 if scale == 1 else np.uint16) * scale)
+      mask, = masks.read_masks(
+          self.path(name), self.info, 1, overrides=True)
+      self.assertEqual(mask.dtype, np.int8)
+      self.assertEqual(mask[0, :6].tolist(), [-1, -1, 0, 0, 1, 1])
+      self.assertEqual(mask[1, 0], 1)
+      self.assertEqual(int(np.abs(mask).sum()), 5)
+
   @parameterized.parameters('m', 'm.mkv')
   def test_in_order(self, name):
     writer.write_grey(self.path(name), self.masks, frame_rate=25)
