@@ -4,8 +4,16 @@ from absl.testing import absltest, parameterized
 import cv2
 import numpy as np
 
-from revive_jax import types
-from revive_jax.pipeline import classical, detect, match, moving
+from configs import restore as config
+from revive_jax import settings, types
+from revive_jax.pipeline import (
+    choose,
+    classical,
+    detect,
+    match,
+    measure,
+    moving,
+)
 from tests.pipeline import clips
 
 _SIGMA = 0.005
@@ -66,7 +74,7 @@ class MovingTest(parameterized.TestCase):
         np.where(elsewhere, after.restored, 0),
         np.where(elsewhere, before.restored, 0))
 
-  @parameterized.parameters(6, 40)
+  @parameterized.parameters(6, 40, 120)
   def test_dust_is_dust_however_much(self, number):
     film, rng = _scene(), np.random.default_rng(number)
     dust = np.zeros(film.shape[:3], bool)
@@ -151,6 +159,27 @@ class MovingTest(parameterized.TestCase):
                           scratches=False)
     for clip in (alone, match.match(alone), clips.clip(film)):
       self.assertIs(moving.moving(clip, sigma=_SIGMA), clip)
+
+  def test_it_is_planned_unless_it_is_to_be_ignored(self):
+    shot = measure.Shot(
+        start=0, stop=9, key_frame=0, noise=0.01, flicker=0.0, spots=1e-3,
+        scratches=0.0, cracks=0.0, edge_width=1.0, low=0.0, high=1.0,
+        grey=False, comparisons=np.zeros((9, 3)))
+    plan = lambda **options: [s.name for s in choose.choose(
+        shot, mode='full', strength=dict.fromkeys(choose.KINDS, 1.0),
+        stages=('auto',), output={}, fill='inpaint', inpaint='telea',
+        denoiser='nlm', seed=0, marked=False, **options).stages]
+    names = plan()
+    self.assertEqual(names[names.index('moving') + 1], 'composite')
+    self.assertEqual(names[names.index('moving') - 1], 'classical')
+    self.assertIn('moving', plan(learned=True))
+    self.assertNotIn('moving', plan(moving='ignore'))
+
+  def test_an_unknown_way_is_refused(self):
+    c = config.get_config('tiny')
+    c.moving = 'shoo'
+    with self.assertRaisesRegex(types.BadInput, 'moving.*keep, ignore'):
+      settings.check(c)
 
 
 if __name__ == '__main__':
