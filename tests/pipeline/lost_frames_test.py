@@ -46,6 +46,7 @@ class LostFramesTest(parameterized.TestCase):
       c.strength[kind] = 0.0
     # The lost frame is before the first one of a segment.
     c.window, c.lookahead, c.repeats, c.progress = 8, 0, mode, 'none'
+    c.report = mode == 'insert'
     return c
 
   def _restore(self, mode, output='out.mkv', *, stop=None):
