@@ -4,12 +4,11 @@ import bisect
 import fractions
 import json
 import os
-import pathlib
 import re
 
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, sealing, types
 from revive_jax.explain import layers as layers_lib
 from revive_jax.video import (
     conceal,
@@ -52,7 +51,7 @@ def explain(
     raise types.BadInput(
         'There is no input; name the restored film with --input.')
   wanted = parse(time)
-  if destination and pathlib.Path(destination).suffix.lower() != '.png':
+  if destination and files.suffix(destination) != '.png':
     raise types.BadInput(
         f'{destination}: a frame is explained as a PNG; name the output .png.')
   place = layers.where(film)
@@ -68,9 +67,8 @@ def explain(
   notes = [f'Frame {number} at {conceal.clock(seconds)} of '
            f'{os.path.basename(film)}.']
   notes += [] if source is not None else [_NO_SOURCE]
-  path = pathlib.Path(destination) if destination else (
-      pathlib.Path(workdir) / 'outputs' /
-      f'{pathlib.Path(film).stem}_explained_{number:06d}.png')
+  path = files.path(destination) if destination else files.outputs(
+      workdir, f'{files.opened_name(film).stem}_explained_{number:06d}.png')
   sheet.write_png(path, layers_lib.page(pictures, found, notes))
   shares = ', '.join(f'{name} {100 * share:.2f} %' for name, share in
                      layers_lib.shares(found['origin']).items())
@@ -138,9 +136,9 @@ def _source(workdir, film, seconds) -> np.ndarray | None:
   place, rate = duplicate.find(film), 24.0
   if place is None:
     place, rate = _input_of(workdir, film)
-  if place is None or pathlib.Path(place).suffix == '.zip':
+  if place is None or files.suffix(place) == '.zip':
     return None
-  info = probe.probe(str(place), frame_rate=rate)
+  info = probe.probe(place, frame_rate=rate)
   stamps, time_base = _stamps(info)
   number = bisect.bisect_right(
       [float((s - stamps[0]) * time_base) for s in stamps],
@@ -151,8 +149,9 @@ def _source(workdir, film, seconds) -> np.ndarray | None:
 def _input_of(workdir, film) -> tuple[str | None, float]:
   """The source by the report in the workdir, and its rate of frames."""
   try:
-    report = json.loads((pathlib.Path(workdir) / 'report.json').read_text())
-    path, made = report['input']['path'], report['outputs'][0]['path']
+    report = json.loads((files.path(workdir) / 'report.json').read_text())
+    path = sealing.beside(report['input']['path'], workdir)
+    made = report['outputs'][0]['path']
     if os.path.samefile(made, film) and os.path.exists(path):
       return path, report['input']['frame_rate']
   except (OSError, ValueError, LookupError, TypeError):

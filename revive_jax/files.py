@@ -22,6 +22,12 @@ def name(path_: str | os.PathLike) -> str | pathlib.Path:
   return path_ if is_sealed(path_) else os.fspath(path_)
 
 
+def outputs(workdir: str | os.PathLike, name_: str) -> pathlib.Path:
+  """Where an output of a run lies that has no place of its own."""
+  end = SEALED if is_sealed(workdir) and path(name_).suffix else ''
+  return path(workdir) / 'outputs' / f'{name_}{end}'
+
+
 def beside(name_: str | os.PathLike, ending: str) -> pathlib.Path:
   """The path of a file that belongs to another: film.mkv gets an ending."""
   place = path(name_)

@@ -33,8 +33,8 @@ _MODE = flags.DEFINE_string(
     'mode', None, 'What to do: restore, demo, train, evaluate, explain (one '
     'frame of a restored film, and what was done at each pixel), verify '
     '(whether a film is what its signed statement says), restore-original '
-    '(give the source back), unseal (open what is sealed), or make-key (to seal '
-    'with). Default: the mode of the config.')
+    '(give the source back), unseal (open what is sealed), or make-key (what '
+    'to seal with). Default: the mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
     'many: a folder of videos, or a list (.txt, a path a line); or what runs '
@@ -72,9 +72,10 @@ def _demo(c, workdir):
 
 
 def _restore(c, workdir):
-  from revive_jax import films, live, restore
+  from revive_jax import films, live, restore, sealing
 
   if live.is_live(_INPUT.value):
+    sealing.refuse(c, 'What runs by itself (a camera, a stream, a pipe)')
     found = live.restore(c, workdir, _INPUT.value, _OUTPUT.value)['live']
     sys.stderr.write(
         f'{found["frames"]} frames, {found["frames_per_second"]} a second; '
@@ -93,6 +94,7 @@ def _restore(c, workdir):
   if 'sample' in c and not _INPUT.value and not _OUTPUT.value:
     from revive_jax import samples
 
+    sealing.refuse(c, 'The sample of a preset, which shows nobody,')
     samples.restore_sample(c, workdir)
     return
   report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
@@ -100,7 +102,8 @@ def _restore(c, workdir):
     logging.warning('%s', warning)
   for item in report['outputs']:
     print(f'{item["frames"]} frames: {item["path"]}')
-  print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}')
+  print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}'
+        f'{sealing.hint(c, workdir)}')
 
 
 def _train(c, workdir):
@@ -142,31 +145,31 @@ def _evaluate(c, workdir):
 
 
 def _restore_original(c, workdir):
-  from revive_jax import original
+  from revive_jax import original, sealing
 
-  del c
-  found = original.give_back(workdir, _INPUT.value, _OUTPUT.value)
+  found = original.give_back(*sealing.places(
+      c, workdir, _INPUT.value, _OUTPUT.value))
   for warning in found.warnings:
     logging.warning('%s', warning)
   print(f'The original: {found.path}')
 
 
 def _verify(c, workdir):
-  from revive_jax import verify
+  from revive_jax import sealing, verify
 
-  del workdir
-  found = verify.verify(c, _INPUT.value, _OUTPUT.value)
+  _, path, output = sealing.places(c, workdir, _INPUT.value, _OUTPUT.value)
+  found = verify.verify(c, path, output)
   print(found['sentence'])
   if not found['valid']:
     sys.exit(1)
 
 
 def _explain(c, workdir):
-  from revive_jax import explain_frame
+  from revive_jax import explain_frame, sealing
 
-  del c
   print(explain_frame.explain(
-      workdir, _INPUT.value, _OUTPUT.value, time=_TIME.value))
+      *sealing.places(c, workdir, _INPUT.value, _OUTPUT.value),
+      time=_TIME.value))
 
 
 def _use_compilation_cache() -> None:

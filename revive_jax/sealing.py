@@ -144,9 +144,16 @@ def _open_one(path, target) -> None:
     shutil.copyfileobj(sealed, file, _PIECE)
 
 
-def hint(path: str | os.PathLike) -> str:
-  """How a file of a run is opened, for the user."""
-  if not files.is_sealed(path):
+def hint(c: ml_collections.ConfigDict, path: str | os.PathLike) -> str:
+  """How what is in the folder of a run is opened, for the user."""
+  if not c.get('encrypt') or not c.encrypt.key:
     return ''
-  return (f' (sealed; it is opened with --mode=unseal --input={path} '
-          '--output=NEW and the same key)')
+  return (f' (sealed: --mode=unseal --input={path} --output=NEW with the same '
+          'key opens it)')
+
+
+def refuse(c: ml_collections.ConfigDict, what: str) -> None:
+  """Refuses config.encrypt where it would not be kept."""
+  if c.get('encrypt') and c.encrypt.key:
+    raise types.BadInput(
+        f'{what} cannot be sealed; leave out --config.encrypt.key.')
