@@ -18,8 +18,8 @@ from revive_jax import types
 # height as shares of the frame, and a score in [0, 1].
 Detector = Callable[[np.ndarray], np.ndarray]
 
-SIDE = 480  # Frames are reduced to it, px, on their longer side.
-_LEAST = 22  # Side of the smallest face, px of the reduced frame.
+SIDE = 400  # Frames are reduced to it, px, on their longer side.
+_LEAST = 24  # Side of the smallest face, px of the reduced frame.
 # Name, whether mirrored, and how much its hits count.
 _CASCADES = (
     ('haarcascade_frontalface_alt2.xml', False, 1.0),
@@ -97,7 +97,7 @@ def _haar(side) -> Detector:
     for cascade, mirrored, weight in cascades:
       seen = cv2.flip(grey, 1) if mirrored else grey
       hits, counts = cascade.detectMultiScale2(
-          seen, scaleFactor=1.1, minNeighbors=3, minSize=(_LEAST, _LEAST))
+          seen, scaleFactor=1.15, minNeighbors=3, minSize=(_LEAST, _LEAST))
       for (x, y, w, h), count in zip(hits, counts, strict=True):
         x = width - x - w if mirrored else x
         boxes.append((x / width, y / height, w / width, h / height,

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from revive_jax.faces import find
 
-EVERY = 4  # Frames from one look of the detector to the next.
+EVERY = 6  # Frames from one look of the detector to the next.
 _MEMORY = 48  # Frames that a face is followed back...
 _PATIENCE = 50  # ...and forward without being found again.
 _ALIKE = 0.5  # Correlation with the last picture at which it is still there.

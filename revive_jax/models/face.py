@@ -30,7 +30,7 @@ class Embedder(nn.Module):
   person.
   """
 
-  features: tuple[int, ...] = (20, 48, 80, 64)  # At 1/2, 1/4, 1/8, 1/16.
+  features: tuple[int, ...] = (16, 32, 64, 64)  # At 1/2, 1/4, 1/8, 1/16.
   size: int = 64
   dtype: jnp.dtype = jnp.float32
 
