@@ -59,8 +59,10 @@ setuptools.setup(
         'keyring': ['keyring>=25'],
         'medical': ['pydicom>=3'],
         'privacy': ['dp-accounting', 'jax-privacy>=2'],
+        'provenance': ['c2pa-python>=0.38,<0.40'],
         'tensorflow': ['tensorflow-cpu'],
         'test': [
+            'c2pa-python>=0.38,<0.40',
             'hypothesis',
             'jax-privacy>=2',
             'jsonschema',

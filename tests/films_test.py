@@ -68,7 +68,7 @@ class FilmsTest(absltest.TestCase):
     self.assertEqual([r.state for r in rows],
                      ['restored', 'restored', 'refused'])
     self.assertEqual({p.name for p in (self.dir / 'out').iterdir()},
-                     {'a_mkv.mkv', 'a_mp4.mp4'})
+                     {'a_mkv.mkv', 'a_mkv.mkv.c2pa', 'a_mp4.mp4'})
 
   def test_a_namesake_that_comes_later_renames_nothing(self):
     self._film('a.mkv')

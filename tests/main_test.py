@@ -66,7 +66,7 @@ class MainTest(parameterized.TestCase):
     self.assertIn('no space left', full.stderr)
     self.assertNotIn('Traceback', full.stderr)
     self.assertEqual({p.name for p in self.dir.iterdir()},
-                     {'film.mkv', 'out.mkv', 'runs'})
+                     {'film.mkv', 'out.mkv', 'out.mkv.c2pa', 'runs'})
 
 
 class PipeTest(absltest.TestCase):

@@ -74,9 +74,8 @@ def listing(folder: str | os.PathLike) -> bytes:
 def definition(facts: Mapping[str, Any]) -> dict[str, Any]:
   """The manifest that says facts, for C2PA's Builder.
 
-  facts: in JSON's types; 'version' and 'stages' (name, why, strength as [least,
-  greatest] over the shots, shots: how many) become actions, all of it is the
-  assertion org.revive.restoration.
+  facts: in JSON's types; 'version' and 'stages' (see stages()) become actions,
+  all of it is the assertion org.revive.restoration.
   """
   agent = {'name': GENERATOR, 'version': facts['version']}
   actions = [{'action': 'c2pa.opened',
@@ -303,15 +302,20 @@ def restoration(report: Mapping[str, Any]) -> dict[str, Any] | None:
 def stages(
     shots: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-  """The stages of all shots ('stages' of report.json), each once."""
+  """The stages of all shots ('stages' of report.json), each once.
+
+  With 'name', the first 'why', 'strength' ('least' and 'greatest' over the
+  shots) and 'shots', how many it ran on.
+  """
   found = {}
   for shot in shots:
     for stage in shot:
       entry = found.setdefault(stage['name'], {
           'name': stage['name'], 'why': stage['why'],
-          'strength': [stage['strength']] * 2, 'shots': 0})
-      low, high = entry['strength']
-      entry['strength'] = [min(low, stage['strength']),
-                           max(high, stage['strength'])]
+          'strength': {}, 'shots': 0})
+      # (C2PA's library loses lists of numbers.)
+      for key, choose in (('least', min), ('greatest', max)):
+        entry['strength'][key] = choose(
+            stage['strength'], entry['strength'].get(key, stage['strength']))
       entry['shots'] += 1
   return list(found.values())

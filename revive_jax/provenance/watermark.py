@@ -1,7 +1,7 @@
 """The invisible mark: 40 bits, the id of a run, in the light of every frame.
 
-The frame's luma is averaged over a grid of 24 x 48 cells. Neighbours form 576
-pairs; nine of them, spread over the frame, carry one of 64 bits: the mean of
+The frame's luma is averaged over a grid of 16 x 32 cells. Neighbours form 256
+pairs; four of them, spread over the frame, carry one of 64 bits: the mean of
 their differences is moved to the nearest of the values that stand for it
 (quantisation index modulation: Chen and Wornell, IEEE Trans. Inf. Theory 47,
 2001). The film itself does not disturb it, so weak changes suffice; averages of
@@ -20,14 +20,16 @@ import numpy as np
 
 from revive_jax import types
 
-ROWS, COLUMNS = 24, 48
+ROWS, COLUMNS = 16, 32
 BITS = 64
 ID_BITS = 40
-LEAST = (2 * ROWS, 2 * COLUMNS)  # Of a frame's height and width, px.
-STEP = 5.0  # Between values that stand for the same bit; levels of 255.
+LEAST = (3 * ROWS, 3 * COLUMNS)  # Of a frame's height and width, px.
+STEP = 6.0  # Between values that stand for the same bit; levels of 255.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _STAY = 0.65  # Steps that a frame may be away from the last one's value.
-_DARK, _BRIGHT = 6.0, 249.0  # Cells beyond would be clipped: left alone.
+_MOST = 1.5  # Steps that a cell may change.
+_MORE = 1.2  # Of a change is made: coding takes some of it back.
+_DARK, _BRIGHT = 6.0, 249.0  # Cells beyond go one way only, frames none.
 _CRC = 0x864CFB  # CRC-24 of OpenPGP (RFC 4880), which begins with...
 _CRC_START = 0xB704CE
 _DOUBTFUL = 4  # The least certain bits, of which all choices are tried.
@@ -94,9 +96,9 @@ class Writer:
     peak = np.iinfo(rgb.dtype).max
     levels = rgb.astype(np.float32) * np.float32(255 / peak)
     grid = _grid(levels)
-    change = self._change(grid, _weights(levels, grid), height, width)
-    if not change.any():
+    if not _DARK < grid.mean() < _BRIGHT:
       return rgb.copy()
+    change = self._change(grid, _weights(levels, grid), height, width)
     field = cv2.resize(change, (width, height), interpolation=cv2.INTER_LINEAR)
     # Rounding would lose what is less than half a level; noise keeps means.
     codes = rgb + field[..., None] * np.float32(peak / 255)
@@ -104,31 +106,37 @@ class Writer:
     return np.clip(codes, 0, peak).astype(rgb.dtype)
 
   def _change(self, grid, weights, height, width) -> np.ndarray:
-    """What to add to each cell, [24, 48] levels."""
+    """What to add to each cell, [16, 32] levels."""
     pairs, signs, offsets = _layout()
-    usable = weights.reshape(BITS, -1) if weights.any() else None
-    if usable is None:
-      return np.zeros_like(grid)
-    total = usable.sum(1, keepdims=True)
-    share = usable / np.maximum(total, 1e-6) * (total > 0)
-    base = offsets + self._bits / 2
-    wanted, cells = np.zeros(BITS), np.zeros(grid.size, np.float32)
-    value = _values(grid)
-    nearest = (np.round(value / self._step - base) + base) * self._step
-    if self._last is not None:
-      stays = np.abs(value - self._last) < _STAY * self._step
-      nearest = np.where(stays, self._last, nearest)
-    self._last = nearest
+    weights = weights.reshape(BITS, -1)
+    share = weights / weights.mean(1, keepdims=True)
+    aim = self._aim(_values(grid), offsets + self._bits / 2)
     response = _response(height, width)
+    cells = np.zeros(grid.size, np.float32)
     for _ in range(4):  # Cells reach into their neighbours.
       reached = _values(grid + _seen(cells.reshape(grid.shape), response))
-      wanted = nearest - reached
-      # Nine pairs share it by how little it shows there; half on each side.
-      each = (wanted[:, None] * share * share.shape[1]).reshape(-1) * signs
-      cells[pairs[:, 0]] += each / 2
-      cells[pairs[:, 1]] -= each / 2
-    limit = 2 * self._step
-    return np.clip(cells, -limit, limit).reshape(grid.shape).astype(np.float32)
+      # Its four pairs share it by how little it shows there.
+      each = ((aim - reached)[:, None] * share).reshape(-1) * signs
+      rise, fall = grid.reshape(-1) < _BRIGHT, grid.reshape(-1) > _DARK
+      for one, other, change in ((0, 1, each), (1, 0, -each)):
+        # Half of it on each side, all of it where the other side is at its end.
+        able = np.where(change > 0, rise[pairs[:, one]], fall[pairs[:, one]])
+        opposite = np.where(
+            change > 0, fall[pairs[:, other]], rise[pairs[:, other]])
+        cells[pairs[:, one]] += change * able * np.where(opposite, 0.5, 1)
+      cells = np.clip(cells, np.where(fall, -_MOST, 0) * self._step,
+                      np.where(rise, _MOST, 0) * self._step)
+    return cells.reshape(grid.shape).astype(np.float32)
+
+  def _aim(self, values, base) -> np.ndarray:
+    """What the 64 values are to be: near, and not another in each frame."""
+    step = self._step
+    aim = (np.round(values / step - base) + base) * step
+    if self._last is not None:
+      stays = np.abs(values - self._last) < _STAY * step
+      aim = np.where(stays, self._last, aim)
+    self._last = aim
+    return values + _MORE * (aim - values)
 
 
 class Reader:
@@ -168,13 +176,13 @@ def read(frames: Iterable[np.ndarray], *, most: int = 480) -> int | None:
 
 
 def _grid(levels) -> np.ndarray:
-  """Mean luma of each cell, [24, 48], of [H, W, 3] float32."""
+  """Mean luma of each cell, [16, 32], of [H, W, 3] float32."""
   small = cv2.resize(levels, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
   return small @ _LUMA
 
 
 def _values(grid) -> np.ndarray:
-  """The 64 means of nine signed differences."""
+  """The 64 means of four signed differences."""
   pairs, signs, _ = _layout()
   flat = grid.reshape(-1)
   differences = (flat[pairs[:, 0]] - flat[pairs[:, 1]]) * signs
@@ -183,7 +191,7 @@ def _values(grid) -> np.ndarray:
 
 @functools.cache
 def _layout() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Cells of the pairs [576, 2] in the order of the bits, signs, offsets [64].
+  """Cells of the pairs [256, 2] in the order of the bits, signs, offsets [64].
 
   By SHA-256, as no random generator promises the same numbers for ever.
   """
@@ -196,12 +204,12 @@ def _layout() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _weights(levels, grid) -> np.ndarray:
-  """How much each pair may change, by what hides it; 0 where it would clip."""
+  """How much each pair may change, by what hides it."""
   grey = levels @ _LUMA
   fine = np.abs(grey - cv2.blur(grey, (5, 5)))
   busy = cv2.resize(fine, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
   weight = np.sqrt(busy + 1)
-  weight[(grid < _DARK) | (grid > _BRIGHT)] = 0
+  weight[(grid < _DARK) | (grid > _BRIGHT)] *= 0.5
   pairs, _, _ = _layout()
   flat = weight.reshape(-1)
   return np.minimum(flat[pairs[:, 0]], flat[pairs[:, 1]])

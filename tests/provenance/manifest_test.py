@@ -1,0 +1,258 @@
+"""Tests of provenance/manifest.py and provenance/verify.py on whole files."""
+
+import errno
+import hashlib
+import io
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+import av
+import c2pa
+import numpy as np
+import pytest
+
+from revive_jax import types
+from revive_jax.provenance import manifest, verify
+from tests.provenance import films
+from tests.video import clips
+
+
+def _box(path, kind):
+  """Where a box of the highest level begins and ends, by the format's rules."""
+  data, at = path.read_bytes(), 0
+  while at < len(data):
+    size, name = struct.unpack('>I4s', data[at:at + 8])
+    if name == kind:
+      return at + 8, at + size
+    at += size
+  raise AssertionError(kind)
+
+
+class FilmTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+  def _signed(self, name):
+    path = films.write(self.dir / name)
+    if manifest.is_embedded(path):
+      manifest.embed(path, films.FACTS, films.signer())
+    else:
+      manifest.put_beside(path, films.FACTS, films.signer())
+    return path
+
+  def _flipped(self, path, offset, bit=0):
+    """Whether the file is still valid with one bit of it flipped."""
+    with open(path, 'r+b') as file:
+      file.seek(offset)
+      before = file.read(1)[0]
+      file.seek(offset)
+      file.write(bytes([before ^ 1 << bit]))
+      file.flush()
+      valid = verify.verify(path).is_valid
+      file.seek(offset)
+      file.write(bytes([before]))
+    return valid
+
+  @parameterized.parameters('film.mp4', 'film.mov', 'film.mkv')
+  def test_what_was_stated_is_read(self, name):
+    found = verify.verify(self._signed(name))
+    self.assertTrue(found.is_valid)
+    self.assertFalse(found.is_trusted)
+    self.assertEqual(found.where, 'sidecar' if 'mkv' in name else 'embedded')
+    self.assertEqual(found.restoration, films.FACTS)
+    self.assertEqual(
+        verify.sentence(found),
+        f'{name}: restored by AI (full; 3.1 % of the pixels invented), consent '
+        'not stated; unchanged since; signed by a local test credential, '
+        'untrusted.')
+
+  def test_another_reader_finds_the_same(self):
+    """The library's own, with its own settings."""
+    path = self._signed('film.mp4')
+    with c2pa.Reader(str(path)) as reader:
+      active = reader.get_active_manifest()
+    actions, = [a['data']['actions'] for a in active['assertions']
+                if a['label'] == 'c2pa.actions.v2']
+    self.assertEqual([a['action'] for a in actions],
+                     ['c2pa.opened', 'c2pa.edited'])
+    self.assertIn('compositeWithTrainedAlgorithmicMedia',
+                  actions[1]['digitalSourceType'])
+    self.assertEqual(actions[1]['parameters'][f'{manifest.LABEL}.strength'],
+                     {'least': 0.5, 'greatest': 0.8})
+    source, = active['ingredients']
+    self.assertEqual(source['relationship'], 'parentOf')
+    self.assertEqual(source['instance_id'], f'sha256:{"b" * 64}')
+    self.assertNotIn('thumbnail', active)
+
+  def test_every_packet_stays(self):
+    plain, signed = films.write(self.dir / 'plain.mp4'), self._signed('b.mp4')
+    self.assertLess(signed.stat().st_size - plain.stat().st_size, 20_000)
+    for kind in ('video', 'audio'):
+      self.assertEqual(clips.packets(plain, kind), clips.packets(signed, kind))
+    self.assertEqual({p.name for p in self.dir.iterdir()},
+                     {'plain.mp4', 'b.mp4'})
+
+  @parameterized.parameters('film.mp4', 'film.mov')
+  def test_a_flipped_byte_of_picture_or_sound(self, name):
+    path = self._signed(name)
+    start, stop = _box(path, b'mdat')
+    rng = np.random.default_rng(0)
+    for offset in (start, stop - 1, *rng.integers(start, stop, 60)):
+      self.assertFalse(self._flipped(path, int(offset), rng.integers(8)))
+    start, stop = _box(path, b'moov')  # And of what says how to show them.
+    for offset in rng.integers(start, stop, 20):
+      self.assertFalse(self._flipped(path, int(offset)))
+    self.assertTrue(verify.verify(path).is_valid)
+
+  @pytest.mark.slow
+  def test_every_byte_of_picture_and_sound(self):
+    path = self._signed('film.mp4')
+    for offset in range(*_box(path, b'mdat')):
+      self.assertFalse(self._flipped(path, offset), offset)
+
+  def test_a_flipped_byte_beside_a_sidecar(self):
+    path = self._signed('film.mkv')
+    size, rng = path.stat().st_size, np.random.default_rng(0)
+    for offset in (0, size - 1, *rng.integers(0, size, 60)):
+      self.assertFalse(self._flipped(path, int(offset), rng.integers(8)))
+    self.assertTrue(verify.verify(path).is_valid)
+    with open(path, 'ab') as file:
+      file.write(b'\0')
+    found = verify.verify(path)
+    self.assertFalse(found.is_valid)
+    self.assertIn('NOT VALID: the picture or the sound was changed',
+                  verify.sentence(found))
+
+  def test_a_flipped_byte_of_the_statement(self):
+    path = self._signed('film.mkv')
+    beside, rng = manifest.sidecar(path), np.random.default_rng(0)
+    whole = beside.read_bytes()
+    at = whole.index(b'invented') + 12  # In the number after it.
+    for offset in (at, *rng.integers(200, len(whole), 30)):
+      changed = bytearray(whole)
+      changed[offset] ^= 1
+      beside.write_bytes(changed)
+      found = verify.verify(path)
+      # Padding of the signature is no part of what was said.
+      if found.is_valid:
+        self.assertEqual(found.restoration, films.FACTS)
+    beside.write_bytes(whole[:at] + b'?' + whole[at + 1:])
+    self.assertFalse(verify.verify(path).is_valid)
+    beside.write_bytes(whole[:300])
+    self.assertIn('manifest is damaged', verify.sentence(verify.verify(path)))
+
+  def test_a_stripped_manifest(self):
+    path = self._signed('film.mp4')
+    bare = self.dir / 'bare.mp4'
+    with av.open(str(path)) as source, av.open(str(bare), 'w') as copy:
+      streams = {s.index: copy.add_stream_from_template(s)
+                 for s in source.streams}
+      for packet in source.demux():
+        if packet.size:
+          packet.stream = streams[packet.stream.index]
+          copy.mux(packet)
+    found = verify.verify(bare)
+    self.assertFalse(found.is_valid)
+    self.assertStartsWith(verify.sentence(found), 'bare.mp4: no manifest')
+
+  def test_of_another_film(self):
+    path, other = self._signed('film.mkv'), films.write(self.dir / 'other.mkv')
+    with open(other, 'ab') as file:
+      file.write(b'more')
+    shutil.copy(manifest.sidecar(path), manifest.sidecar(other))
+    self.assertFalse(verify.verify(other).is_valid)
+
+  def test_trust(self):
+    path = self._signed('film.mp4')
+    found = verify.verify(path, anchors=films.anchor())
+    self.assertTrue(found.is_valid)
+    self.assertTrue(found.is_trusted)
+    self.assertEndsWith(verify.sentence(found), 'trusted.')
+    films.signer.cache_clear(), films.anchor.cache_clear()
+    other = films.anchor()
+    found = verify.verify(path, anchors=other)
+    self.assertTrue(found.is_intact)
+    self.assertFalse(found.is_valid)
+
+  def test_a_source_with_a_manifest_brings_it_along(self):
+    source = self._signed('source.mp4')
+    path = films.write(self.dir / 'film.mp4')
+    manifest.embed(path, films.FACTS, films.signer(), source=str(source))
+    _, report = manifest.read(path)
+    self.assertLen(report['manifests'], 2)
+    self.assertTrue(verify.verify(path).is_valid)
+
+  def test_a_full_disk(self):
+    path = films.write(self.dir / 'film.mp4')
+    before = path.read_bytes()
+    class Full(io.FileIO):
+      def write(self, data):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    with mock.patch('builtins.open', lambda name, mode: (
+        Full(name, 'w+') if 'w' in mode else io.FileIO(name))):
+      with self.assertRaises(OSError) as caught:
+        manifest.embed(path, films.FACTS, films.signer())
+    self.assertEqual(caught.exception.errno, errno.ENOSPC)
+    self.assertEqual(path.read_bytes(), before)
+    self.assertEqual(os.listdir(self.dir), ['film.mp4'])
+
+  def test_a_large_film_is_not_copied_into_memory(self):
+    path = films.write(self.dir / 'film.mkv')
+    os.truncate(path, 1 << 24)
+    with mock.patch.object(io, 'BytesIO', side_effect=[io.BytesIO()]):
+      manifest.put_beside(path, films.FACTS, films.signer())
+    self.assertTrue(verify.verify(path).is_valid)
+
+  def test_no_file_and_no_anchors(self):
+    with self.assertRaisesRegex(types.BadInput, 'no such file'):
+      verify.verify('none.mp4')
+    (self.dir / 'a.pem').write_text('none')
+    for path, words in (('no.pem', 'cannot be read'),
+                        (self.dir / 'a.pem', 'no certificate')):
+      with self.assertRaisesRegex(types.BadInput, words):
+        verify.read_anchors(str(path))
+
+
+class FolderTest(absltest.TestCase):
+
+  def test_pictures(self):
+    folder = pathlib.Path(self.create_tempdir().full_path) / 'film'
+    folder.mkdir()
+    for i in range(3):
+      (folder / f'{i:06d}.png').write_bytes(bytes([i]) * 9)
+    manifest.put_beside(folder, films.FACTS, films.signer())
+    self.assertTrue(verify.verify(folder).is_valid)
+    sums = folder.with_name('film.sha256')
+    self.assertEqual(sums.read_text().splitlines()[1], hashlib.sha256(
+        b'\1' * 9).hexdigest() + '  000001.png')
+    done = subprocess.run(['sha256sum', '-c', str(sums)], cwd=folder,
+                          capture_output=True, check=False)
+    self.assertEqual(done.returncode, 0, done.stderr)
+    (folder / '000001.png').write_bytes(b'\1' * 8 + b'\2')
+    found = verify.verify(folder)
+    self.assertFalse(found.is_valid)
+    self.assertIn('000001.png differ', verify.sentence(found))
+    (folder / '000001.png').write_bytes(b'\1' * 9)
+    (folder / '000003.png').write_bytes(b'one more')
+    self.assertFalse(verify.verify(folder).is_valid)
+
+  def test_a_picture_carries_its_own(self):
+    path = pathlib.Path(self.create_tempdir().full_path) / 'photo.png'
+    from revive_jax.video import images
+
+    pixels = clips.pictures(1)[0]
+    images.write_picture(str(path), pixels)
+    manifest.embed(path, films.FACTS, films.signer())
+    self.assertTrue(verify.verify(path).is_valid)
+    np.testing.assert_array_equal(images.read_picture(str(path))[0], pixels)
+
+
+if __name__ == '__main__':
+  absltest.main()

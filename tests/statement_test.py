@@ -1,0 +1,137 @@
+"""Tests of statement.py: what of a run is stated, by whole runs."""
+
+import json
+import os
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+import cv2
+import numpy as np
+
+from configs import restore as config
+from revive_jax import restore, settings, types
+from revive_jax.provenance import credential, manifest, verify, watermark
+from revive_jax.video import probe, reader, writer
+from tests.pipeline import run_test
+from tests.provenance import consent_test, films
+
+
+class StatementTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    self.enter_context(mock.patch.dict(
+        os.environ, {'XDG_CONFIG_HOME': str(self.dir / 'home')}))
+    self.film = self.dir / 'film.mkv'
+    writer.write_rgb(self.film, run_test._film(4), frame_rate=24)
+
+  def _restore(self, output, **changes):
+    c = config.get_config('tiny')
+    for key, value in changes.items():
+      if isinstance(value, dict):
+        c[key].update(value)
+      else:
+        c[key] = value
+    return restore.restore(c, str(self.dir / 'work'), str(self.film),
+                           str(self.dir / output))
+
+  def _consent(self, **changes):
+    path = self.dir / 'consent.json'
+    path.write_text(json.dumps(consent_test.record(**changes)))
+    return str(path)
+
+  @parameterized.parameters('out.mp4', 'out.mkv', 'out')
+  def test_what_is_stated(self, output):
+    report = self._restore(output, consent=dict(file=self._consent()))
+    found = verify.verify(self.dir / output)
+    self.assertTrue(found.is_valid, found.reasons)
+    stated, said = found.restoration, report['provenance']
+    self.assertEqual(said['manifest'], found.where)
+    for file in said['files']:
+      self.assertTrue(os.path.exists(file))
+    self.assertEqual(stated['mode'], 'full')
+    self.assertEqual([s['name'] for s in stated['stages']],
+                     [s['name'] for s in report['shots'][0]['stages']])
+    for name, share in stated['share'].items():
+      self.assertAlmostEqual(report['shots'][0]['share'][name], share)
+    self.assertEqual(stated['source']['sha256'],
+                     manifest.hash_file(self.film))
+    self.assertIsNone(stated['weights'])
+    self.assertEqual(stated['consent']['sha256'],
+                     manifest.hash_file(self.dir / 'consent.json'))
+    self.assertIn('untrusted', stated['signer'])
+
+  def test_nothing_is_done_without_consent(self):
+    with self.assertRaisesRegex(types.BadInput, 'none is stated'):
+      self._restore('out.mkv', consent=dict(required=True))
+    for changes, words in ((dict(scope=['repair']), 'does not cover full'),
+                           (dict(until='2001-01-01'), 'has expired')):
+      with self.assertRaisesRegex(types.BadInput, words):
+        self._restore('out.mkv', consent=dict(file=self._consent(**changes)))
+    self.assertEqual({p.name for p in self.dir.iterdir()},
+                     {'film.mkv', 'consent.json'})
+
+  def test_a_useless_credential(self):
+    (self.dir / 'key.pem').write_bytes(films.signer().key)
+    (self.dir / 'chain.pem').write_text('nothing')
+    with self.assertRaisesRegex(types.BadInput, 'no certificate'):
+      self._restore('out.mkv', provenance=dict(
+          key=str(self.dir / 'key.pem'),
+          certificate=str(self.dir / 'chain.pem')))
+    with self.assertRaisesRegex(types.BadInput, 'belong together'):
+      self._restore('out.mkv', provenance=dict(key='key.pem'))
+    self.assertFalse((self.dir / 'out.mkv').exists())
+
+  def test_the_users_credential(self):
+    (self.dir / 'key.pem').write_bytes(films.signer().key)
+    (self.dir / 'chain.pem').write_bytes(films.signer().chain)
+    self._restore('out.mp4', provenance=dict(
+        key=str(self.dir / 'key.pem'),
+        certificate=str(self.dir / 'chain.pem')))
+    found = verify.verify(self.dir / 'out.mp4', anchors=films.anchor())
+    self.assertTrue(found.is_trusted)
+    self.assertEqual(found.restoration['signer'], 'named by the user')
+    self.assertFalse((self.dir / 'home').exists())
+
+  def test_without_the_libraries(self):
+    with mock.patch.object(credential, 'is_installed', lambda: False):
+      report = self._restore('out.mkv')
+    self.assertIsNone(report['provenance']['manifest'])
+    self.assertIn('revive-jax[provenance]', ' '.join(report['warnings']))
+    self.assertFalse((self.dir / 'out.mkv.c2pa').exists())
+
+  def test_marks(self):
+    report = self._restore(
+        'out.mkv', strength=dict.fromkeys(config.get_config().strength, 0.0),
+        mark=dict(visible=True, invisible=True))
+    frames = [f.rgb for f in reader.read_frames(
+        probe.probe(str(self.dir / 'out.mkv')))]
+    stated = report['provenance']['marks']
+    self.assertEqual(f'{watermark.read(frames):010x}', stated['invisible'])
+    self.assertTrue(stated['visible'])
+    source = [f.rgb for f in reader.read_frames(probe.probe(str(self.film)))]
+    change = np.abs(frames[0].astype(int) - source[0]).max(-1)
+    self.assertGreater(change[-16:, 64:].max(), 30)  # The word.
+    self.assertLess(change[:-16].max(), 20)
+
+  def test_marks_in_mode_repair(self):
+    for key in ('visible', 'invisible'):
+      with self.assertRaisesRegex(types.BadInput, 'outside the damage'):
+        self._restore('out.mkv', composite='repair', mark={key: True})
+    c = config.get_config()
+    c.mark.invisible = True
+    settings.check(c)
+
+  def test_photographs_signed_and_not(self):
+    cv2.imwrite(str(self.dir / 'photo.png'), run_test._film(1)[0])
+    self.film = self.dir / 'photo.png'
+    self._restore('fixed.png', provenance=dict(sign=False))
+    self.assertEqual(verify.verify(self.dir / 'fixed.png').where, 'none')
+    self._restore('fixed.tif')
+    self.assertTrue(verify.verify(self.dir / 'fixed.tif').is_valid)
+
+
+if __name__ == '__main__':
+  absltest.main()
