@@ -95,10 +95,11 @@ def _paint(rng, film, often):
                  (float(rng.random() < 0.5),) * 3, -1)
   for _ in range(lines):
     x, color = int(rng.integers(4, width - 4)), float(rng.random() < 0.5)
+    end = int(height * rng.uniform(0.2, 1))  # Some are too short to be one.
     for frame in film:
-      cv2.line(frame, (x, 0), (x, height), (color,) * 3, 1)
+      cv2.line(frame, (x, 0), (x, end), (color,) * 3, 1)
   if len(film) == 1:
-    for _ in range(int(often(8))):
+    for _ in range(int(rng.integers(0, 6))):
       ends = rng.integers(0, (width, height), (2, 2)).tolist()
       cv2.line(film[0], *ends, (0.95,) * 3, 1, cv2.LINE_AA)
 

@@ -94,7 +94,8 @@ def choices(
     row, entries = tree.features(measured), []
     for repair, done in verdicts(plan).items():
       verdict, rules = tree.decide(known['trees'][repair], row)
-      if not verdict and not done and repair == 'crack' and row[-1] > 1:
+      if not verdict and not done and repair == 'crack' and (
+          measured['end'] - measured['start'] > 1):
         continue  # Only looked for in single pictures.
       entries.append({
           'repair': repair, 'rules': rules or ['always'],

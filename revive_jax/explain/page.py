@@ -92,24 +92,48 @@ def number(value: Any, unit: str) -> str:
   return f'{text} {unit}'.strip()
 
 
-def anything(value: Any) -> Any:
-  """A value of JSON as text, lists and tables: for what others report."""
+def anything(value: Any, unit: str = '') -> Any:
+  """A value of JSON as text, lists and tables: for what others report.
+
+  unit: of numbers that are no part of it by a name, which says their own.
+  """
   if value is None:
     return 'none'
   if isinstance(value, bool):
     return 'yes' if value else 'no'
   if isinstance(value, dict):
-    return tag('dl', *(join([tag('dt', _words(k)), tag('dd', anything(v))])
+    return tag('dl', *(join([tag('dt', _words(k)),
+                             tag('dd', anything(v, _unit(k) or unit))])
                        for k, v in value.items())) if value else 'none'
   if isinstance(value, (list, tuple)):
     if value and all(isinstance(x, dict) for x in value):
       keys = list(dict.fromkeys(k for x in value for k in x))
       return table([_words(k) for k in keys], (
-          [anything(x[k]) if k in x else '' for k in keys] for x in value))
+          [anything(x[k], _unit(k)) if k in x else '' for k in keys]
+          for x in value))
     if any(isinstance(x, (dict, list, tuple)) for x in value):
-      return tag('ul', *(tag('li', anything(x)) for x in value))
-    return ', '.join(str(anything(x)) for x in value) or 'none'
-  return f'{value:.6g}' if isinstance(value, float) else value
+      return tag('ul', *(tag('li', anything(x, unit)) for x in value))
+    return ', '.join(str(anything(x, unit)) for x in value) or 'none'
+  if isinstance(value, (int, float)):
+    text = f'{value:.4g}' if isinstance(value, float) else str(value)
+    return f'{text} {unit}'.strip()
+  return value
+
+
+# Of numbers by how their names end.
+_UNITS = {
+    'percent': '%', 'pixels': 'pixels', 'seconds': 'seconds', 'db': 'dB',
+    'hz': 'Hz', 'of_255': 'of 255', 'lufs': 'LUFS', 'share': 'of 1',
+    'similarity': 'of 1', 'threshold': 'of 1', 'width': 'pixels',
+    'height': 'pixels', 'frame_rate': 'frames a second', 'rate': 'Hz',
+    'strength': 'of 1', 'strengths': 'of 1', 'share_of_samples_kept': 'of 1'}
+
+
+def _unit(key: Any) -> str:
+  """The unit that a name says at its end, or ''."""
+  name = str(key).lower()
+  return next((unit for end, unit in _UNITS.items()
+               if name == end or name.endswith(f'_{end}')), '')
 
 
 def _words(key: Any) -> str:

@@ -51,11 +51,11 @@ def measured(report: Report) -> Html:
           'p', 'Means over all shots, by their lengths. The restored film was '
           'read again from its file and measured in the same way.')
       if after else tag('p', why) if why else None,
-      table(('', 'before', 'after', '', 'what it is'), rows))
+      table(('', 'before', 'after', ''), rows))
 
 
 def measures(before: list, after: list) -> list[tuple]:
-  """Rows of a table: name, before, after, verdict, meaning."""
+  """Rows of a table: name and meaning, before, after, verdict."""
   rows = []
   for name, measure in sentences.MEASURES.items():
     values = [sentences.overall(x, name) for x in (before, after)]
@@ -66,11 +66,11 @@ def measures(before: list, after: list) -> list[tuple]:
     verdict = sentences.verdict(name, *values)
     better = {'less': -1, 'more': 1}.get(verdict, 0) * measure.is_better
     rows.append((
-        measure.name, number(values[0], measure.unit),
+        join([measure.name, tag('span', measure.meaning, class_='meaning')]),
+        number(values[0], measure.unit),
         number(values[1], measure.unit) if after else UNKNOWN,
         tag('span', verdict, class_=(
-            'good' if better > 0 else 'worse' if better < 0 else None)),
-        measure.meaning))
+            'good' if better > 0 else 'worse' if better < 0 else None))))
   return rows
 
 
@@ -175,8 +175,9 @@ def faces(report: Report) -> Html:
   if 'faces' not in report:
     return Html('')
   found = report['faces']
-  return section('Faces', anything(found) if found else tag(
-      'p', 'No face was found.'))
+  tracks = found.get('tracks') if isinstance(found, dict) else found
+  return section('Faces', None if tracks else tag('p', 'No face was found.'),
+                 anything(found) if found else None)
 
 
 def sound(report: Report, pictures: Mapping[int, bytes]) -> Html:

@@ -16,6 +16,7 @@ STAGES = {
     'optimise': 'Calmed what still flickered, and sharpened',
     'interpolate': 'Made lost frames anew',
     'output': 'Rounded to the numbers of the file',
+    'moving': 'Left alone what flies by, such as rain and birds',
     'stabilise': 'Held the picture still',
 }
 ORIGINS = {
@@ -51,7 +52,8 @@ MEASURES = {
         'Cracks', '% of the picture', 'looked for in single pictures', -1),
     'edge_width_pixels': Measure(
         'Width of edges', 'pixels',
-        'how soft the sharpest edges are; narrow is sharp', -1),
+        'how soft the sharpest edges are: narrow is sharp. Those of scratches '
+        'and of grain count, too, so it may grow when they go', 0),
     'jitter_pixels': Measure(
         'Shake', 'pixels',
         'how far frames jump off the smooth path of the camera', -1),
@@ -72,12 +74,16 @@ def _film(report):
     return
   seconds = info['frames'] / info['frame_rate']
   yield (f'The film has {info["frames"]:,} frames of {info["width"]} by '
-         f'{info["height"]} pixels: {number(seconds, "seconds")} at '
+         f'{info["height"]} pixels: {number(seconds, _seconds(seconds))} at '
          f'{number(info["frame_rate"], "frames a second")}, in '
          f'{plural(shots, "shot")} (from one cut to the next).')
   yield ('Every frame is in the restored film: none was left out.'
          if written == info['frames'] else
          f'The restored film has {written:,} frames.')
+
+
+def _seconds(value: float) -> str:
+  return 'second' if value == 1 else 'seconds'
 
 
 def share(report: Mapping[str, Any], name: str) -> float:

@@ -39,7 +39,7 @@ def shot(
       _compare(report, index, one),
       _sheet(report, by_kind.get('sheet', [])),
       tag('h3', 'Measured'), table(
-          ('', 'before', 'after', '', 'what it is'), sections.measures(
+          ('', 'before', 'after', ''), sections.measures(
               report['measured'][index:index + 1], after[index:index + 1])),
       tag('h3', 'What was done, and why'), _stages(record),
       tag('h3', 'What was changed'), _changed(record),

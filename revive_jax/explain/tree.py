@@ -6,6 +6,7 @@ numbers of the record (report['measured']) and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
+import itertools
 import json
 import math
 import pathlib
@@ -25,7 +26,9 @@ class Feature(NamedTuple):
   unit: str
 
 
+# Where two say the same, the first is taken.
 FEATURES = {
+    'frames': Feature('length', 'frames'),
     'noise_sigma_of_255': Feature('noise', 'of 255'),
     'flicker_percent': Feature('flicker', '%'),
     'dust_per_10000_pixels': Feature('dust', 'of 10,000 pixels'),
@@ -33,7 +36,6 @@ FEATURES = {
     'cracks_percent': Feature('cracks', '% of the picture'),
     'edge_width_pixels': Feature('width of edges', 'pixels'),
     'level_range': Feature('range of levels', 'of 1'),
-    'frames': Feature('length', 'frames'),
 }
 
 
@@ -56,8 +58,9 @@ def fit(
 ) -> dict[str, Any]:
   """A tree of features to verdicts, in JSON's types.
 
-  A leaf is {'verdict', 'samples', 'agree'} (how many of the samples have it);
-  a fork {'feature', 'threshold', 'below', 'above'}.
+  Of as few features as agree with as many verdicts as all do. A leaf is
+  {'verdict', 'samples', 'agree'} (how many of the samples have it); a fork
+  {'feature', 'threshold', 'below', 'above'}.
 
   Args:
     rows: [N, F], see features.
@@ -65,25 +68,34 @@ def fit(
     depth: forks one after the other, at most.
     least: samples in a leaf.
   """
-  found = sklearn_tree.DecisionTreeClassifier(
-      max_depth=depth, min_samples_leaf=least, random_state=0)
-  verdicts = np.asarray(verdicts, bool)
-  found.fit(np.asarray(rows, np.float64), verdicts)
-  names, structure = list(FEATURES), found.tree_
+  rows, verdicts = np.asarray(rows, np.float64), np.asarray(verdicts, bool)
+  names, trees = list(FEATURES), []
+  sizes = (1, 2, len(names))
+  for chosen in itertools.chain(*(
+      itertools.combinations(range(len(names)), n) for n in sizes)):
+    found = sklearn_tree.DecisionTreeClassifier(
+        max_depth=depth, min_samples_leaf=least, random_state=0)
+    found.fit(rows[:, chosen], verdicts)
+    trees.append((found.score(rows[:, chosen], verdicts), found, chosen))
+  best = max(score for score, *_ in trees)
+  _, found, chosen = next(t for t in trees if t[0] >= best - 1e-9)
+  return _pruned(_nodes(found, [names[i] for i in chosen]))
 
-  def node(i):
+
+def _nodes(found, names, i=0):
+  """Node i of a tree of scikit-learn, and those under it."""
+  structure = found.tree_
+  below, above = structure.children_left[i], structure.children_right[i]
+  if below == above:
     count = int(structure.n_node_samples[i])
     shares = structure.value[i][0] / structure.value[i][0].sum()
-    below, above = structure.children_left[i], structure.children_right[i]
-    if below == above:
-      best = int(shares.argmax())
-      return {'verdict': bool(found.classes_[best]), 'samples': count,
-              'agree': round(count * float(shares[best]))}
-    return {'feature': names[structure.feature[i]],
-            'threshold': float(f'{structure.threshold[i]:.3g}'),
-            'below': node(below), 'above': node(above)}
-
-  return _pruned(node(0))
+    best = int(shares.argmax())
+    return {'verdict': bool(found.classes_[best]), 'samples': count,
+            'agree': round(count * float(shares[best]))}
+  return {'feature': names[structure.feature[i]],
+          'threshold': float(f'{structure.threshold[i]:.3g}'),
+          'below': _nodes(found, names, below),
+          'above': _nodes(found, names, above)}
 
 
 def _pruned(tree):

@@ -27,7 +27,7 @@ class ReportTest(absltest.TestCase):
 
   def test_it_says_what_was_done_with_units(self):
     for sentence in (
-        '20 frames of 64 by 48 pixels: 1 seconds at 20 frames a second',
+        '20 frames of 64 by 48 pixels: 1 second at 20 frames a second',
         'Every frame is in the restored film',
         '2 % of all pixels were found damaged',
         '1.5 % of all pixels were filled with what a neighbouring frame shows',

@@ -16,7 +16,7 @@ class TreeTest(absltest.TestCase):
     """Repaired if noise is over 2 of 255: planted, among random others."""
     rng = np.random.default_rng(0)
     rows = rng.uniform(0, 4, (200, len(tree.FEATURES)))
-    verdicts = rows[:, 0] > 2
+    verdicts = rows[:, list(tree.FEATURES).index('noise_sigma_of_255')] > 2
     found = tree.fit(rows[:150], verdicts[:150])
     self.assertEqual(found['feature'], 'noise_sigma_of_255')
     self.assertBetween(found['threshold'], 1.9, 2.1)
