@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import threading
+import time
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -163,6 +164,49 @@ class LiveTest(parameterized.TestCase):
       self.assertEqual(self._restore('-', '-')['frames'], 12)
     (self.dir / 'piped.mkv').write_bytes(out.getvalue())
     self.assertLen(self._frames('piped.mkv'), 12)
+
+  def test_ctrl_c_ends_the_file_where_it_is(self):
+    whole, count = live.Restorer.__call__, 0
+
+    def restored(self, frames, level):
+      nonlocal count
+      count += 1
+      if count == 6:  # Two of these only compile.
+        raise KeyboardInterrupt
+      return whole(self, frames, level)
+
+    with mock.patch.object(live.Restorer, '__call__', restored):
+      self.assertEqual(self._restore()['frames'], 3)
+    self.assertLen(self._frames('out.mkv'), 3)
+
+  def test_frames_that_come_at_their_time(self):
+    """A machine that is too slow shows frames as they are, and none is lost."""
+    whole = live.Restorer.__call__
+
+    def slow(self, frames, level):
+      time.sleep(0.06 if level == 0 else 0)
+      return whole(self, frames, level)
+
+    source = clips.write(
+        self.dir / 'long.ts', clips.pictures(50, *_SIZE), rate=50)
+    data = pathlib.Path(source).read_bytes()
+    pipe = self.dir / 'pipe'
+    os.mkfifo(pipe)
+
+    def feed():
+      with open(pipe, 'wb', buffering=0) as file:
+        for part in np.array_split(np.frombuffer(data, np.uint8), 50):
+          file.write(part.tobytes())
+          time.sleep(0.02)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    c = config.get_config().live.to_dict() | dict(keep_up=1, format='mpegts')
+    with mock.patch.object(live.Restorer, '__call__', slow):
+      found = self._restore(pipe, **{'live': c})
+    feeder.join()
+    self.assertEqual(found['frames'], 50)
+    self.assertGreater(found['frames_by_setting']['as it is'], 10)
 
   def test_what_runs_by_itself(self):
     for source in ('-', 'rtsp://camera/1', 'udp://127.0.0.1:9000', '/dev/null'):

@@ -69,6 +69,19 @@ class MainTest(parameterized.TestCase):
                      {'film.mkv', 'out.mkv', 'out.mkv.c2pa', 'runs'})
 
 
+  def test_a_folder_with_a_bad_film(self):
+    folder = self.dir / 'films'
+    folder.mkdir()
+    writer.write_rgb(folder / 'a.mkv', run_test._film(3, 32, 48), frame_rate=24)
+    (folder / 'b.mp4').write_bytes(b'no film at all')
+    done = _call('--config=restore:tiny', f'--input={folder}', '--output=out',
+                 cwd=self.dir)
+    self.assertEqual(done.returncode, 1, done.stderr)
+    self.assertRegex(done.stdout, r'a\.mkv +restored +3')
+    self.assertRegex(done.stdout, r'b\.mp4 +refused')
+    self.assertEqual([p.name for p in (self.dir / 'out').iterdir()], ['a.mkv'])
+
+
 class PipeTest(absltest.TestCase):
 
   def test_a_reader_that_leaves(self):
