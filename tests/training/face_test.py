@@ -1,0 +1,46 @@
+"""Tests of the loss that tells persons apart."""
+
+from absl.testing import absltest
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from revive_jax.training import face
+
+
+def _unit(x):
+  return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+class ContrastiveTest(absltest.TestCase):
+
+  def test_by_hand(self):
+    rng = np.random.default_rng(0)
+    vectors = _unit(rng.normal(size=(3, 3, 4))).astype(np.float32)
+    person = jnp.array([0, 1, 0])
+    loss, right = face.contrastive(
+        jnp.asarray(vectors), person, temperature=0.5)
+    # Of the first view of record 0: its second, against all vectors of record
+    # 1 and its own decoy; record 2 shows the same person, and does not count.
+    first, second, decoy = np.moveaxis(vectors, 1, 0)
+    others = np.stack([first[1], second[0], second[1], decoy[0], decoy[1]])
+    scores = others @ first[0] / 0.5
+    expected = -scores[1] + np.log(np.exp(scores).sum())
+    self.assertAlmostEqual(float(loss[0]), expected, places=5)
+    self.assertEqual(bool(right[0]), int(scores.argmax()) == 1)
+
+  def test_least_where_views_agree(self):
+    one = jnp.eye(4)
+    apart = jnp.stack([one, one, -one], 1)
+    person = jnp.arange(4)
+    loss = lambda v: float(face.contrastive(
+        v, person, temperature=0.1)[0].mean())
+    self.assertLess(loss(apart), 0.01)
+    self.assertGreater(loss(jnp.roll(apart, 1, axis=1)), loss(apart) + 1)
+    grad = jax.grad(lambda v: face.contrastive(
+        v, person, temperature=0.1)[0].mean())(apart)
+    self.assertTrue(np.isfinite(np.asarray(grad)).all())
+
+
+if __name__ == '__main__':
+  absltest.main()
