@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from revive_jax import ahead, types
+from revive_jax import ahead, settings, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.models import inference, weights
 from revive_jax.pipeline import upscale
@@ -171,6 +171,7 @@ def restore(
   if c.live.lookahead < 0:
     raise types.BadInput(
         f'--config.live.lookahead={c.live.lookahead} is negative.')
+  _check_provenance(c)
   found = weights.read_weights(c.weights) if c.weights else None
   if found is None:
     raise types.BadInput(
@@ -185,6 +186,14 @@ def restore(
     report['weights'] = f'{found.name}, sha256 {found.config["sha256"]}'
     workdir_lib.write_json(folder / 'report.json', report)
   return report
+
+
+def _check_provenance(c) -> None:
+  """Refuses what nobody agreed to, and what live films do not carry."""
+  settings.check_provenance(c)
+  if c.mark.visible or c.mark.invisible:
+    raise types.BadInput(
+        'Live films are not marked; leave out --config.mark.')
 
 
 def _keeps_up(source, wanted) -> bool:

@@ -89,7 +89,7 @@ def check_provenance(c: ml_collections.ConfigDict) -> consent.Consent | None:
   credential.check_pair(c.provenance.key, c.provenance.certificate)
   return consent.stated(
       c.consent.file, required=c.consent.required, scope=consent.needed(
-          c.composite, upscale=c.output.get('upscale', 1)))
+          c.composite, upscale=c.output.upscale))
 
 
 def sound_strength(

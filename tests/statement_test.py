@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from configs import restore as config
-from revive_jax import restore, settings, types
+from revive_jax import live, restore, settings, types
 from revive_jax.provenance import credential, manifest, verify, watermark
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
@@ -42,7 +42,7 @@ class StatementTest(parameterized.TestCase):
     path.write_text(json.dumps(consent_test.record(**changes)))
     return str(path)
 
-  @parameterized.parameters('out.mp4', 'out.mkv', 'out')
+  @parameterized.parameters('out.mp4', 'out')
   def test_what_is_stated(self, output):
     report = self._restore(output, consent=dict(file=self._consent()))
     found = verify.verify(self.dir / output)
@@ -72,6 +72,22 @@ class StatementTest(parameterized.TestCase):
         self._restore('out.mkv', consent=dict(file=self._consent(**changes)))
     self.assertEqual({p.name for p in self.dir.iterdir()},
                      {'film.mkv', 'consent.json'})
+
+  def test_what_is_asked_of_a_consent(self):
+    c = config.get_config()
+    c.consent.file = self._consent(scope=['full'])
+    self.assertEqual(settings.check_provenance(c).scope, ('full',))
+    c.output.upscale = 2
+    with self.assertRaisesRegex(types.BadInput, 'does not cover upscaling'):
+      settings.check_provenance(c)
+
+  def test_live(self):
+    for changes, words in ((dict(consent=dict(required=True)), 'none is'),
+                           (dict(mark=dict(visible=True)), 'are not marked')):
+      c = config.get_config()
+      c.update(changes)
+      with self.assertRaisesRegex(types.BadInput, words):
+        live.restore(c, str(self.dir / 'work'), '-', 'out.mkv')
 
   def test_a_useless_credential(self):
     (self.dir / 'key.pem').write_bytes(films.signer().key)
@@ -108,6 +124,7 @@ class StatementTest(parameterized.TestCase):
         mark=dict(visible=True, invisible=True))
     frames = [f.rgb for f in reader.read_frames(
         probe.probe(str(self.dir / 'out.mkv')))]
+    self.assertTrue(verify.verify(self.dir / 'out.mkv').is_valid)
     stated = report['provenance']['marks']
     self.assertEqual(f'{watermark.read(frames):010x}', stated['invisible'])
     self.assertTrue(stated['visible'])

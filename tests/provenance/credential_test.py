@@ -8,7 +8,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from revive_jax import types
 from revive_jax.provenance import credential, manifest
@@ -61,6 +61,19 @@ class CredentialTest(parameterized.TestCase):
   def test_the_users_own(self):
     found = credential.find(*self._files(), self.dir)
     self.assertEqual((found.is_test, found.algorithm), (False, 'es256'))
+    manifest.check(found)
+
+  @parameterized.parameters(
+      (ec.generate_private_key(ec.SECP384R1()), 'es384'),
+      (ed25519.Ed25519PrivateKey.generate(), 'ed25519'),
+      (rsa.generate_private_key(65537, 2048), 'ps256'))
+  def test_kinds_of_keys(self, key, algorithm):
+    above = ec.generate_private_key(ec.SECP256R1())
+    leaf = credential._certificate(
+        'signer', key.public_key(), above, is_anchor=False)
+    found = credential.find(*self._files(_pem(key), leaf.public_bytes(
+        serialization.Encoding.PEM)), self.dir)
+    self.assertEqual(found.algorithm, algorithm)
     manifest.check(found)
 
   @parameterized.parameters(

@@ -189,6 +189,17 @@ class FilmTest(parameterized.TestCase):
     self.assertLen(report['manifests'], 2)
     self.assertTrue(verify.verify(path).is_valid)
 
+  def test_a_source_that_was_changed_is_told_of_and_no_more(self):
+    source = self._signed('source.mp4')
+    start, _ = _box(source, b'mdat')
+    data = bytearray(source.read_bytes())
+    data[start + 100] ^= 1
+    source.write_bytes(data)
+    path = films.write(self.dir / 'film.mp4')
+    manifest.embed(path, films.FACTS, films.signer(), source=str(source))
+    self.assertTrue(verify.verify(path).is_valid)
+    self.assertIn('bmffHash.mismatch', str(manifest.read(path)[1]['manifests']))
+
   def test_a_full_disk(self):
     path = films.write(self.dir / 'film.mp4')
     before = path.read_bytes()
