@@ -65,6 +65,17 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # The mask decides: white is damage, black is none and stays as it is, and only
   # where it is grey the program decides. Else white adds to what is found.
   c.mask_overrides = False
+
+  # Answers of the network to be chosen from, where it has several: those with
+  # noise (gan), or with the weights of fills (configs/fills.py).
+  c.num_samples = 1
+  c.fills = ''
+  # A JSON file of what a person decided shot by shot (docs/trust.md): sample,
+  # strength, stages. Then, or with keep_segments or several samples, what is
+  # finished is kept in the workdir: with other decisions only their shots are
+  # made anew.
+  c.decisions = ''
+  c.keep_segments = False
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
   # keep_up: whether frames get cheaper settings rather than late; -1: yes,

@@ -10,12 +10,12 @@ import time
 from typing import Any
 
 from absl import logging
-import jax
 import ml_collections
 
 from revive_jax import (
     ahead,
     files,
+    networks,
     progress,
     reporting,
     sealing,
@@ -26,9 +26,10 @@ from revive_jax import (
 from revive_jax import workdir as workdir_lib
 from revive_jax.audio import film
 from revive_jax.explain import gather, record
-from revive_jax.models import inference, weights
+from revive_jax.models import weights
 from revive_jax.pipeline import (
     choose,
+    decisions,
     face_tracks,
     motion,
     run,
@@ -58,7 +59,9 @@ from revive_jax.video import (
 _FORMAT = 1
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
-_FREE = ('progress', 'encrypt', 'report')
+_FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments')
+
+make_network = networks.make_network
 
 
 def restore(
@@ -98,13 +101,15 @@ def restore(
         f'{source}: medical pictures are only repaired where somebody marked '
         'them; set --config=presets/medical.')
   made = made_of(c, info, destination)
-  if (report := _whole_already(workdir, made, destination)) is not None:
+  again = settings.keeps_segments(c)  # Perhaps with other decisions.
+  if not again and (
+      report := _whole_already(workdir, made, destination)) is not None:
     return report
   writer.check_output(
       destination, upscale.enlarged(info, c.output.upscale),
       codec=c.output.codec, bits=c.output.bits or 'auto')
   found = weights.read_weights(c.weights) if c.weights else None
-  network = make_network(found) if found else None
+  network = networks.make_network(found, c) if found else None
   enlarger = upscale.load(c.output.upscale, c.upscaler)
   with workdir_lib.opened(workdir) as folder:
     kept = segments_lib.opened(
@@ -115,11 +120,12 @@ def restore(
     ).restored(), enlarger)
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
-      report['weights'] = described(found)
+      report['weights'] = networks.described(found)
     reporting.write(folder, report, kept)
     kept.keep_joined(report)
     workdir_lib.write_json(folder / 'report.json', report)
-    kept.remove()
+    if not again:
+      kept.remove()
   return report
 
 
@@ -155,25 +161,13 @@ def made_of(
   return {
       'input': film_, 'mask': mask,
       'settings': {k: v for k, v in c.to_dict().items() if k not in _FREE},
+      'by_shot': settings.keeps_segments(c),
       'weights': (weights.read_weights(c.weights).config['sha256']
                   if c.weights else None),
       'upscaler': (weights.read_weights(c.upscaler).config['sha256']
                    if c.output.upscale > 1 else None),
       'output': f'{goal.codec} {goal.pix_fmt}',
       'format': _FORMAT}
-
-
-def make_network(found: weights.Weights):
-  """What the learned stage runs (pipeline.restore.Network), of weights."""
-  model, params = inference.build(found)
-  params = jax.device_put(params)  # Once, not with every window.
-  return functools.partial(inference.restore_frames, params, model=model)
-
-
-def described(found: weights.Weights) -> str:
-  """Which weights these are, for the report: name, steps, hash."""
-  return (f'{found.name}, {found.config.get("steps", 0)} steps, sha256 '
-          f'{found.config["sha256"]}')
 
 
 def fit_window(window: int, info: probe.VideoInfo) -> int:
@@ -198,6 +192,7 @@ class _Film:
     self.extras, left_out = metadata.kept(
         extras.read(info.path if info.kind == 'video' else ''),
         keep=c.keep_private_metadata)
+    self.decided = decisions.read(c.decisions)
     self.faces = face_tracks.Faces(c.faces.to_dict(), c.redact.to_dict())
     self.statement = statement.Statement(
         c, info, destination, kept.folder.parent)
@@ -221,6 +216,7 @@ class _Film:
       self.check_space(self.source.frame_count)
     found = self.measured()
     shots, num_frames = found.shots, len(found.stamps)
+    decisions.check(self.decided, shots, self.c.num_samples)
     measuring = time.monotonic() - start
     self.planned = timeline.plan(
         shots, found.stamps, self.c.repeats, concealed=found.concealed,
@@ -258,6 +254,7 @@ class _Film:
                 for e in timeline.done(self.planned, timed)],
         warnings=[*dict.fromkeys([*self.warnings, *written.warnings])]
     ) | {'interlace': deinterlace.report(self.decision),
+         'decisions': self.decided.rows(shots),
          'faces': self.faces.report([n['faces'] for n in self.kept.notes]),
          'sound': sound.report} | self.statement.report(), written.path,
         shots=shots, plans=plans, notes=self.kept.notes, decision=self.decision)
@@ -304,15 +301,16 @@ class _Film:
     grain = c.output.grain
     if grain < 0:
       grain = float(c.composite == 'repair')
-    return self.faces.planned([choose.choose(
-        s, mode=c.composite, strength=plain['strength'],
-        stages=tuple(c.stages), output=dict(
-            bits=16 if self.is_deep else 8, grain=grain),
-        fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
-        marked=bool(c.mask), learned=self.network is not None,
-        replaces=self.planned.replaced[s.start:s.stop],
-        stabilise=plain['stabilise'], moving=c.moving) for s in shots], shots,
-                              mode=c.composite, network=self.network)
+    return self.faces.planned([decisions.plan(
+        self.decided, number, functools.partial(
+            choose.choose, s, mode=c.composite, output=dict(
+                bits=16 if self.is_deep else 8, grain=grain),
+            fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
+            marked=bool(c.mask), learned=self.network is not None,
+            replaces=self.planned.replaced[s.start:s.stop],
+            stabilise=plain['stabilise'], moving=c.moving),
+        plain['strength'], tuple(c.stages)) for number, s in enumerate(shots)],
+                              shots, mode=c.composite, network=self.network)
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
@@ -329,15 +327,21 @@ class _Film:
     c, info = self.c, self.info
     window = fit_window(c.window, info)
     context = timeline.context(c.repeats, c.lookahead)
-    groups = tally.grouped(run.cut(shots, window=window, context=context))
-    starts = {s.start for s in shots} | {num_frames}
-    done = len(self.kept.notes)
-    if done == len(groups):
+    cut, first = run.cut(
+        shots, window=window, context=context), [s.start for s in shots]
+    groups = decisions.grouped(
+        cut, first, by_shot=settings.keeps_segments(c))
+    starts = {*first, num_frames}
+    to_do = decisions.to_do(self.kept.notes, groups, first, self.decided)
+    if not to_do:
       return
-    finished = groups[done][0].core_start  # Of the source's frames.
-    if done:
+    finished = num_frames - sum(
+        w.core_stop - w.core_start for n in to_do for w in groups[n])
+    if finished:
       logging.warning('Going on after %d of %d frames.', finished, num_frames)
-    arrays = dict(self.kept.memory() or {})
+    # Where shots are made anew nothing is gone on with.
+    goes_on = to_do[0] == len(self.kept.notes)
+    arrays = dict(self.kept.memory() or {}) if goes_on else {}
     self.timing = timeline.Timing(
         self.planned, arrays.pop(timeline.KEPT, None))
     marks = self.marks(num_frames)
@@ -345,7 +349,8 @@ class _Film:
         ahead.ahead(reader.read_frames(
             self.source, decision=self.decision), _AHEAD), shots, plans,
         window=window, context=context, tile=c.tile, overlap=c.overlap,
-        masks=marks, network=self.network, done=sum(map(len, groups[:done])),
+        masks=marks, network=self.network,
+        only=decisions.windows_of(to_do, groups),
         memory=learned_lib.unpacked(arrays) if arrays else None)
     # The next window is restored while the one before it is coded.
     windows = ahead.ahead(windows, 1)
@@ -353,7 +358,9 @@ class _Film:
         itertools.repeat(None), total=num_frames, done=finished,
         label='Restoring', form=c.progress)
     try:
-      for number in range(done, len(groups)):
+      for before, number in zip([to_do[0] - 1, *to_do], to_do, strict=False):
+        if number != before + 1:
+          self.timing = timeline.Timing(self.planned, None)
         self.segment(number, groups, windows, counted, starts)
     finally:
       windows.close()
@@ -413,9 +420,9 @@ class _Film:
           learned_lib.packed(memory[0]) if memory[0] else {})
     self.kept.seal(
         {'part': coded._asdict(), 'tallies': dict(tallies), 'seen': seen.notes,
-         'faces': people, 'timing': self.timing.notes()},
-        names, arrays or None,
-        seen.files)
+         'faces': people, 'timing': self.timing.notes(),
+         'decision': self.decided.of(max(tallies)).what()},
+        names, arrays or None, seen.files, number)
 
 
 def peak_memory() -> float:

@@ -56,6 +56,7 @@ def check(c: ml_collections.ConfigDict) -> None:
                 name=c.upscaler)
   check_provenance(c)
   one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
+  check_answers(c)
   if c.mask_overrides and not c.mask:
     raise types.BadInput(
         '--config.mask_overrides needs a mask; name one with --config.mask.')
@@ -90,6 +91,22 @@ def check_provenance(c: ml_collections.ConfigDict) -> consent.Consent | None:
   return consent.stated(
       c.consent.file, required=c.consent.required, scope=consent.needed(
           c.composite, upscale=c.output.upscale))
+
+
+def check_answers(c: ml_collections.ConfigDict) -> None:
+  """Refuses to be given several answers by what has one."""
+  if c.num_samples < 1:
+    raise types.BadInput(
+        f'--config.num_samples={c.num_samples} is less than 1.')
+  if (c.num_samples > 1 or c.fills) and not c.weights:
+    raise types.BadInput(
+        f'--config.num_samples={c.num_samples}: the classical stages give one '
+        'answer only; name a network with --config.weights.')
+
+
+def keeps_segments(c: ml_collections.ConfigDict) -> bool:
+  """Whether what is finished is kept, shot by shot, to be decided about."""
+  return bool(c.keep_segments or c.decisions or c.num_samples > 1)
 
 
 def sound_strength(

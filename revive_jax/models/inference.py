@@ -70,6 +70,7 @@ def restore_frames(
     state: restorer.State | None = None,
     causal: bool = False,
     carry_after: jax.Array | int | None = None,
+    sample: jax.Array | int | None = None,
 ) -> tuple[restorer.Restored, restorer.State]:
   """Restores frames [B, T, H, W, 3] in [0, 1], of any size; jitted.
 
@@ -85,6 +86,7 @@ def restore_frames(
     state: what the last call returned, when frames go on from there.
     causal: use no future frames at all.
     carry_after: how many of the frames the returned state has seen; None: all.
+    sample: which of its answers, of a network with noise; None: the first, 0.
 
   Returns:
     Restored, and the state.
@@ -102,9 +104,13 @@ def restore_frames(
     mask = resize.pad_to_multiple(mask, restorer.BLOCK)
   if cuts is not None:
     cuts = cuts.astype(bool)
+  noise = None
+  if sample is not None and getattr(model, 'noise', 0):
+    noise = jax.random.normal(
+        jax.random.key(sample), model.noise_shape(frames.shape))
   restored, state, _ = model.apply(
       {'params': params}, frames, mask=mask, cuts=cuts, state=state,
-      causal=causal, carry_after=carry_after)
+      causal=causal, carry_after=carry_after, noise=noise)
   cut = lambda x: x[:, :, :height, :width]
   return restorer.Restored(
       output=jnp.clip(cut(restored.output), 0, 1),
@@ -202,6 +208,40 @@ def sample_frames(
   return sample_fills(
       fill_params, restored, rng, fill_model=fill_model, sigma=sigma,
       num_samples=num_samples)
+
+
+class Filled(NamedTuple):
+  """Restored, with one of several fills in it, and how much they differ."""
+
+  output: jax.Array  # [B, T, H, W, 3]
+  damage: jax.Array  # This and the next two: see restorer.Restored.
+  log_variance: jax.Array
+  flow: jax.Array
+  spread: jax.Array  # [B, T, H, W, 1], Samples.deviation.
+
+
+def fill_frames(
+    params: Any, frames: jax.Array, *, model: nn.Module, fills: Fills,
+    seed: int, num_samples: int, sample: jax.Array | int = 0, **options: Any,
+) -> tuple[Filled, restorer.State]:
+  """restore_frames, and in what it found damaged one of several fills.
+
+  Args:
+    params: as restore_frames', as are frames, model and options.
+    frames: as above.
+    model: as above.
+    fills: of load_fills.
+    seed: of all fills; the same for every window, so that a fill stays.
+    num_samples: how many are compared, 2 at least.
+    sample: which of them.
+    **options: mask, cuts, state, causal, carry_after.
+  """
+  restored, state = restore_frames(params, frames, model=model, **options)
+  drawn = sample_fills(
+      fills.params, restored, jax.random.key(seed), fill_model=fills.model,
+      sigma=fills.sigma, num_samples=max(num_samples, 2))
+  return Filled(drawn.outputs[sample], restored.damage, restored.log_variance,
+                restored.flow, drawn.deviation), state
 
 
 @functools.partial(jax.jit, static_argnames=('fill_model', 'num_samples'))

@@ -10,7 +10,7 @@ import numpy as np
 from revive_jax.pipeline import measure
 
 KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
-_ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
+ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
           'moving', 'composite', 'optimise', 'interpolate', 'output',
           'stabilise')
 
@@ -63,8 +63,8 @@ def choose(
     moving: 'keep' what moves and looks like dust, or 'ignore' that it moves.
   """
   auto = stages == ('auto',)
-  names = _ORDER if auto else tuple(
-      n for n in _ORDER if n in (*stages, 'interpolate', 'stabilise'))
+  names = ORDER if auto else tuple(
+      n for n in ORDER if n in (*stages, 'interpolate', 'stabilise'))
   network = auto and learned
   amounts, reasons = _amounts(shot, mode, strength, auto, network)
   finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))

@@ -22,7 +22,7 @@ from revive_jax.pipeline import match
 Network = Callable[..., tuple[Any, Any]]
 
 _FIELDS = ('restored', 'damage', 'damage_kind', 'log_variance', 'flow_forward',
-           'flow_backward', 'origin', 'origin_frame')
+           'flow_backward', 'origin', 'origin_frame', 'spread')
 # Shorter windows are padded to these lengths, or to the full one.
 _LENGTHS = (1, 8, 16)
 
@@ -64,6 +64,7 @@ def unpacked(arrays: Mapping[str, np.ndarray]) -> Memory:
 def restore(
     clip: types.Clip, *, network: Network, core: slice,
     memory: Memory | None, keep: int, length: int, tile: int, overlap: int,
+    sample: int = 0,
 ) -> tuple[types.Clip, Memory]:
   """Fills flows, damage, kind, restored, log_variance, origin.
 
@@ -78,6 +79,7 @@ def restore(
       to a few lengths, each of which is compiled once.
     tile: side of a tile, px.
     overlap: of tiles, px.
+    sample: which of several answers, of a network that has some; 0 always is.
 
   Returns:
     The clip, and the memory for the next window.
@@ -89,17 +91,20 @@ def restore(
   padded = next((n for n in (*_LENGTHS, length) if n >= len(frames)),
                 len(frames))
   frames, mask, cuts = _padded((frames, mask, cuts), padded)
-  states = {}
+  states, chosen = {}, {'sample': sample} if sample else {}
 
   def one(top, bottom, left, right):
     box = (None, slice(None), slice(top, bottom), slice(left, right))
     result, states[top, left] = network(
         frames[box], mask=mask[box], cuts=cuts[None],
         state=memory.states[top, left] if memory else None,
-        carry_after=core.stop - core.start)
+        carry_after=core.stop - core.start, **chosen)
     size = (right - left, bottom - top)
     flow = np.asarray(result.flow[0], np.float32)
-    return {'restored': np.asarray(result.output[0], np.float32),
+    more = {}
+    if getattr(result, 'spread', None) is not None:
+      more['spread'] = np.asarray(result.spread[0], np.float32)
+    return {'restored': np.asarray(result.output[0], np.float32), **more,
             'damage': np.asarray(result.damage[0], np.float32),
             'log_variance': np.asarray(result.log_variance[0], np.float32),
             'flow_backward': _full_size(flow[:, 0], size),
@@ -123,7 +128,8 @@ def restore(
       values[name][:before] = memory.tail[name][-before:]
   # Copies, or the whole window would be kept with them.
   first = max(0, core.stop - keep)
-  tail = {name: values[name][first:core.stop].copy() for name in _FIELDS}
+  tail = {name: values[name][first:core.stop].copy() for name in _FIELDS
+          if name in values}
   return clip.replace(**values), Memory(states, tail)
 
 

@@ -58,6 +58,7 @@ def run(
     masks: Iterator[np.ndarray] | None = None,
     network: restore.Network | None = None,
     done: int = 0,
+    only: Sequence[int] | None = None,
     memory: restore.Memory | None = None,
 ) -> Iterator[Window]:
   """Yields each window when it is finished, in order.
@@ -73,9 +74,11 @@ def run(
     masks: the user's mask of each frame, [H, W] bool, in order.
     network: what the stage restore runs; needed if a plan has it.
     done: windows that were finished before, and are left out.
+    only: the numbers of the windows to finish, instead, whole shots of them.
     memory: of the last one of those.
   """
-  segments = cut(shots, window=window, context=context)[done:]
+  segments = cut(shots, window=window, context=context)
+  segments = segments[done:] if only is None else [segments[i] for i in only]
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
   masks = itertools.repeat(None) if masks is None else masks
@@ -172,7 +175,7 @@ def apply_stages(
       clip = stage(clip)
   for name, stage in rest:
     if name == 'restore':
-      clip, memory = learned(clip)
+      clip, memory = learned(clip, **stage.keywords)
     else:
       clip = stage(clip)
   return clip, memory

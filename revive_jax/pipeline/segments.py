@@ -77,6 +77,7 @@ class Segments:
   def seal(
       self, notes: Mapping[str, Any], files: list[str],
       memory: Mapping[str, np.ndarray] | None, beside: Sequence[str] = (),
+      number: int | None = None,
   ) -> None:
     """A segment is finished: from now on it is there, whatever happens.
 
@@ -85,8 +86,9 @@ class Segments:
       files: names in the folder, whole and closed.
       memory: what the window after it needs; None: nothing.
       beside: names of files that are no part of the film: pictures of it.
+      number: of the segment, if it takes the place of one that is there.
     """
-    number = len(self.notes)
+    number = len(self.notes) if number is None else number
     for name in (*files, *beside):
       _sync(self.folder / name)
     held = self.folder / f'memory_{number:06d}.npz'
@@ -100,7 +102,7 @@ class Segments:
         'beside': {name: _hash(self.folder / name) for name in beside},
         'memory': memory is not None}
     workdir.write_json(self.folder / f'{number:06d}.json', notes)
-    self.notes.append(notes)
+    self.notes[number:number + 1] = [notes]
     if number:
       (self.folder / f'memory_{number - 1:06d}.npz').unlink(missing_ok=True)
 
