@@ -15,7 +15,7 @@ import ml_collections
 from revive_jax import files as files_lib
 from revive_jax import settings
 from revive_jax.models import weights
-from revive_jax.pipeline import segments, tally
+from revive_jax.pipeline import segments, tally, upscale
 from revive_jax.provenance import (
     consent,
     credential,
@@ -88,7 +88,8 @@ class Statement:
     c = self._c
     stages = manifest.stages([
         [{'name': x.name, 'why': x.why, 'strength': float(x.strength)}
-         for x in p.stages] for p in plans])
+         for x in p.stages] + upscale.stages(c.output.upscale)
+        for p in plans])
     total = max(sum(t['pixels'] for t in tallies), 1)
     learned = any(s['name'] == 'restore' for s in stages)
     self._facts = {

@@ -182,16 +182,23 @@ def to_codes(values: np.ndarray, rgb: np.ndarray) -> np.ndarray:
   return codes
 
 
+def stages(factor: int) -> list[dict[str, Any]]:
+  """What is said of the stage, in the report and in the signed statement."""
+  if factor == 1:
+    return []
+  return [{
+      'name': 'upscale', 'strength': 1.0,
+      'why': "asked for; the detail between the source's pixels is invented, "
+             'their means over 2 x 2 are kept'}]
+
+
 def noted(
     report: dict[str, Any], enlarger: Enlarger | None
 ) -> dict[str, Any]:
   """The report of a film, with what enlarging did."""
   if enlarger is None:
     return report
-  why = ('asked for; the detail between the source\'s pixels is invented, '
-         'their means over 2 x 2 are kept')
-  stage = {'name': 'upscale', 'why': why, 'strength': 1.0}
-  shots = [shot | {'stages': [*shot['stages'], stage]}
+  shots = [shot | {'stages': shot['stages'] + stages(2)}
            for shot in report['shots']]
   return report | {'shots': shots, 'upscale': {
       'factor': 2, 'weights': enlarger.weights,
