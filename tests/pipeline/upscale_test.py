@@ -17,6 +17,7 @@ from configs.presets import medical, surveillance
 from revive_jax import demo, films, live, restore, samples, settings, types
 from revive_jax.models import upscaler, weights
 from revive_jax.pipeline import tally, upscale
+from revive_jax.provenance import verify
 from revive_jax.video import probe, reader
 from tests import compiling
 from tests.models import params as params_lib
@@ -159,6 +160,8 @@ class FilmTest(parameterized.TestCase):
     self.assertEqual(
         (report['upscale']['width'], report['upscale']['height']), (66, 42))
     self.assertEqual(report['outputs'][0]['share_of_samples_kept'], 0)
+    stated = verify.verify(self.dir / 'out.mkv').restoration
+    self.assertEqual(stated['stages'][-1]['name'], 'upscale')
 
   @parameterized.parameters(
       ('film.mp4', 'out.mp4', 'libx264', 'yuv420p'),
