@@ -83,6 +83,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.live = dict(lookahead=0, format='', keep_up=-1)
 
   c.report = not tiny  # Also report.html in the workdir: a page for everybody.
+  # Of --mode=explain: also which pixels and frames of the source made the
+  # network decide where the frame has most damage (a minute or two).
+  c.attribution = False
   c.progress = 'text'  # On stderr; 'json': an object a line; or 'none'.
   # Sound: strength of each repair in [0, 1], or -1: as it is measured, which
   # often is none. level brings the loudness towards -23 LUFS.

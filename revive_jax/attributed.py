@@ -1,5 +1,6 @@
 """Attributed: what in the film made the network decide at one frame."""
 
+import json
 import pathlib
 from typing import Any
 
@@ -14,6 +15,28 @@ from revive_jax.video import probe, reader, sheet
 _SIDE = 96  # Of what is looked at, px; its middle is explained.
 _BOX = 12  # Of the region that is explained, px.
 _REACH = 1  # Frames before and after it.
+
+
+def explain(
+    c: Any, workdir: pathlib.Path, film: str, *, time: str = '0'
+) -> str:
+  """attribute(), of the source that the record in the workdir names.
+
+  Returns:
+    The sentences, a line each.
+
+  Raises:
+    types.BadInput: also where there is no such record, or the source is gone.
+  """
+  try:
+    record = json.loads((files.path(workdir) / 'report.json').read_text())
+    source = record['input']['path']
+  except (OSError, ValueError, LookupError) as error:
+    raise types.BadInput(
+        f'{workdir}: there is no report.json of {film}, which says where its '
+        'source is; name the workdir of its restore with --workdir.'
+        ) from error
+  return '\n'.join(attribute(c, workdir, source, time=time))
 
 
 def attribute(

@@ -170,6 +170,10 @@ def _explain(c, workdir):
   print(explain_frame.explain(
       *sealing.places(c, workdir, _INPUT.value, _OUTPUT.value),
       time=_TIME.value))
+  if c.get('attribution'):
+    from revive_jax import attributed
+
+    print(attributed.explain(c, workdir, _INPUT.value, time=_TIME.value))
 
 
 def _use_compilation_cache() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -52,6 +53,10 @@ class ReportingTest(parameterized.TestCase):
     text = path.read_text()
     self.assertGreater(text.count('src="data:image/jpeg'), 8)
     self.assertLess(len(text), 8e6)
+    formats = (pathlib.Path(__file__).parents[1] / 'docs/formats.md').read_text()
+    jsonschema.validate(
+        json.loads((self.dir / 'work/report.json').read_text()),
+        json.loads(re.search(r'```json\n(.*?)```', formats, re.S).group(1)))
     shot, = report['shots']
     jsonschema.validate(shot['seen'], _SEEN)
     self.assertAlmostEqual(sum(shot['seen']['share_by_origin'].values()), 1)
