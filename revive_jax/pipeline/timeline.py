@@ -76,8 +76,9 @@ def plan(
   events = _events(shots, gaps, {
       c['frame'] for c in concealed if c['how'] == conceal.REPEATED})
   starts = {s.start for s in shots} | {count}
-  alike = {s.start + t for s in shots for t, change in enumerate(s.changes)
-           if repeats.is_same(change)}
+  alike = {s.start + t for s in shots
+           for t in np.flatnonzero(
+               repeats.alike(s.changes, exactly=True)).tolist()}
 
   def why(event):
     if event.kind not in MODES[mode]:
@@ -102,13 +103,17 @@ def plan(
 
 def _events(shots, gaps, copies) -> list[Event]:
   """All events of a film. copies: frames that stand in for lost ones."""
-  events = []
+  kinds, lost = {}, [Event(Kind.LOST, t, t, n) for t, n in gaps.items()]
   for shot in shots:
-    events += [e._replace(start=e.start + shot.start, stop=e.stop + shot.start)
-               for e in repeats.find(shot.changes)]
-  lost = [e for e in events if e.kind == Kind.LOST and e.start not in gaps]
-  lost += [Event(Kind.LOST, t, t, n) for t, n in gaps.items()]
-  kinds = {t: e.kind for e in events for t in range(e.start, e.stop)}
+    near = repeats.alike(shot.changes, exactly=False)
+    for event in repeats.find(shot.changes):
+      frames = range(event.start, event.stop)
+      if event.kind == Kind.LOST:
+        start = event.start + shot.start
+        if start not in gaps:
+          lost.append(Event(Kind.LOST, start, start, event.count))
+      elif event.kind == Kind.REPLACED or near[frames].all():
+        kinds |= dict.fromkeys((t + shot.start for t in frames), event.kind)
   kinds |= dict.fromkeys(copies, Kind.REPLACED)
   return sorted([*lost, *_joined(kinds, {s.start for s in shots})],
                 key=lambda e: (e.start, e.stop))

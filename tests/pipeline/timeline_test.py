@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from absl.testing import absltest, parameterized
+import cv2
 import numpy as np
 
 from revive_jax import types
@@ -102,6 +103,28 @@ class PlanTest(parameterized.TestCase):
     planned = timeline.plan(shots, range(21), 'collapse', timed=False)
     self.assertEqual(planned.shown, {})
     self.assertRegex(timeline.warnings(planned)[0], '^1 frames .*no times')
+
+  @parameterized.parameters(7, 9.3, 12.1)
+  def test_where_a_shake_turns_nothing_is_left_out(self, period):
+    """Frames that hardly move are frames; a copy among them is none."""
+    picture, t = clips.texture(96, 200), np.arange(60)
+    film = np.stack([cv2.warpAffine(
+        picture, np.float32([[1, 0, 12 * x - 30], [0, 1, 0]]), (128, 96),
+        flags=cv2.INTER_CUBIC) for x in np.sin(2 * np.pi * t / period)])
+    self.assertEqual(
+        timeline.plan(_moving(film), range(60), 'collapse').left_out, 0)
+    film[31] = film[30]
+    planned = timeline.plan(_moving(film), range(60), 'collapse')
+    self.assertContainsSubset(planned.shown, {31: ()})
+
+  def test_a_copy_that_was_coded_anew_is_told_and_left(self):
+    film = np.insert(clips.panning(20, speed=2.0), 10, 0, axis=0)
+    film[10] = film[9]
+    film += 0.004 * np.random.default_rng(0).standard_normal(film.shape)
+    planned = timeline.plan(_moving(film), range(21), 'collapse')
+    self.assertEqual(planned.events, (Event(Kind.REPEAT, 10, 11, 1),))
+    self.assertIn('differs a little', planned.why[0])
+    self.assertEqual(planned.left_out, 0)
 
   def test_no_frames(self):
     self.assertEqual(timeline.plan([], [], 'all').events, ())
