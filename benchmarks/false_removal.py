@@ -42,7 +42,7 @@ def main():
   args = parser.parse_args()
   logging.set_verbosity(logging.ERROR)
   lines = ['| clip | restored by | moving | taken for damage, of 10,000 px | '
-           'visibly changed, of 10,000 px | of the rain, sparks or snow, gone |',
+           'visibly changed, of 10,000 px | of rain, sparks, snow gone |',
            '|---|---|---|---|---|---|']
   for name, film, cover in _films(args):
     for weights, moving in itertools.product(

@@ -85,7 +85,9 @@ def _smaller(clip: types.Clip) -> types.Clip:
       source=clip.source, frames=shrink(clip.frames),
       flow_forward=shrink(clip.flow_forward) / factor,
       flow_backward=shrink(clip.flow_backward) / factor,
-      damage=shrink(clip.damage)[..., None], restored=shrink(clip.restored))
+      # What is thin must not be lost.
+      damage=np.float32(shrink(clip.damage) > 0.2)[..., None],
+      restored=shrink(clip.restored))
 
 
 def _all_parts(clip: types.Clip, sigma: float) -> list[Parts]:
@@ -276,7 +278,7 @@ def _common(streaks: list[np.ndarray]) -> float | None:
 
 
 def _along(mask: np.ndarray, angle: float, length: float) -> np.ndarray:
-  """The parts of mask [H, W] that run at an angle for a length, and are thin."""
+  """What of mask [H, W] runs at an angle for a length, and is thin."""
   size = 2 * int(np.ceil(length / 2)) + 1
   mask = mask.astype(np.uint8)
   runs = np.zeros_like(mask)
