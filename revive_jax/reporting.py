@@ -9,9 +9,9 @@ from revive_jax.explain import gather, record, report, tree
 from revive_jax.pipeline import (
     choose,
     measure,
+    motion,
     remeasure,
     segments,
-    stabilise,
 )
 from revive_jax.video import deinterlace, probe, reader
 
@@ -60,14 +60,8 @@ def again(
       info, decision=decision if decision.keeps_fields else None)
   found = remeasure.remeasure(
       (f.rgb for f in frames), shots, frame_rate=rate, motion=True)
-  return [record.measured(s) | {'jitter_pixels': _jitter(s)} for s in found]
-
-
-def _jitter(shot) -> float | None:
-  """As pipeline.motion says it: px, or None where it cannot be told."""
-  if len(shot.steps) < 5 or not (shot.steps[1:, 3] > 0).any():
-    return None
-  return round(stabilise.jitter(shot.steps), 3)
+  return [record.measured(s) | {'jitter_pixels': motion.jitter(s.steps)}
+          for s in found]
 
 
 def verdicts(plan: choose.Plan) -> dict[str, bool]:

@@ -162,6 +162,7 @@ def made_of(
       'input': film_, 'mask': mask,
       'settings': {k: v for k, v in c.to_dict().items() if k not in _FREE},
       'by_shot': settings.keeps_segments(c),
+      'fills': networks.identity(c.fills),
       'weights': (weights.read_weights(c.weights).config['sha256']
                   if c.weights else None),
       'upscaler': (weights.read_weights(c.upscaler).config['sha256']
@@ -229,7 +230,7 @@ class _Film:
     self.restore(shots, plans, num_frames)
     sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))
-    self.statement.say(plans, tallies, num_frames)
+    self.statement.say(plans, tallies, num_frames, sound.report)
     written = parts.join(
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
@@ -288,7 +289,8 @@ class _Film:
     self.info = deinterlace.retimed(self.source, self.decision)
     found = survey.survey(
         self.source, self.info, self.decision, warn=self.warnings.append,
-        look=self.faces.look, form=self.c.progress)
+        look=self.faces.look, steadies=self.c.stabilise.strength > 0,
+        form=self.c.progress)
     self.kept.keep_measured(survey.packed(found) | {
         'interlace': deinterlace.packed(self.decision),
         'warnings': self.warnings,

@@ -7,6 +7,7 @@ numbers, so that memory does not grow with the pictures.
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -27,6 +28,7 @@ from revive_jax.pipeline import shots as shots_lib
 
 _SAMPLE = 5  # Frames of a sampled window.
 _EVERY = 12  # Frames from one sampled window to the next.
+_STRETCH, _APART = 24, 96  # Frames of sampled steps, and to the next ones.
 _CROP = (720, 960)  # Larger frames are sampled in their middle, px.
 
 
@@ -60,7 +62,8 @@ class Shot:
 
 
 def measure(
-    frames: Iterable[np.ndarray], *, frame_rate: float, motion: bool = False
+    frames: Iterable[np.ndarray], *, frame_rate: float, motion: bool = False,
+    sampled: bool = False,
 ) -> tuple[list[Shot], int]:
   """Measures a film; returns its shots and the number of frames.
 
@@ -68,9 +71,11 @@ def measure(
     frames: [H, W, 3] RGB, uint8 or uint16.
     frame_rate: frames per second.
     motion: whether steps and changes are wanted, too.
+    sampled: steps, which take time, of stretches only; enough to say how the
+      film jumps. The others are stabilise.UNKNOWN.
   """
   cuts, rows, samples, moves = [], [], [], []
-  watch = _motion() if motion else None
+  watch = _motion(sampled) if motion else None
   ring = deque(maxlen=_SAMPLE)
   before = None
   for t, rgb in enumerate(shots_lib.find_cuts(frames, frame_rate, cuts)):
@@ -97,13 +102,16 @@ def measure(
           for a, b in ranges], len(rows)
 
 
-def _motion():
+def _motion(sampled):
   """A function of luma [H, W]: steps and changes since the frame before."""
-  changes, last = repeats.Watcher(), []
+  changes, last, count = repeats.Watcher(), [], itertools.count()
 
   def watch(luma):
-    small = stabilise.thumbnail(luma)
     step = stabilise.UNKNOWN
+    if sampled and next(count) % _APART >= _STRETCH:
+      last.clear()
+      return [*step, *changes(luma)]
+    small = stabilise.thumbnail(luma)
     if last and last[0].shape == small.shape:
       step = stabilise.step(last[0], small, width=luma.shape[1])
     last[:] = [small]

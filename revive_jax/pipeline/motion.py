@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from revive_jax.pipeline import choose, measure, stabilise
+
+_LEAST = 4  # Steps of a stretch.
 
 
 def described(
@@ -20,14 +24,26 @@ def described(
     plans: of each.
     size: height and width of the frame, px.
   """
-  return [{'jitter_pixels': _jitter(shot), 'lost_share': _lost(shot, p, size)}
-          for shot, p in zip(shots, plans, strict=True)]
+  return [{'jitter_pixels': jitter(s.steps), 'lost_share': _lost(s, p, size)}
+          for s, p in zip(shots, plans, strict=True)]
 
 
-def _jitter(shot) -> float | None:
-  if len(shot.steps) < 5 or not (shot.steps[1:, 3] > 0).any():
-    return None
-  return round(stabilise.jitter(shot.steps), 3)
+def jitter(steps: np.ndarray) -> float | None:
+  """How far frames lie off the smooth path, rms, px; None: nobody can say.
+
+  Args:
+    steps: [T, 4], stabilise.Step of each frame; stretches of those that are
+      known count, each by itself.
+  """
+  known = np.asarray(steps)[1:, 3] > 0
+  edges = np.flatnonzero(np.diff(np.r_[0, known.astype(np.int8), 0]))
+  total, count = 0.0, 0
+  for start, stop in edges.reshape(-1, 2):
+    if stop - start >= _LEAST:
+      # The first row of a path is not used.
+      total += (stop - start) * stabilise.jitter(steps[start:stop + 1]) ** 2
+      count += stop - start
+  return round(float(np.sqrt(total / count)), 3) if count else None
 
 
 def _lost(shot, plan, size) -> float:

@@ -24,7 +24,8 @@ class Survey(NamedTuple):
 def survey(
     source: probe.VideoInfo, info: probe.VideoInfo,
     decision: deinterlace.Decision, *, warn: Callable[[str], None],
-    look: Callable[[np.ndarray], Any] = lambda rgb: None, form: str = 'text',
+    look: Callable[[np.ndarray], Any] = lambda rgb: None,
+    steadies: bool = False, form: str = 'text',
 ) -> Survey:
   """Reads a film through, and measures it.
 
@@ -34,6 +35,7 @@ def survey(
     decision: what is done with fields.
     warn: called with a sentence for each kind of damage to the file.
     look: is given each frame, [H, W, 3].
+    steadies: whether the path of every frame is wanted: it is to be stabilised.
     form: of the progress, see progress.
 
   Raises:
@@ -54,7 +56,8 @@ def survey(
           source, decision=decision, warn=warn), _AHEAD),
       total=info.frame_count, label='Measuring', form=form)
   shots, count = measure.measure(
-      noted(frames), frame_rate=float(info.frame_rate), motion=True)
+      noted(frames), frame_rate=float(info.frame_rate), motion=True,
+      sampled=not steadies)
   if not count:
     raise types.BadInput(
         f'{info.path!r} holds no picture that can be decoded.')

@@ -91,6 +91,23 @@ class DescribedTest(absltest.TestCase):
     self.assertEqual(steadied['jitter_pixels'], still['jitter_pixels'])
     self.assertAlmostEqual(steadied['lost_share'], 0.01, delta=3e-4)
 
+  def test_stretches_are_measured_each_by_itself(self):
+    """Between them nothing is known, and it does not matter."""
+    steps = np.zeros((120, 4))
+    for start in (1, 97):
+      steps[start:start + 23, 3] = 1
+      steps[start:start + 23, 0] = np.where(np.arange(23) % 2, 2, -2)
+    self.assertAlmostEqual(motion.jitter(steps), 1.0, delta=0.05)
+
+  def test_sampled_steps_are_those_of_all(self):
+    film, _ = _woven(34)
+    full, some = (measure.measure(
+        iter(film), frame_rate=24.0, motion=True, sampled=sampled)[0][0]
+                  for sampled in (False, True))
+    np.testing.assert_array_equal(some.steps[:24], full.steps[:24])
+    self.assertFalse(some.steps[24:].any())
+    np.testing.assert_array_equal(some.changes, full.changes)
+
   def test_what_was_not_tracked_is_not_known(self):
     for steps in (np.zeros((0, 4)), np.zeros((40, 4)), np.ones((2, 4))):
       found, = motion.described(
