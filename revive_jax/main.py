@@ -97,7 +97,15 @@ def _restore(c, workdir):
     sealing.refuse(c, 'The sample of a preset, which shows nobody,')
     samples.restore_sample(c, workdir)
     return
-  report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
+  if c.num_samples > 1:
+    from revive_jax import choices
+
+    report = choices.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
+    print(f'Choose in {report["fills"]["form"]}, and run again with it as '
+          '--config.decisions. The answers beside each other: '
+          f'{", ".join(report["fills"]["sheets"])}')
+  else:
+    report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
   for warning in report['warnings']:
     logging.warning('%s', warning)
   for item in report['outputs']:

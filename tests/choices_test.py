@@ -1,0 +1,105 @@
+"""Tests of choices.py: several answers, and one chosen for each shot."""
+
+import json
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest
+import cv2
+import numpy as np
+
+from configs import restore as config
+from revive_jax import choices, networks, restore, types
+from revive_jax.models import restorer
+from revive_jax.video import probe, reader, writer
+from tests.pipeline import run_test
+
+_BOX = np.s_[8:13, 20:25]
+
+
+def _network(frames, *, mask, cuts, state, carry_after, sample=0):
+  """Finds damage in a box, and fills it with a grey that sample says."""
+  del mask, cuts, state, carry_after
+  output = np.array(frames)
+  damage = np.zeros((*frames.shape[:-1], 1), np.float32)
+  output[(0, slice(None), *_BOX)] = 0.2 * (1 + sample)
+  damage[(0, slice(None), *_BOX)] = 1
+  height, width = frames.shape[2:4]
+  flow = np.zeros(
+      (*frames.shape[:2], 2, height // 2, width // 2, 2), np.float32)
+  zero = np.zeros((1, 1), np.float32)
+  return restorer.Restored(output, damage, np.full_like(damage, -6), flow), (
+      restorer.State(zero, zero, zero, zero))
+
+
+def _frames(path):
+  return [f.rgb for f in reader.read_frames(probe.probe(str(path)))]
+
+
+class ChoicesTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    film = np.concatenate([run_test._film(6, 32, 48, seed=s) for s in (0, 3)])
+    writer.write_rgb(self.dir / 'film.mkv', film, frame_rate=24)
+    self.c = config.get_config()
+    self.c.weights, self.c.num_samples = 'gan', 3
+    self.c.strength.noise = self.c.strength.flicker = 0.0
+    self.c.report = False
+
+  def _run(self):
+    self.seen = []
+    whole = restore.restore
+
+    def watched(*arguments):
+      return whole(*arguments, see=lambda clip: self.seen.append(
+          (arguments[1], len(clip.output))))
+
+    with mock.patch.object(networks, 'make_network', lambda *_: _network):
+      with mock.patch.object(restore, 'restore', watched):
+        return choices.restore_all(
+            self.c, str(self.dir / 'w'), str(self.dir / 'film.mkv'),
+            str(self.dir / 'out.mkv'))
+
+  def _greys(self, path):
+    return [int(np.median(f[_BOX])) for f in _frames(path)]
+
+  def test_each_answer_and_then_one_for_each_shot(self):
+    report = self._run()
+    self.assertEqual(report['decisions'], [])
+    self.assertEqual(self._greys(self.dir / 'out.mkv'), [51] * 12)
+    fills = self.dir / 'w' / 'fills'
+    for number, path in enumerate(report['fills']['films']):
+      self.assertEqual(path, str(fills / f'sample_{number}.mkv'))
+      self.assertEqual(self._greys(path), [51 * (number + 1)] * 12)
+    for path in report['fills']['sheets']:
+      picture = cv2.imread(path)
+      self.assertEqual(picture.shape[1], 4 * 48)  # The source and three.
+    decisions = json.loads((fills / 'decisions.json').read_text())
+    self.assertEqual([s['start'] for s in decisions['shots']], [0, 6])
+    decisions['shots'][1] |= {'sample': 2, 'note': 'her hand, not the table'}
+    (self.dir / 'mine.json').write_text(json.dumps(decisions))
+    self.c.decisions = str(self.dir / 'mine.json')
+    report = self._run()
+    # The second shot alone was made again.
+    self.assertEqual(self.seen, [(str(self.dir / 'w'), 6)])
+    self.assertEqual(self._greys(self.dir / 'out.mkv'), [51] * 6 + [153] * 6)
+    self.assertEqual(report['decisions'], [{
+        'shot': 1, 'start': 6, 'end': 12, 'sample': 2,
+        'note': 'her hand, not the table'}])
+    kept = json.loads((self.dir / 'w' / 'report.json').read_text())
+    self.assertEqual(kept['decisions'], report['decisions'])
+    self.assertLen(kept['fills']['films'], 3)
+
+  def test_what_has_one_answer_refuses(self):
+    for weights, words in (('', 'classical stages give one'),
+                           ('restorer', 'restorer gives one answer only')):
+      self.c.weights = weights
+      with self.assertRaisesRegex(types.BadInput, words):
+        choices.restore_all(self.c, str(self.dir / 'w'),
+                            str(self.dir / 'film.mkv'))
+
+
+if __name__ == '__main__':
+  absltest.main()
