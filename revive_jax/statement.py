@@ -6,7 +6,6 @@ provenance/ knows how; here is what of a run goes into it, and when.
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import importlib
-import json
 import pathlib
 from typing import Any
 
@@ -15,7 +14,7 @@ import ml_collections
 from revive_jax import files as files_lib
 from revive_jax import settings
 from revive_jax.models import weights
-from revive_jax.pipeline import segments, tally, upscale
+from revive_jax.pipeline import tally, upscale
 from revive_jax.provenance import (
     consent,
     credential,
@@ -39,14 +38,15 @@ class Statement:
   ):
     """Refuses what would fail at the end: see settings.check_provenance.
 
-    workdir: where a local credential is kept, if there is no other place.
+    workdir: of the run, whose segments were opened; a local credential is kept
+      there, if there is no other place.
 
     Raises:
       types.BadInput: a credential that cannot sign, frames that cannot be
         marked.
     """
     self._c, self._info, self._path = c, info, files_lib.path(destination)
-    self._id = run_id(c, info)
+    self._id = run_id(workdir)
     self._facts, self.warnings = {}, []
     if c.mark.invisible:
       watermark.check_size(info.height, info.width)
@@ -82,9 +82,12 @@ class Statement:
 
   def say(
       self, plans: Sequence[Any], tallies: Sequence[Mapping[str, int]],
-      num_frames: int,
+      num_frames: int, sound: Sequence[Mapping[str, Any]] = (),
   ) -> None:
-    """Tells what was done; before the film is joined. See explain.record."""
+    """Tells what was done; before the film is joined. See explain.record.
+
+    sound: what was done to each track, of audio.film.
+    """
     c = self._c
     stages = manifest.stages([
         [{'name': x.name, 'why': x.why, 'strength': float(x.strength)}
@@ -94,10 +97,14 @@ class Statement:
     learned = any(s['name'] == 'restore' for s in stages)
     self._facts = {
         'version': importlib.import_module('revive_jax').__version__,
-        'mode': c.composite, 'stages': stages, 'frames': num_frames,
+        'mode': c.composite, 'frames': num_frames,
+        'stages': stages + _sound_stages(sound),
         'share': {name: sum(t[name] for t in tallies) / total for name in (
             'changed', 'damaged', 'moved', 'invented')},
-        'weights': self._weights() if learned else None,
+        'weights': _described(c.weights) if learned else None,
+        'upscaler': _described(c.upscaler) if c.output.upscale > 1 else None,
+        'fills': _described(c.fills) if c.fills and learned else None,
+        'faces_hidden': c.redact.faces,
         'consent': consent.told(settings.check_provenance(c)),
         'marks': self._marks(),
         'source': None if self._credential is None else {
@@ -128,16 +135,28 @@ class Statement:
     return {'visible': self._c.mark.visible,
             'invisible': f'{self._id:010x}' if self._c.mark.invisible else None}
 
-  def _weights(self) -> dict[str, Any]:
-    found = weights.read_weights(self._c.weights)
-    return {'name': found.name, 'sha256': found.config['sha256']}
 
+def run_id(workdir: pathlib.Path) -> int:
+  """40 bits that stand for the film, the settings and the weights of a run.
 
-def run_id(c: ml_collections.ConfigDict, info: probe.VideoInfo) -> int:
-  """40 bits that stand for the film and the settings; no two runs share them.
-
-  A run that was stopped goes on with the same.
+  A run that was stopped goes on with the same: they are those of the key of its
+  segments.
   """
-  plain = {k: v for k, v in c.to_dict().items() if k != 'progress'}
-  return watermark.id_of(json.dumps(
-      [segments.identity(info.path), plain], sort_keys=True, default=str))
+  with (workdir / 'segments' / 'key.json').open('rb') as file:
+    return watermark.id_of(file.read().decode())
+
+
+def _described(name: str) -> dict[str, Any]:
+  """Weights by their name and SHA-256."""
+  found = weights.read_weights(name)
+  return {'name': found.name, 'sha256': found.config['sha256']}
+
+
+def _sound_stages(tracks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """What was done to sound, as stages; each once, if any track got it."""
+  stages = manifest.stages([
+      [{'name': f'sound: {name}', **told} for name, told in t['done'].items()
+       if told['strength'] > 0]
+      for t in tracks if t['state'] == 'repaired'])
+  return [{('tracks' if key == 'shots' else key): value
+           for key, value in stage.items()} for stage in stages]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from configs import restore as config
-from revive_jax import live, restore, settings, types
+from revive_jax import live, restore, settings, statement, types
 from revive_jax.provenance import credential, manifest, verify, watermark
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
@@ -80,6 +80,28 @@ class StatementTest(parameterized.TestCase):
     c.output.upscale = 2
     with self.assertRaisesRegex(types.BadInput, 'does not cover upscaling'):
       settings.check_provenance(c)
+
+  def test_sound_that_was_repaired_is_stated(self):
+    done = {'hum': {'strength': 0.5, 'why': 'a hum of 50 Hz'},
+            'hiss': {'strength': 0.0, 'why': 'none'}}
+    self.assertEqual(
+        statement._sound_stages([
+            {'track': 0, 'state': 'repaired', 'done': done},
+            {'track': 1, 'state': 'left as it is', 'done': done},
+            {'track': 2, 'state': 'could not be repaired'}]),
+        [{'name': 'sound: hum', 'why': 'a hum of 50 Hz', 'tracks': 1,
+          'strength': {'least': 0.5, 'greatest': 0.5}}])
+
+  def test_hidden_faces_and_enlarging_are_said(self):
+    said = lambda **facts: verify._what(verify.Verdict(
+        'film.mp4', 'embedded', True, False, False, '', (),
+        films.FACTS | facts, ''))
+    self.assertIn('invented), consent', said())
+    self.assertIn('faces hidden (blur)', said(faces_hidden='blur'))
+    self.assertIn('without a network', said(weights=None))
+    self.assertIn('by AI', said(weights=None, upscaler={'name': 'upscaler'}))
+    self.assertIn('given until 2030-01-01', said(
+        consent={'until': '2030-01-01', 'sha256': '', 'scope': ['full']}))
 
   def test_live(self):
     for changes, words in ((dict(consent=dict(required=True)), 'none is'),

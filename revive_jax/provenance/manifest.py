@@ -26,9 +26,10 @@ _BESIDE = {'.mkv': 'video/x-matroska', '.tif': 'image/tiff',
            '.tiff': 'image/tiff'}
 _ANY = 'application/octet-stream'
 _KINDS = 'http://cv.iptc.org/newscodes/digitalsourcetype/'
-# What the stage with the network may do, and what the others do.
+# What the stages with networks may do, and what the others do.
 _LEARNED = _KINDS + 'compositeWithTrainedAlgorithmicMedia'
 _COMPUTED = _KINDS + 'algorithmicallyEnhanced'
+_NETWORKS = ('restore', 'upscale')
 _SOURCE = 'source'  # What the manifest calls the ingredient.
 _OFFLINE = {'remote_manifest_fetch': False, 'ocsp_fetch': False}
 
@@ -85,9 +86,9 @@ def definition(facts: Mapping[str, Any]) -> dict[str, Any]:
         'action': 'c2pa.edited', 'softwareAgent': agent,
         'description': f'{stage["name"]}: {stage["why"]}',
         'digitalSourceType': (
-            _LEARNED if stage['name'] == 'restore' else _COMPUTED),
-        'parameters': {f'{LABEL}.{key}': stage[key]
-                       for key in ('name', 'strength', 'shots')}})
+            _LEARNED if stage['name'] in _NETWORKS else _COMPUTED),
+        'parameters': {f'{LABEL}.{key}': value
+                       for key, value in stage.items() if key != 'why'}})
   return {
       'claim_generator_info': [agent], 'title': 'Restored film',
       'assertions': [

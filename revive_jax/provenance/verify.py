@@ -120,13 +120,19 @@ def _what(verdict) -> str:
   found = verdict.restoration
   if found is None:
     return f'made by {verdict.generator or "a program that is not named"}'
-  by = 'AI' if found.get('weights') else 'computation, without a network'
+  by = ('AI' if found.get('weights') or found.get('upscaler')
+        else 'computation, without a network')
   invented = 100 * found['share']['invented']
   consent = found['consent']
   stated = (consent if isinstance(consent, str)
             else f'given until {consent["until"]}')
   return (f'restored by {by} ({found["mode"]}; {invented:.2g} % of the pixels '
-          f'invented), consent {stated}')
+          f'invented){_hidden(found)}, consent {stated}')
+
+
+def _hidden(found) -> str:
+  how = found.get('faces_hidden', 'none')
+  return '' if how == 'none' else f', faces hidden ({how})'
 
 
 def _who(verdict) -> str:
