@@ -116,7 +116,8 @@ def _print_share(folder, args):
     print(f'| {kind} | {plain:.3f} | {sealed:.3f} | '
           f'{100 * (sealed / plain - 1):+.1f} % |')
   spent = statistics.median(seconds['sealed', 'inside'])
-  print(f'| of it in sealing | 0 | {spent:.3f} | {100 * spent / plain:+.1f} % |')
+  share = 100 * spent / plain
+  print(f'| of it in sealing | 0 | {spent:.3f} | {share:+.1f} % |')
 
 
 def _counted():

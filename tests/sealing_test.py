@@ -1,5 +1,6 @@
 """Sealed runs: nothing plain touches the disk, and all of it can be opened."""
 
+import logging
 import os
 import pathlib
 import shutil
@@ -14,7 +15,14 @@ import numpy as np
 import pytest
 
 from configs import restore as config
-from revive_jax import films, restore, sealing, types
+from revive_jax import (
+    explain_frame,
+    films,
+    original,
+    restore,
+    sealing,
+    types,
+)
 from revive_jax.privacy import encryption, keys
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
@@ -102,7 +110,8 @@ class SealingTest(parameterized.TestCase):
     source = self._film(10, sounds=(sound,), seconds=0.4)
     with _config().unlocked() as c:
       output = c.output.to_dict() | settings
-    options = dict(output=output, audio=dict(level=1.0))
+    options = dict(output=output, audio=dict(level=1.0),
+                   report=name == 'out.mkv')
     self._restore(source, f'plain/{name}', work='plain', **options)
     outside = []
     opened = av.open
@@ -134,8 +143,9 @@ class SealingTest(parameterized.TestCase):
       self.assertTrue(other.is_file(), other)
       if '.c2pa' not in path.name:  # A signature tells its time.
         self.assertEqual(_content(other), _content(path), place)
-    self.assertTrue(self._unseal('work', 'notes').joinpath(
-        'report.json').read_text().startswith('{'))
+    notes = self._unseal('work', 'notes')
+    self.assertTrue((notes / 'report.json').read_text().startswith('{'))
+    self.assertEqual((notes / 'report.html').is_file(), name == 'out.mkv')
 
   @pytest.mark.slow
   def test_killed_nothing_plain_is_on_the_disk_and_it_goes_on(self):
@@ -148,8 +158,9 @@ class SealingTest(parameterized.TestCase):
          f'--input={source}', f'--output={self.dir / "out.mkv"}',
          f'--workdir={work}', f'--config.encrypt.key={self.key}',
          '--config.window=8', '--config.lookahead=4',
-         '--config.progress=none', '--config.denoiser=none'], cwd=_ROOT, env=os.environ | {
-             'TMPDIR': str(temporary), 'JAX_NUM_CPU_DEVICES': '1'},
+         '--config.progress=none', '--config.denoiser=none'], cwd=_ROOT,
+        env=os.environ | {
+            'TMPDIR': str(temporary), 'JAX_NUM_CPU_DEVICES': '1'},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     while run.poll() is None and not (work / 'segments/000000.json').exists():
       time.sleep(0.01)
@@ -210,6 +221,40 @@ class SealingTest(parameterized.TestCase):
     self.assertEqual(_content(self._unseal(place, 'open.mkv')),
                      _content(self.dir / 'plain.mkv'))
     self.assertEmpty(_found(_files(self.dir / 'work'), _WORDS))
+
+  def test_modes_open_what_is_sealed(self):
+    source = self._film(6)
+    with _config().unlocked() as c:
+      output = c.output.to_dict() | {'keep_original': True}
+    self._restore(source, 'out.mkv', self.key, output=output)
+    places = lambda place: sealing.places(
+        _config(self.key), str(self.dir / 'work'),
+        str(self.dir / 'out.mkv.sealed'), place)
+    explain_frame.explain(*places(None), time='#2')
+    drawn = self.dir / 'work/outputs/out_explained_000002.png.sealed'
+    self.assertEqual(self.vault.path(drawn).read_bytes()[:4], b'\x89PNG')
+    original.give_back(*places(str(self.dir / 'back.mkv')))
+    self.assertFalse((self.dir / 'back.mkv').exists())
+    self.assertEqual(_content(self._unseal('back.mkv.sealed', 'back.mkv')),
+                     _content(source))
+
+  def test_a_passphrase_is_in_no_file(self):
+    words = 'nobody guesses these'
+    source, c = self._film(4), _config('passphrase')
+    with mock.patch.dict(os.environ, {keys.VARIABLE: words}), self.assertLogs(
+        level='DEBUG') as logs:
+      logging.info('At least one line.')
+      self._restore(source, 'out.mkv', 'passphrase')
+      sealing.unseal(c, str(self.dir / 'work'), str(self.dir / 'notes'))
+      sealing.unseal(c, str(self.dir / 'out.mkv.sealed'),
+                     str(self.dir / 'open.mkv'))
+    self.assertEmpty(_found(_files(self.dir), [words.encode()]))
+    self.assertNotIn(words, ''.join(logs.output))
+    self.assertIn('passphrase', (self.dir / 'notes/config.json').read_text())
+    with mock.patch.dict(os.environ, {keys.VARIABLE: 'somebody else'}):
+      with self.assertRaisesRegex(types.BadInput, 'another key'):
+        sealing.unseal(c, str(self.dir / 'out.mkv.sealed'),
+                       str(self.dir / 'again.mkv'))
 
   def test_a_changed_film_is_refused_and_nothing_is_written(self):
     data = self._film(30).read_bytes()
@@ -276,6 +321,9 @@ class SealingTest(parameterized.TestCase):
     (self.dir / 'empty').mkdir()
     with self.assertRaisesRegex(types.BadInput, 'nothing is sealed'):
       self._unseal('empty', 'b')
+    with self.assertRaisesRegex(types.BadInput, 'A camera cannot be sealed'):
+      sealing.refuse(_config(self.key), 'A camera')
+    sealing.refuse(_config(), 'A camera')
     with self.assertRaisesRegex(types.BadInput, 'choose keyring'):
       self._restore('film.mkv', 'out.mkv', 'my.key')
 

@@ -43,7 +43,7 @@ class OutputFrame:
 class Written:
   """What was written, as read back from the file."""
 
-  path: str
+  path: str  # Or a path of a vault: see files.py.
   num_frames: int
   codec: str
   pix_fmt: str
@@ -169,7 +169,7 @@ def written(target, tally: Tally, info: probe.VideoInfo, error: float,
   if target.kind != 'video' and info.audio:
     warnings.append('Pictures have no sound: the sound track is left out.')
   return Written(
-      str(target.path), len(tally.stamps), target.codec, target.pix_fmt,
+      files.name(target.path), len(tally.stamps), target.codec, target.pix_fmt,
       tally.kept_fraction, error, sound_tracks, tuple(warnings))
 
 
