@@ -77,7 +77,7 @@ class FilmsTest(absltest.TestCase):
     rows = self._run()
     self.assertEqual([r.state for r in rows], ['done before', 'restored'])
     self.assertCountEqual([p.name for p in (self.dir / 'out').iterdir()],
-                          ['a.mkv', 'a_mp4.mp4'])
+                          ['a.mkv', 'a.mkv.c2pa', 'a_mp4.mp4'])
 
   def test_a_run_that_was_stopped_between_films_goes_on(self):
     for name in 'abc':
