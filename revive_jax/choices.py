@@ -5,14 +5,13 @@ shot shows them side by side; and decisions.json there is the form in which one
 is chosen for each shot.
 """
 
-import pathlib
 import shutil
 from typing import Any
 
 import ml_collections
 import numpy as np
 
-from revive_jax import files, restore
+from revive_jax import files, restore, sealing
 from revive_jax import workdir as workdir_lib
 from revive_jax.pipeline import decisions
 from revive_jax.video import probe, reader, sheet
@@ -42,11 +41,11 @@ def restore_all(
   Raises:
     types.BadInput: anything the user can set right.
   """
-  report = restore.restore(c, workdir, source, destination)
-  made = report['outputs'][0]['path']
-  folder = pathlib.Path(workdir) / _FOLDER
-  films = [_answer(c, n, workdir, folder, source, files.suffix(made))
-           for n in range(c.num_samples)]
+  workdir, source, destination = sealing.places(c, workdir, source, destination)
+  report = restore.restore(c, files.name(workdir), source, destination)
+  suffix = files.suffix(report['outputs'][0]['path'])
+  folder = files.path(workdir) / _FOLDER
+  films = [_answer(c, n, folder, source, suffix) for n in range(c.num_samples)]
   form = folder / 'decisions.json'
   if not form.exists():
     _write_form(form, report['shots'])
@@ -63,13 +62,13 @@ def _write_form(path, shots) -> None:
       for i, s in enumerate(shots)]})
 
 
-def _answer(c, number, workdir, folder, source, suffix) -> str:
+def _answer(c, number, folder, source, suffix) -> str:
   """Makes one answer for all shots; returns the film's path."""
   own = folder / f'sample_{number}'
   own.mkdir(parents=True, exist_ok=True)
   workdir_lib.write_json(own / 'decisions.json', {
       'schema': decisions.SCHEMA, 'all': {'sample': number}})
-  known, place = files.path(workdir) / 'segments', own / 'segments'
+  known, place = folder.parent / 'segments', own / 'segments'
   if not place.exists() and known.is_dir():
     place.mkdir()
     for name in _KNOWN:  # It is measured only once.
@@ -79,16 +78,17 @@ def _answer(c, number, workdir, folder, source, suffix) -> str:
   film = folder / f'sample_{number}{suffix}'
   if film.is_dir():
     shutil.rmtree(film)  # Frames of a folder are written anew.
-  restore.restore(settings, str(own), source, str(film))
-  return str(film)
+  report = restore.restore(
+      settings, files.name(own), source, files.name(film))
+  return str(report['outputs'][0]['path'])
 
 
 def _write_sheets(folder, source, films, shots, rate) -> list[str]:
   """A sheet for each shot: its key frame, of the source and of each answer."""
   wanted = [s['key_frame'] for s in shots]
   titles = ['source', *(f'sample {n}' for n in range(len(films)))]
-  found = {title: _frames(path, wanted, rate) for title, path in zip(
-      titles, [source, *films], strict=True)}
+  found = {title: _frames(sealing.beside(path, folder), wanted, rate)
+           for title, path in zip(titles, [source, *films], strict=True)}
   sheets = []
   for number, frame in enumerate(wanted):
     row = {title: frames[frame] for title, frames in found.items()}
@@ -104,7 +104,7 @@ def _write_sheets(folder, source, films, shots, rate) -> list[str]:
 def _frames(path, wanted, rate) -> dict[int, np.ndarray]:
   """Frames of a film by their numbers, in 8 bits."""
   found, last = {}, max(wanted)
-  info = probe.probe(str(path), frame_rate=rate)
+  info = probe.probe(path, frame_rate=rate)
   for frame in reader.read_frames(info, stop=last + 1):
     if frame.index in wanted:
       rgb = frame.rgb if frame.rgb.dtype == np.uint8 else frame.rgb >> 8

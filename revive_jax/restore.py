@@ -193,7 +193,8 @@ class _Film:
     self.extras, left_out = metadata.kept(
         extras.read(info.path if info.kind == 'video' else ''),
         keep=c.keep_private_metadata)
-    self.decided = decisions.read(c.decisions)
+    self.decided = decisions.read(c.decisions and sealing.beside(
+        c.decisions, kept.folder))
     self.faces = face_tracks.Faces(c.faces.to_dict(), c.redact.to_dict())
     self.statement = statement.Statement(
         c, info, destination, kept.folder.parent)

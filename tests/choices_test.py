@@ -54,7 +54,7 @@ class ChoicesTest(absltest.TestCase):
 
     def watched(*arguments):
       return whole(*arguments, see=lambda clip: self.seen.append(
-          (arguments[1], len(clip.output))))
+          (str(arguments[1]), len(clip.output))))
 
     with mock.patch.object(networks, 'make_network', lambda *_: _network):
       with mock.patch.object(restore, 'restore', watched):
