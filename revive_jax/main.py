@@ -109,7 +109,8 @@ def _restore(c, workdir):
   for warning in report['warnings']:
     logging.warning('%s', warning)
   for item in report['outputs']:
-    print(f'{item["frames"]} frames: {item["path"]}')
+    print(f'{item["frames"]} frames: {item["path"]}' if 'frames' in item
+          else f'{item["kind"].capitalize()}: {item["path"]}')
   print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}'
         f'{sealing.hint(c, workdir)}')
 
