@@ -71,15 +71,19 @@ def unpacked(found: Sequence[Mapping[str, Any]]) -> list[Track]:
 class Watcher:
   """Told of each frame in order; then it knows the tracks."""
 
-  def __init__(self, find_faces: find.Detector, *, every: int = EVERY):
-    self._find, self._every = find_faces, every
+  def __init__(
+      self, find_faces: find.Detector, *, every: int = EVERY,
+      evidence: float = 3, side: int = find.SIDE):
+    """every: frames from look to look; evidence: see is_sure; side: px."""
+    self._find, self._every, self._evidence = find_faces, every, evidence
+    self._side = side
     self._past = deque(maxlen=_MEMORY)  # Small grey frames, the last one last.
     self._live, self._gone = [], []
     self._count = 0
 
   def __call__(self, frame: np.ndarray) -> None:
     """Looks at the next frame [H, W, 3], uint8 or uint16."""
-    small = find.reduced(frame)
+    small = find.reduced(frame, self._side)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     if self._past and self._past[-1].shape != grey.shape:
       self._past.clear()
@@ -141,7 +145,8 @@ class Watcher:
     found = []
     for way in self._gone + self._live:
       for start, stop in shots:
-        if (track := _track(way, start, stop, self._every)) is not None:
+        track = _track(way, start, stop, self._every, self._evidence)
+        if track is not None:
           found.append(track)
     found.sort(key=lambda t: tuple(t.keys[0]))
     return [t._replace(number=i) for i, t in enumerate(found, 1)]
@@ -208,14 +213,14 @@ class _Way:
     return True
 
 
-def _track(way, start, stop, every) -> Track | None:
+def _track(way, start, stop, every, evidence) -> Track | None:
   """The part of a way in one shot, smoothed; None if it was hardly seen."""
   frames = np.array(sorted(f for f in way.places if start <= f < stop))
   scores = [s for f, s in zip(way.found, way.scores, strict=True)
             if start <= f < stop]
   if not len(frames) or not is_sure(
       scores, looks=sum(f % every == 0 for f in frames),
-      most=-(-(stop - start) // every)):
+      most=-(-(stop - start) // every), evidence=evidence):
     return None
   full = np.arange(frames[0], frames[-1] + 1)
   boxes = np.stack([way.places[f] / way.size for f in frames])
@@ -231,16 +236,18 @@ def _track(way, start, stop, every) -> Track | None:
                round(float(np.mean(scores)), 3))
 
 
-def is_sure(scores: Sequence[float], *, looks: int, most: int) -> bool:
+def is_sure(
+    scores: Sequence[float], *, looks: int, most: int, evidence: float = 3
+) -> bool:
   """Whether a face is believed in.
 
   Args:
     scores: of the detector where it found it.
     looks: how often it was looked for while it was followed.
     most: looks in the whole shot: of a picture it is one.
+    evidence: of so many good looks is wanted, or what there can be of it.
   """
-  if not scores or len(scores) < 0.2 * looks:
+  if not scores or len(scores) < 0.07 * evidence * looks:
     return False
-  # The evidence of three good looks, or what there can be of it.
-  return sum(scores) >= 0.4 * min(3, most) and (
-      max(scores) >= 0.35 or len(scores) >= 6)
+  return sum(scores) >= 0.4 * min(evidence, most) and (
+      max(scores) >= 0.35 or len(scores) >= 2 * evidence)

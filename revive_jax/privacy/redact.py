@@ -18,7 +18,7 @@ from revive_jax.faces import similarity, track
 
 KINDS = ('none', 'blur', 'pixelate', 'replace')
 BEYOND = 12  # Frames before and after a track that are covered, too.
-_LARGER = 1.5  # Than the box, so that hair, chin and ears are covered.
+_LARGER = 1.6  # Than the box, so that hair, chin and ears are covered.
 _CELLS = 5  # Across the face: what is left of it.
 _LEVELS = 12  # Of each colour of a cell.
 _NOISE = 0.04  # Standard deviation, of full scale.
@@ -37,7 +37,7 @@ def check(
   if any(not isinstance(n, int) or n < 1 for n in keep):
     raise types.BadInput(
         f'--config.redact.keep={tuple(keep)} are not numbers of face tracks; '
-        'take them from the report of a run without redaction (faces).')
+        'take them from the report of a run that hides all (faces).')
   if faces == 'none':
     if keep:
       raise types.BadInput(
