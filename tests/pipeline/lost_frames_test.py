@@ -8,9 +8,10 @@ from absl.testing import absltest, parameterized
 import numpy as np
 
 from configs import restore as config
-from revive_jax import restore
+from revive_jax import restore, settings, types
+from revive_jax.explain import origin
 from revive_jax.pipeline import tally
-from revive_jax.video import probe, reader
+from revive_jax.video import layers, probe, reader
 from tests.pipeline import clips as pans
 from tests.video import clips
 
@@ -73,8 +74,11 @@ class LostFramesTest(parameterized.TestCase):
     self.assertEqual([round(float(f.pts * info.time_base), 3) for f in frames],
                      [round(0.04 * n, 3) for n in slots])
     before = {n: f.rgb for n, f in zip(self.slots, self.source, strict=True)}
-    for n, frame in zip(slots, frames, strict=True):
+    for number, (n, frame) in enumerate(zip(slots, frames, strict=True)):
       if n in invented:
+        told = layers.read(self.dir / output, number, 0.04 * n)
+        self.assertEqual(
+            {*origin.classes(told['origin']).flat}, {types.Origin.INVENTED})
         error = np.abs(frame.rgb / 255 - self.pan[n] / 255)
         self.assertLess(error[8:-8, 12:-12].mean(), 0.012, n)
       else:
@@ -118,6 +122,15 @@ class LostFramesTest(parameterized.TestCase):
     report = self._restore('all', 'folder')
     self.assertLen(list((self.dir / 'folder').glob('*.png')), 36)
     self.assertIn('pictures have no times', ' '.join(report['warnings']))
+
+  def test_what_is_refused(self):
+    for mode, composite, word in (
+        ('magic', 'full', 'choose one of leave, replace'),
+        ('collapse', 'repair', 'leave out .*--config.repeats')):
+      c = self._config(mode)
+      c.composite = composite
+      with self.assertRaisesRegex(types.BadInput, word):
+        settings.check(c)
 
 
 if __name__ == '__main__':
