@@ -5,7 +5,7 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.faces import find
-from tests.faces import people
+from tests.faces import onnx, people
 
 
 class FindTest(parameterized.TestCase):
@@ -39,6 +39,15 @@ class FindTest(parameterized.TestCase):
     np.testing.assert_allclose(find.merged(boxes), [
         (0, 0, 1, 1, 1 - 0.5 * 0.5 * 0.9), (3, 3, 1, 1, 0.2)])
     self.assertEqual(find.merged([]).shape, (0, 5))
+
+  def test_a_detector_of_the_users(self):
+    path = self.create_tempfile(
+        'yunet.onnx', onnx.bright_faces(), mode='wb').full_path
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[24:32, 40:48] = 255  # Its middle is (28, 44); faces are of 40 px.
+    box, = find.detector(path, side=64)(picture)
+    np.testing.assert_allclose(box[:4] * 64, [24, 8, 40, 40], atol=0.5)
+    self.assertAlmostEqual(box[4], 1, places=2)
 
   def test_what_is_no_detector_is_refused(self):
     with self.assertRaisesRegex(types.BadInput, 'there is no such file'):
