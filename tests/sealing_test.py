@@ -11,10 +11,13 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 import av
+import cv2
 import numpy as np
+import pydicom
 import pytest
 
 from configs import restore as config
+from configs.presets import medical
 from revive_jax import (
     explain_frame,
     films,
@@ -26,7 +29,7 @@ from revive_jax import (
 from revive_jax.privacy import encryption, keys
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
-from tests.video import clips
+from tests.video import clips, dicom_test
 
 _ROOT = pathlib.Path(__file__).parents[1]
 # In every run: names in notes, and the marks of files.
@@ -241,6 +244,8 @@ class SealingTest(parameterized.TestCase):
   def test_a_passphrase_is_in_no_file(self):
     words = 'nobody guesses these'
     source, c = self._film(4), _config('passphrase')
+    self.enter_context(mock.patch.dict(  # Guessing may be cheap here.
+        encryption.MasterKey.__init__.__kwdefaults__, log2_n=10))
     with mock.patch.dict(os.environ, {keys.VARIABLE: words}), self.assertLogs(
         level='DEBUG') as logs:
       logging.info('At least one line.')
@@ -288,6 +293,33 @@ class SealingTest(parameterized.TestCase):
     one = self._unseal('one.png.sealed', 'one.png')
     np.testing.assert_array_equal(
         next(reader.read_frames(probe.probe(str(one)))).rgb, frames[3])
+
+  @parameterized.parameters(None, 'RLELossless')
+  def test_medical_pictures(self, syntax):
+    path, mask = self.dir / 'film.dcm', np.zeros((40, 48), np.uint8)
+    words = dicom_test.words_of(shape=(3, 40, 48))
+    dicom_test.write(path, words)
+    if syntax:
+      data = pydicom.dcmread(path)
+      data.compress(getattr(pydicom.uid, syntax))
+      data.save_as(path)
+    mask[10:14, 20:25] = 255
+    cv2.imwrite(str(self.dir / 'mask.png'), mask)
+    for name in ('film.dcm', 'mask.png'):
+      self.vault.path(self.dir / f'{name}.sealed').write_bytes(
+          (self.dir / name).read_bytes())
+    for key, end in (('', ''), (self.key, '.sealed')):
+      c = medical.get_config('tiny')
+      c.progress, c.encrypt.key = 'none', key
+      c.mask = str(self.dir / f'mask.png{end}')
+      restore.restore(c, str(self.dir / f'work{end}'), f'{path}{end}',
+                      str(self.dir / 'out.dcm'))
+    found = _files(self.dir / 'work.sealed')
+    self.assertEmpty(_found(
+        [*found, self.dir / 'out.dcm.sealed'],
+        [row.tobytes() for frame in words for row in frame[:, :12]]))
+    opened = self._unseal('out.dcm.sealed', 'open.dcm')
+    self.assertEqual(opened.read_bytes(), (self.dir / 'out.dcm').read_bytes())
 
   def test_a_folder_of_films(self):
     (self.dir / 'in').mkdir()

@@ -17,13 +17,12 @@ import fractions
 import functools
 import logging
 import os
-import pathlib
 import warnings
 
 import cv2
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.video import formats, reader
 from revive_jax.video import probe as probe_lib
 
@@ -64,10 +63,10 @@ class Coding:
 
 def is_dicom(path: str | os.PathLike) -> bool:
   """Returns whether path is DICOM by its name or by its first bytes."""
-  if pathlib.Path(path).suffix.lower() in SUFFIXES:
+  if files.suffix(path) in SUFFIXES:
     return True
   try:
-    with open(path, 'rb') as f:
+    with files.path(path).open('rb') as f:
       return f.read(132)[128:] == b'DICM'
   except OSError:
     return False
@@ -102,7 +101,7 @@ def _read(path: str, **options):
   try:
     if os.path.getsize(path) == 0:
       raise types.BadInput(f'{path}: the file is empty (0 bytes).')
-    with open(path, 'rb') as f:
+    with files.path(path).open('rb') as f:
       return pydicom.dcmread(f, **options), f.tell()
   except types.BadInput:
     raise
@@ -117,7 +116,12 @@ def _read(path: str, **options):
 
 
 def read_all(path: str, *, defer_size: int):
-  """Returns all elements of a file, larger ones than defer_size on demand."""
+  """Returns all elements of a file, larger ones than defer_size on demand.
+
+  Of a sealed file all are in memory: pydicom opens files again by their names.
+  """
+  if files.is_sealed(path):
+    defer_size = None
   return _read(path, defer_size=defer_size)[0]
 
 
@@ -131,7 +135,7 @@ def damaged(path: str, error: Exception) -> types.BadInput:
 
 def read_coding(path: str | os.PathLike) -> Coding:
   """Returns how the pixels of a DICOM file are stored, or raises BadInput."""
-  path = os.fspath(path)
+  path = files.name(path)
   with quiet():
     header, end = _read(path, stop_before_pixels=True)
     try:
@@ -212,7 +216,8 @@ def _offset(path: str, syntax, end: int, size: int) -> int:
 
   end: where the header ends. size: bytes that there must be.
   """
-  with open(path, 'rb') as f:
+  with files.path(path).open('rb') as f:
+    stop = f.seek(0, os.SEEK_END)
     f.seek(end)
     start = f.read(12)
   order = 'little' if syntax.is_little_endian else 'big'
@@ -222,7 +227,7 @@ def _offset(path: str, syntax, end: int, size: int) -> int:
         f'{path}: this DICOM file holds no Pixel Data of whole numbers.')
   length = slice(4, 8) if syntax.is_implicit_VR else slice(8, 12)
   promised = int.from_bytes(start[length], order)
-  there = min(promised, os.path.getsize(path) - end - length.stop)
+  there = min(promised, stop - end - length.stop)
   if there < size:
     raise types.BadInput(
         f'{path}: the file is cut off: its pixels need {size} bytes, {there} '
@@ -283,7 +288,7 @@ def read_words(coding: Coding, start: int = 0) -> Iterator[np.ndarray]:
   shape = coding.height, coding.width
   if coding.offset is not None:
     size = shape[0] * shape[1] * coding.dtype.itemsize
-    with open(coding.path, 'rb') as f:
+    with files.path(coding.path).open('rb') as f:
       f.seek(coding.offset + start * size)
       for _ in range(start, coding.frames):
         yield np.frombuffer(f.read(size), coding.dtype).reshape(shape)
@@ -293,7 +298,8 @@ def read_words(coding: Coding, start: int = 0) -> Iterator[np.ndarray]:
   count = start
   try:
     for words in pixels.iter_pixels(
-        coding.path, raw=True, indices=range(start, coding.frames)):
+        files.media(coding.path), raw=True,
+        indices=range(start, coding.frames)):
       count += 1
       yield words.reshape(shape).view(f'u{coding.dtype.itemsize}')
   except Exception as e:

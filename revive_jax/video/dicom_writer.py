@@ -5,10 +5,11 @@ pixels, the identity of the instance, and what says that pixels were restored.
 docs/presets.md has the list.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+import contextlib
 import hashlib
+import io
 import os
-import pathlib
 import tempfile
 import uuid
 
@@ -33,11 +34,7 @@ def check_output(path: str | os.PathLike, info: probe.VideoInfo) -> None:
     raise types.BadInput(
         f'{path}: DICOM is only written from DICOM, whose tags it keeps; name '
         'the output .mkv.')
-  if files.is_sealed(path):
-    raise types.BadInput(
-        f'{path}: DICOM cannot be sealed; leave out --config.encrypt, and keep '
-        'it on an encrypted disk.')
-  path = pathlib.Path(path)
+  path = files.path(path)
   if path.is_dir():
     raise types.BadInput(f'{path}: this is a folder; name a file.')
   if path.exists() and path.samefile(info.path):
@@ -59,7 +56,7 @@ def write(
   time. The same source and pixels give the same file, byte for byte.
   """
   check_output(path, info)
-  path = pathlib.Path(path)
+  path = files.path(path)
   words = path.with_name(f'.{path.name}.words')
   try:
     with atomic.replacing(words) as part:
@@ -78,7 +75,7 @@ def write_words(
   """Writes a part: the words of frames that follow each other, and no tags."""
   coding = dicom.read_coding(info.path)
   tally, stored = writer.Tally(), None
-  with open(path, 'wb') as file:
+  with files.path(path).open('wb') as file:
     for frame in frames:
       if stored is None:
         stored = dicom.read_words(coding, frame.source.index)
@@ -106,20 +103,19 @@ def join(
   tally: of all parts. The file appears whole or not at all.
   """
   check_output(path, info)
-  coding, path = dicom.read_coding(info.path), pathlib.Path(path)
+  coding, path = dicom.read_coding(info.path), files.path(path)
   if len(tally.stamps) != coding.frames:
     raise RuntimeError(f'{len(tally.stamps)} frames were handed over, '
                        f'{coding.frames} expected.')
-  with atomic.replacing(path) as part, tempfile.TemporaryFile(
-      dir=part.parent) as pixels:
+  with atomic.replacing(path) as part, _space(part) as pixels:
     limits, digest = _join_words(pixels, parts, coding)
     changed = tally.pixels - tally.kept
     warnings = _written_file(part, pixels, coding, changed, limits, digest)
     if dicom.read_coding(part).frames != coding.frames:
       raise RuntimeError(f'{coding.frames} frames went in, others came out.')
   return writer.Written(
-      str(path), coding.frames, 'dicom', info.pix_fmt, tally.kept_fraction, 0.0,
-      0, tuple(warnings))
+      files.name(path), coding.frames, 'dicom', info.pix_fmt,
+      tally.kept_fraction, 0.0, 0, tuple(warnings))
 
 
 def burn(rgb: np.ndarray) -> np.ndarray:
@@ -143,6 +139,21 @@ def burn(rgb: np.ndarray) -> np.ndarray:
   return result
 
 
+@contextlib.contextmanager
+def _space(part) -> Iterator[io.BufferedRandom]:
+  """An empty file to be filled and read, which nobody sees."""
+  if not files.is_sealed(part):
+    with tempfile.TemporaryFile(dir=part.parent) as file:
+      yield file
+    return
+  place = part.with_name(f'{part.name}.pixels')
+  try:
+    with io.BufferedRandom(place.open('wb')) as file:
+      yield file
+  finally:
+    place.unlink(missing_ok=True)
+
+
 def _join_words(file, parts, coding):
   """Copies words to a file, ready to be read.
 
@@ -151,7 +162,7 @@ def _join_words(file, parts, coding):
   digest, (high, low) = hashlib.sha256(), coding.limits
   size = coding.height * coding.width * coding.dtype.itemsize
   for part in parts:
-    with open(part, 'rb') as source:
+    with files.path(part).open('rb') as source:
       while data := source.read(size):
         values = dicom.to_values(np.frombuffer(data, coding.dtype), coding)
         low, high = min(low, int(values.min())), max(high, int(values.max()))
@@ -195,7 +206,9 @@ def _write_file(part, pixels, coding, changed, limits, digest) -> list[str]:
   kind = 'OW' if coding.dtype.itemsize == 2 or data.is_implicit_VR else 'OB'
   data[_PIXELS] = pydicom.DataElement(_PIXELS, kind, pixels)
   _describe(data, coding, changed, limits, digest)
-  data.save_as(part, enforce_file_format=True)
+  place = files.media(part, 'w')
+  data.save_as(place, enforce_file_format=True)
+  files.close(place)
   return warnings
 
 

@@ -38,6 +38,8 @@ class KeysTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
+    self.enter_context(mock.patch.dict(  # Guessing may be cheap here.
+        encryption.MasterKey.__init__.__kwdefaults__, log2_n=10))
 
   def assert_same(self, one, other):
     encryption.Vault(one).path(self.folder / 'x').write_bytes(b'text')
