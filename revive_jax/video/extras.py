@@ -1,6 +1,6 @@
 """What a film holds beside pictures and sound: names, chapters, HDR, siting."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import fractions
 import itertools
@@ -42,6 +42,8 @@ class Extras:
   siting: int = 0  # AVChromaLocation.
   static: hdr.Static = hdr.Static()
   frame_data: tuple[str, ...] = ()  # In the frames, and not to be kept.
+  # Of a key and its value: whether no track may have it (privacy/metadata.py).
+  left_out: Callable[[str, str], bool] = lambda key, value: False
 
 
 def labels(metadata: Mapping[str, str]) -> dict[str, str]:
