@@ -90,7 +90,8 @@ class VideoFile:
     if copying:
       self._tracks = tracks_lib.Tracks(
           info.path, self._output, suffix, sound, warn,
-          covers=suffix == '.mp4' and 'movflags' not in options)
+          covers=suffix == '.mp4' and 'movflags' not in options,
+          left_out=extras.left_out)
       self._output.set_chapters(list(extras.chapters))
     self._beside = [make(self._output) for make in beside]
 
