@@ -86,9 +86,11 @@ def _is_rebuilt(stream, container) -> bool:
       stream.frames == len(container.chapters()) > 0)
 
 
-def set_labels(stream, metadata: Mapping[str, str], disposition, suffix):
+def set_labels(stream, metadata: Mapping[str, str], disposition, suffix,
+               left_out=lambda key, value: False):
   """Gives a track of the output the names and marks of one of the source."""
-  metadata = extras.labels(metadata)
+  metadata = {k: v for k, v in extras.labels(metadata).items()
+              if not left_out(k, v)}
   language = metadata.get('language')
   if suffix == '.mov' and language in _MOV_LANGUAGES:
     metadata['language'] = _MOV_LANGUAGES[language]
@@ -114,9 +116,9 @@ class Tracks:
   """The packets of the other tracks, in order, handed out up to a time."""
 
   def __init__(self, path, output, suffix, sound: Mapping[int, str] | None,
-               warn, *, covers=False):
+               warn, *, covers=False, left_out=lambda key, value: False):
     # covers: whether cover pictures can be tracks; in MKV they are attached.
-    self._covers = covers
+    self._covers, self._left_out = covers, left_out
     self._path, self._files = path, [probe.open_video(path)]
     self._output, self._suffix, self._warn = output, suffix, warn
     self._streams = {}  # Of the output, by (file, index).
@@ -156,7 +158,8 @@ class Tracks:
         stream.codec_context is None or not carries(self._suffix, stream)):
       return False
     made = self._output.add_stream_from_template(stream, opaque=True)
-    set_labels(made, stream.metadata, stream.disposition, self._suffix)
+    set_labels(made, stream.metadata, stream.disposition, self._suffix,
+               self._left_out)
     self._streams[0, stream.index] = made
     self.num_sound += stream.type == 'audio'
     return True
@@ -191,7 +194,8 @@ class Tracks:
           f'{path}: this sound cannot be copied into {self._suffix[1:].upper()}'
           ' unchanged; write .mkv instead.')
     made = self._output.add_stream_from_template(template, opaque=True)
-    set_labels(made, stream.metadata, stream.disposition, self._suffix)
+    set_labels(made, stream.metadata, stream.disposition, self._suffix,
+               self._left_out)
     file = len(self._files) - 1
     self._streams[file, template.index] = made
     self._starts[file] = (stream.start_time or 0) * stream.time_base
