@@ -17,6 +17,11 @@ import os
 import pathlib
 import sys
 
+# Before NumPy is there: products are small here, and BLAS's threads, which spin
+# while they wait, take the processor from those that decode and restore.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
+# ruff: noqa: E402
 from absl import app, flags, logging
 from ml_collections import config_flags
 
