@@ -14,6 +14,7 @@ from revive_jax.pipeline import choose, segments, tally
 from revive_jax.video import writer
 from tests.pipeline import run_test
 
+_DOCS = pathlib.Path(__file__).parents[1] / 'docs/formats.md'
 _SEEN = {
     'type': 'object',
     'required': ['mean_change_of_255', 'share_by_origin', 'doubt', 'matches'],
@@ -53,7 +54,7 @@ class ReportingTest(parameterized.TestCase):
     text = path.read_text()
     self.assertGreater(text.count('src="data:image/jpeg'), 8)
     self.assertLess(len(text), 8e6)
-    formats = (pathlib.Path(__file__).parents[1] / 'docs/formats.md').read_text()
+    formats = _DOCS.read_text()
     jsonschema.validate(
         json.loads((self.dir / 'work/report.json').read_text()),
         json.loads(re.search(r'```json\n(.*?)```', formats, re.S).group(1)))
