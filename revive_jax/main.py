@@ -4,6 +4,7 @@ Examples:
   python -m revive_jax.main --config=configs/demo.py --workdir=runs/demo
   python -m revive_jax.main --input=film.mkv --output=restored.mkv
   python -m revive_jax.main --input=tapes/ --output=restored/
+  python -m revive_jax.main --mode=verify --input=restored.mkv
   python -m revive_jax.main --config=restore_classical --input=tape.mp4 \\
       --workdir=runs/tape --config.composite=repair --config.mask=brush.png
 
