@@ -9,8 +9,8 @@ Examples:
       --workdir=runs/tape --config.composite=repair --config.mask=brush.png
 
 Exit codes: 0 done; 1 some films of a folder failed, a file that was to be
-verified is not valid, or a bug; 2 bad input or
-usage, said in one sentence; 130 stopped by Ctrl-C: the same command goes on.
+verified is not valid, or a bug; 2 bad input or usage, said in one sentence;
+130 stopped by Ctrl-C: the same command goes on.
 """
 
 from collections.abc import Sequence
