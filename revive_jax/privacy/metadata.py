@@ -63,7 +63,8 @@ def stripped(
       c | {'metadata': public(c.get('metadata', {}))} for c in extras.chapters)
   return dataclasses.replace(
       extras, metadata=public(extras.metadata),
-      picture=public(extras.picture), chapters=chapters), lost
+      picture=public(extras.picture), chapters=chapters,
+      left_out=is_private), lost
 
 
 def kept(

@@ -1,9 +1,15 @@
 """Tests of leaving out what names places, people and devices."""
 
-from absl.testing import absltest, parameterized
+import pathlib
 
+from absl.testing import absltest, parameterized
+import av
+
+from configs import restore as config
+from revive_jax import restore
 from revive_jax.privacy import metadata
 from revive_jax.video import extras
+from tests.video import films
 
 # As telephones and cameras write them, and FFmpeg shows them.
 _PRIVATE = (
@@ -48,10 +54,38 @@ class MetadataTest(parameterized.TestCase):
     self.assertEqual(after.picture, {'title': 'Pictures'})
     self.assertEqual(after.chapters[0]['metadata'], {'title': 'one'})
     self.assertEqual(after.timecode, before.timecode)
+    self.assertTrue(after.left_out('gps', '1'))  # In no other track.
     self.assertIn('GPSLatitude', said[0])
     self.assertNotIn('48.8', said[0])  # Keys, no values.
     self.assertEqual(metadata.kept(before, keep=True), (before, []))
-    self.assertEqual(metadata.kept(after, keep=False), (after, []))
+    self.assertEqual(metadata.kept(after, keep=False)[1], [])
+
+  @parameterized.product(suffix=('mkv', 'mp4'), keep=(False, True))
+  def test_a_film_from_end_to_end(self, suffix, keep):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    private = {'location': '+48.8577+002.2950/',
+               'com.apple.quicktime.model': 'Phone 9'}
+    path = films.everything(
+        str(folder / f'in.{suffix}'), labels=dict(films.LABELS, **private))
+    c = config.get_config('tiny')
+    c.keep_private_metadata = keep
+    out = folder / f'out.{suffix}'
+    report = restore.restore(c, str(folder / 'work'), path, str(out))
+    with av.open(str(out)) as film:
+      found = {k.lower(): v for k, v in film.metadata.items()}
+      titles = [s.metadata.get('title') or s.metadata.get('name')
+                for s in film.streams.audio]
+      self.assertLen(film.chapters(), 2)
+    self.assertEqual(bool({*private, 'location-eng'} & {*found}), keep)
+    for key in ('title', 'comment', 'artist'):
+      self.assertEqual(found[key], films.LABELS[key])
+    self.assertEqual(titles, ['Ton', 'Commentaire'])
+    self.assertEqual(extras.read(out).timecode, films.TIMECODE)
+    said = [w for w in report['warnings'] if 'keep_private_metadata' in w]
+    self.assertLen(said, 0 if keep else 1)
+    # Nor does any byte of the file say it.
+    data = out.read_bytes()
+    self.assertEqual(b'Phone 9' in data or b'48.8577' in data, keep)
 
 
 if __name__ == '__main__':
