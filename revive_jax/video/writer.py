@@ -33,7 +33,7 @@ class OutputFrame:
   """A frame to write, with the one it was made from."""
 
   source: reader.SourceFrame
-  # [H, W, 3], as source.rgb, or uint16 where that is uint8; or all larger.
+  # [H, W, 3], as source.rgb, or uint16 where that is uint8; or twice the size.
   rgb: np.ndarray
   # What was done at each pixel, [H, W] uint8 by name: video/layers.py.
   layers: Mapping[str, np.ndarray] | None = None
@@ -87,8 +87,9 @@ def _noise(frame, source, target, seed, *, grey):
 
 
 def _is_enlarged(frame: OutputFrame) -> bool:
-  """Whether no sample can be the source's, since the size is another."""
-  return frame.rgb.shape != frame.source.rgb.shape
+  """Whether it is twice as large: no sample can be the source's."""
+  height, width, channels = frame.source.rgb.shape
+  return frame.rgb.shape == (2 * height, 2 * width, channels)
 
 
 def _without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
