@@ -7,10 +7,12 @@ from unittest import mock
 from absl.testing import absltest
 import cv2
 import numpy as np
+import pytest
 
 from configs import restore as config
 from revive_jax import choices, networks, restore, types
 from revive_jax.models import restorer
+from revive_jax.privacy import encryption, keys
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
 
@@ -91,6 +93,22 @@ class ChoicesTest(absltest.TestCase):
     kept = json.loads((self.dir / 'w' / 'report.json').read_text())
     self.assertEqual(kept['decisions'], report['decisions'])
     self.assertLen(kept['fills']['films'], 3)
+
+  @pytest.mark.slow
+  def test_of_a_sealed_run_everything_is_sealed(self):
+    key = f'file:{self.dir / "my.key"}'
+    keys.make(key)
+    self.c.encrypt.key, self.c.num_samples = key, 2
+    report = self._run()
+    self.assertLen(report['fills']['films'], 2)
+    made = [p for p in (self.dir / 'w').rglob('*') if p.is_file()]
+    self.assertGreater(len(made), 8)
+    for path in made:
+      self.assertTrue(path.name == 'lock' or encryption.is_sealed(path), path)
+    (self.dir / 'mine.json').write_text(
+        json.dumps({'schema': 1, 'shots': [{'shot': 0, 'sample': 1}]}))
+    self.c.decisions = str(self.dir / 'mine.json')
+    self.assertEqual(self._run()['decisions'][0]['sample'], 1)
 
   def test_what_has_one_answer_refuses(self):
     for weights, words in (('', 'classical stages give one'),

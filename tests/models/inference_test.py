@@ -13,7 +13,7 @@ import pytest
 import revive_jax
 from revive_jax import types
 from revive_jax.metrics import calibration
-from revive_jax.models import fills, restorer, weights
+from revive_jax.models import fills, inference, restorer, weights
 from revive_jax.training import sharding
 from tests import compiling
 from tests.models import params
@@ -82,6 +82,22 @@ class RestoreFramesTest(absltest.TestCase):
   def test_frames_without_a_batch_are_refused(self):
     with self.assertRaises(AssertionError):
       _restore(_frames(1, 2, 16, 16)[0])
+
+
+class AnswersTest(absltest.TestCase):
+
+  @pytest.mark.slow
+  def test_each_by_its_number(self):
+    """Of a network with noise; number 0 is what it gives unasked."""
+    model = restorer.Restorer(**_SETTINGS, noise=2)
+    frames = _frames(1, 2, 32, 32)
+    drawn = params.draw(model, jnp.zeros((1, 2, 32, 32, 3)))
+    give = lambda **options: np.asarray(revive_jax.restore_frames(
+        drawn, frames, model=model, **options)[0].output)
+    first, second = give(sample=0), give(sample=1)
+    np.testing.assert_array_equal(first, give())
+    np.testing.assert_array_equal(second, give(sample=1))
+    self.assertGreater(np.abs(first - second).max(), 1e-4)
 
 
 class LoadWeightsTest(parameterized.TestCase):
@@ -165,6 +181,19 @@ class SampleFramesTest(absltest.TestCase):
     np.testing.assert_allclose(three.outputs[:2], two.outputs, atol=1e-6)
     other = self._sample(2, seed=1)
     self.assertGreater(np.abs(other.outputs - two.outputs).max(), 1e-3)
+
+  @pytest.mark.slow
+  def test_one_of_them_goes_into_the_film(self):
+    mask = np.zeros((1, 2, 21, 35, 1), np.float32)
+    mask[:, :, 5:15, 8:20] = 1
+    drawn = self._sample(3)
+    found, _ = inference.fill_frames(
+        _params(), _frames(1, 2, 21, 35), model=_MODEL, seed=0, num_samples=3,
+        fills=inference.Fills(self.model, self.params, 0.05), sample=2,
+        mask=mask)
+    np.testing.assert_allclose(found.output, drawn.outputs[2], atol=1e-6)
+    np.testing.assert_allclose(found.spread, drawn.deviation, atol=1e-6)
+    np.testing.assert_array_equal(found.damage, drawn.restored.damage)
 
   def test_refuses_other_weights(self):
     still = self.create_tempdir().full_path + '/restorer'
