@@ -49,7 +49,8 @@ class SealedTest(parameterized.TestCase):
     self.path.write_bytes(data)
     self.assertEqual(self.path.read_bytes(), data)
     disk = (self.folder / 'film.mkv.sealed').read_bytes()
-    self.assertNotIn(data[:16] or b'none', disk)
+    if size >= 100:  # Fewer bytes may be there by chance.
+      self.assertNotIn(data[:16], disk)
     # A header of 116 bytes, a tag for each chunk, and the index.
     chunks = -(-size // _CHUNK)
     self.assertLen(disk, 116 + size + 16 * chunks + 44 + 12 * chunks)
