@@ -16,4 +16,5 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.frame_rate = 24.0
   c.strength.noise = 1.0  # Here the clean clip is known: come close to it.
   c.output.grain = 0.0
+  c.output.keep_original = True  # For --mode=restore-original on what it makes.
   return c

@@ -98,6 +98,10 @@ def restore_all(
     types.BadInput: settings, source or destination cannot be.
   """
   settings.check(c)
+  if c.decisions or c.num_samples > 1:
+    raise types.BadInput(
+        '--config.decisions and num_samples are about one film; name it with '
+        '--input.')
   paths = find(source)
   workdir, _, _ = sealing.places(c, workdir, None, None)
   folder = pathlib.Path(destination or pathlib.Path(workdir) / 'outputs')

@@ -99,6 +99,13 @@ class FilmsTest(absltest.TestCase):
                        ['done before', 'restored', 'restored'])
     self.assertEqual(started, ['a.mkv', 'b.mkv', 'b.mkv', 'c.mkv'])
 
+  def test_what_is_about_one_film_is_refused(self):
+    self._film('a.mkv')
+    for settings in (dict(decisions='mine.json'),
+                     dict(num_samples=2, weights='gan')):
+      with self.assertRaisesRegex(types.BadInput, 'about one film'):
+        self._run(**settings)
+
   def test_what_many_films_are(self):
     cv2.imwrite(str(self.input / 'a.png'), np.zeros((8, 8), np.uint8))
     self.assertFalse(films.is_many(str(self.input)))  # Frames of one film.
