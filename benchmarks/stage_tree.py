@@ -149,7 +149,8 @@ def fitted(rows, verdicts, gains) -> dict:
       'clips': len(x), 'raised_psnr': int(np.sum(np.array(x) > 0)),
       'median_db': round(float(np.median(x)), 2)}
             for repair, x in gains.items() if x}
-  told = (f'says what the program decided on {100 * worst:.0f} % or more of '
+  least = '' if worst == 1 else 'at least '
+  told = (f'says what the program decided on {least}{100 * worst:.0f} % of '
           f'{int(last.sum())} damaged clips that it was not fitted to '
           '(classical repairs, every strength 1). ')
   if helped:

@@ -19,6 +19,7 @@ import skimage
 from revive_jax import restore, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.degradations import chain
+from revive_jax.explain import report as report_lib
 from revive_jax.metrics import detection, fidelity, temporal
 from revive_jax.pipeline import composite, upscale
 from revive_jax.video import probe, reader, writer
@@ -80,6 +81,7 @@ def demo(c: ml_collections.ConfigDict, workdir: str) -> dict:
   names = ('side_by_side.mp4', 'contact_sheet.png', 'damaged.mkv')
   report['outputs'] += [{'path': str(outputs / n)} for n in names]
   workdir_lib.write_json(pathlib.Path(workdir) / 'report.json', report)
+  report_lib.add_quality(pathlib.Path(workdir) / 'report.html', report)
   _print(report, pathlib.Path(workdir))
   return report
 

@@ -71,9 +71,10 @@ def page(
 def add_quality(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
   """Adds report['quality'], known later, to a page that was written before."""
   path = files.path(path)
-  if not path.is_file():
+  page_ = path.read_bytes() if path.is_file() else b''
+  if _QUALITY.encode() not in page_:  # There is none, or it is sealed.
     return
-  text = path.read_text().replace(
+  text = page_.decode().replace(
       _QUALITY, _QUALITY + sections.quality(report), 1)
   with atomic.replacing(path) as part:
     part.write_text(text)

@@ -121,9 +121,11 @@ def _change(report):
 
 
 def _network(report):
-  yield (f'A trained network made the repairs: {report["weights"]}.'
-         if report['weights'] else
-         'No trained network was used.')
+  if not report['weights']:
+    yield 'No trained network was used.'
+    return
+  name = report['weights'].split(', sha256')[0]  # The hash is further down.
+  yield f'A trained network made the repairs: {name}.'
 
 
 def _lost(report):

@@ -40,7 +40,7 @@ def record(num_shots=2):
                 'measuring_seconds': 1.5, 'frames_per_second': 2.7,
                 'peak_memory_mb': 900.0},
       'outputs': [{'path': '/out/grandma.mkv', 'frames': 10 * num_shots}],
-      'weights': 'restorer, 8119 steps, sha256 abc',
+      'weights': 'restorer, 8119 steps, sha256 abc' + 60 * '0',
       'calibration': None,
       'settings': {'composite': 'full', 'strength': {'noise': 0.8}},
       'warnings': ['A packet was lost.'],
@@ -48,6 +48,8 @@ def record(num_shots=2):
       'interlace': {'segments': []},
       'events': [{'kind': 'repeat', 'frame': 4, 'count': 1,
                   'time': '00:00:00.200', 'done': 'left', 'why': ''}],
+      'faces': {'policy': 'protect', 'tracks': [
+          {f'a_long_name_of_something_{i}': 0.5 for i in range(6)}]},
       'sound': []}
 
 

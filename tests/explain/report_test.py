@@ -34,7 +34,8 @@ class ReportTest(absltest.TestCase):
         'on average by 4.5 of 255 steps of brightness',
         '5.1 of 255 steps of brightness 1.25 of 255 steps of brightness less',
         '131 of 140 points', 'noise of 5.1 &gt; 2 of 255 → repair',
-        '00:00:00.350', 'repeated', '1 frame shown again; left', 'sha256 abc',
+        '00:00:00.350', 'repeated', '1 frame shown again; left',
+        'restorer, 8119 steps.', 'sha256 abc',
         'is not known for these weights', 'A packet was lost.',
         'frames 10 to 19, 00:00:00.500 to 00:00:01.000',
         'Width of edges', '7.5 seconds', '900 MB'):
@@ -59,7 +60,7 @@ class ReportTest(absltest.TestCase):
   def test_what_is_not_there_is_left_out(self):
     small = records.record(1)
     for name in ('measured_after', 'choice', 'calibration', 'events', 'sound',
-                 'interlace', 'concealed'):
+                 'interlace', 'concealed', 'faces'):
       small.pop(name)
     small['shots'][0].pop('seen')
     text = _text(report.page(small))
