@@ -27,7 +27,7 @@ AROUND = 1.8  # ...and how much larger than the face's box it is.
 SEEN = 1.25  # How much larger than the box is what the network sees...
 NETWORK = 64  # ...and its px.
 _EVERY = 5  # Frames of a video from one picture to the next.
-_SWAPPED = 0.6  # Share of decoys that are another face in the same picture.
+_SWAPPED = 0.8  # Share of decoys that are another face in the same picture.
 
 
 def cut(picture: np.ndarray, box: Sequence[float]) -> np.ndarray:

@@ -26,8 +26,8 @@ Embed = Callable[[np.ndarray], np.ndarray]
 class Embedder(nn.Module):
   """Faces [N, 64, 64, 3] in [0, 1] to unit vectors [N, size].
 
-  Each picture is brought to one mean and contrast first: light is no part of a
-  person.
+  Only what lies in an ellipse counts, brought to one mean and contrast: hair,
+  hat, surroundings and light are no part of a person.
   """
 
   features: tuple[int, ...] = (16, 32, 64, 64)  # At 1/2, 1/4, 1/8, 1/16.
@@ -36,9 +36,10 @@ class Embedder(nn.Module):
 
   @nn.compact
   def __call__(self, faces: jax.Array) -> jax.Array:
-    axes = (1, 2, 3)
-    x = faces - faces.mean(axes, keepdims=True)
-    x = x / (x.std(axes, keepdims=True) + 0.02)
+    inside = _window(*faces.shape[1:3])
+    mean = lambda x: (x * inside).mean((1, 2, 3), keepdims=True) / inside.mean()
+    x = faces - mean(faces)
+    x = x * inside / (jnp.sqrt(mean(x**2)) + 0.02)
     first, *others = self.features
     x = layers.Down(first, dtype=self.dtype, name='down_0')(x)
     x = layers.leaky(layers.Conv(first, dtype=self.dtype, name='conv')(x))
@@ -50,6 +51,14 @@ class Embedder(nn.Module):
     x = x.reshape(len(x), -1).astype(jnp.float32)
     x = nn.Dense(self.size, name='vector_out')(x)
     return x / jnp.sqrt((x**2).sum(-1, keepdims=True) + 1e-12)
+
+
+def _window(height: int, width: int) -> jax.Array:
+  """[H, W, 1]: 1 in the ellipse of a face, falling to 0 around it."""
+  rows = (jnp.arange(height)[:, None] + 0.5) / height - 0.5
+  columns = (jnp.arange(width)[None, :] + 0.5) / width - 0.5
+  radius = jnp.sqrt((rows / 0.44) ** 2 + (columns / 0.36) ** 2)
+  return jnp.clip((1.1 - radius) / 0.2, 0, 1)[..., None]
 
 
 def load(where: str | os.PathLike = 'face') -> Embed:
