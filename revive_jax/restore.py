@@ -320,7 +320,7 @@ class _Film:
     coded = functools.partial(space.coded_bytes, self.target, self.larger)
     said = space.check({
         self.kept.folder: coded(max(num_frames - self.kept.frames, 0)),
-        self.destination: coded(num_frames)})
+        self.destination: self.statement.copies * coded(num_frames)})
     for sentence in said:
       logging.warning('%s', sentence)
     self.warnings += said

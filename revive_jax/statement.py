@@ -112,6 +112,12 @@ class Statement:
         'signer': None if self._credential is None else (
             _TEST if self._credential.is_test else 'named by the user')}
 
+  @property
+  def copies(self) -> int:
+    """How often the film is on its disk for a while: signing copies it."""
+    return 1 + (self._credential is not None
+                and manifest.is_embedded(self._path))
+
   def embed(self, part: pathlib.Path) -> None:
     """Puts the manifest into the film, before it gets its name."""
     if self._credential is not None and manifest.is_embedded(part):

@@ -94,7 +94,7 @@ class StatementTest(parameterized.TestCase):
 
   def test_hidden_faces_and_enlarging_are_said(self):
     said = lambda **facts: verify._what(verify.Verdict(
-        'film.mp4', 'embedded', True, False, False, '', (),
+        'film.mp4', 'embedded', True, False, False, False, '', (),
         films.FACTS | facts, ''))
     self.assertIn('invented), consent', said())
     self.assertIn('faces hidden (blur)', said(faces_hidden='blur'))

@@ -14,11 +14,14 @@ _MEANING = {
     'dataHash.mismatch': _CHANGED, 'bmffHash.mismatch': _CHANGED,
     'bmffHash.malformed': _CHANGED, 'boxesHash.mismatch': _CHANGED,
     'claimSignature.mismatch': 'the signature does not fit',
-    'claimSignature.outsideValidity': 'the certificate was not valid then',
     'hashedURI.mismatch': 'the statement was changed after it was signed',
-    'signingCredential.expired': 'the certificate has expired',
     'signingCredential.invalid': 'the certificate cannot be used for this'}
+# What says nothing of whether a file was changed.
 _UNTRUSTED = 'signingCredential.untrusted'
+_EXPIRED = ('signingCredential.expired', 'claimSignature.outsideValidity')
+# What must hold for an intact file: the signature, and the hash of the file.
+_SIGNED = 'claimSignature.validated'
+_HASHED = ('dataHash.match', 'bmffHash.match')
 
 
 class Verdict(NamedTuple):
@@ -29,6 +32,7 @@ class Verdict(NamedTuple):
   is_intact: bool  # Signature and hashes hold.
   is_trusted: bool  # The signer rests on one of the anchors.
   asked: bool  # Whether there were anchors to rest on.
+  has_expired: bool  # The certificate; so nobody vouches for it any more.
   signer: str  # As the certificate says.
   reasons: tuple[str, ...]  # Why it is not intact.
   restoration: dict[str, Any] | None  # What this program stated.
@@ -81,8 +85,8 @@ def verify(path: str | os.PathLike, *, anchors: bytes = b'') -> Verdict:
     raise types.BadInput(
         f'{path}: cannot be read ({error.strerror}).') from error
   if found is None:
-    return Verdict(str(path), 'none', False, False, bool(anchors), '', (), None,
-                   '')
+    return Verdict(str(path), 'none', False, False, bool(anchors), False, '',
+                   (), None, '')
   where, report = found
   active = report.get('manifests', {}).get(report.get('active_manifest'), {})
   signature = active.get('signature_info') or {}
@@ -90,10 +94,11 @@ def verify(path: str | os.PathLike, *, anchors: bytes = b'') -> Verdict:
   reasons = _reasons(report)
   if os.path.isdir(path) and reasons:
     reasons = [*reasons, *_pictures(path)]
-  state = report.get('validation_state')
+  failures, _ = _codes(report)
   return Verdict(
-      str(path), where, state in ('Valid', 'Trusted') and not reasons,
-      state == 'Trusted' and not reasons, bool(anchors),
+      str(path), where, not reasons,
+      report.get('validation_state') == 'Trusted' and not reasons,
+      bool(anchors), any(c in _EXPIRED for c in failures),
       signature.get('issuer') or 'nobody named', tuple(reasons),
       manifest.restoration(report), generators[0].get('name', ''))
 
@@ -138,6 +143,9 @@ def _hidden(found) -> str:
 def _who(verdict) -> str:
   if verdict.is_trusted:
     return f'signed by {verdict.signer}, trusted'
+  if verdict.has_expired:
+    return (f'signed by {verdict.signer}, whose certificate has expired: '
+            'untrusted')
   if verdict.signer == credential.TEST_NAME:
     return 'signed by a local test credential, untrusted'
   why = ('not among the anchors' if verdict.asked
@@ -145,16 +153,24 @@ def _who(verdict) -> str:
   return f'signed by {verdict.signer}, untrusted: {why}'
 
 
+def _codes(report) -> tuple[list[str], list[str]]:
+  """C2PA's codes of what failed and of what holds."""
+  results = report.get('validation_results', {}).get('activeManifest', {})
+  return tuple([entry['code'] for entry in results.get(kind, ())]
+               for kind in ('failure', 'success'))
+
+
 def _reasons(report: Mapping[str, Any]) -> list[str]:
-  """Why C2PA rejects a file, in words, each once."""
+  """Why a file is not what was signed, in words, each once; none: it is."""
   if 'unreadable' in report:
     return ['the manifest is damaged']
-  results = report.get('validation_results', {}).get('activeManifest', {})
-  codes = [f['code'] for f in results.get('failure', ())]
+  failures, holds = _codes(report)
   words = [next((text for end, text in _MEANING.items() if c.endswith(end)), c)
-           for c in codes if c != _UNTRUSTED]
-  if not words and report.get('validation_state') not in ('Valid', 'Trusted'):
-    words = ['C2PA rejects its manifest']
+           for c in failures if c not in (_UNTRUSTED, *_EXPIRED)]
+  if not words and _SIGNED not in holds:
+    words = ['the signature does not fit']
+  if not words and not any(c.endswith(_HASHED) for c in holds):
+    words = ['its manifest says nothing of the picture and the sound']
   return list(dict.fromkeys(words))
 
 

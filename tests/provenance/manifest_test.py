@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import time
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from revive_jax import types
-from revive_jax.provenance import manifest, verify
+from revive_jax.provenance import credential, manifest, verify
 from tests.provenance import films
 from tests.video import clips
 
@@ -91,13 +92,15 @@ class FilmTest(parameterized.TestCase):
     self.assertEqual(source['instance_id'], f'sha256:{"b" * 64}')
     self.assertNotIn('thumbnail', active)
 
-  def test_every_packet_stays(self):
-    plain, signed = films.write(self.dir / 'plain.mp4'), self._signed('b.mp4')
+  @parameterized.parameters('.mp4', '.mov')
+  def test_every_packet_stays(self, suffix):
+    plain = films.write(self.dir / f'plain{suffix}')
+    signed = self._signed(f'signed{suffix}')
     self.assertLess(signed.stat().st_size - plain.stat().st_size, 20_000)
     for kind in ('video', 'audio'):
       self.assertEqual(clips.packets(plain, kind), clips.packets(signed, kind))
     self.assertEqual({p.name for p in self.dir.iterdir()},
-                     {'plain.mp4', 'b.mp4'})
+                     {plain.name, signed.name})
 
   @parameterized.parameters('film.mp4', 'film.mov')
   def test_a_flipped_byte_of_picture_or_sound(self, name):
@@ -180,6 +183,53 @@ class FilmTest(parameterized.TestCase):
     found = verify.verify(path, anchors=other)
     self.assertTrue(found.is_intact)
     self.assertFalse(found.is_valid)
+
+  def test_a_certificate_that_has_expired_since(self):
+    """As C2PA told of one (test_a_real_certificate_expires)."""
+    path = self._signed('film.mp4')
+    where, report = manifest.read(path)
+    report['validation_state'] = 'Invalid'
+    report['validation_results']['activeManifest']['failure'].append(
+        {'code': 'signingCredential.expired'})
+    with mock.patch.object(manifest, 'read', lambda *_, **__: (where, report)):
+      found = verify.verify(path)
+      self.assertTrue(found.is_valid)  # Nothing was changed...
+      self.assertIn('has expired: untrusted', verify.sentence(found))
+      found = verify.verify(path, anchors=films.anchor())
+      self.assertTrue(found.is_intact)
+      self.assertFalse(found.is_valid)  # ...but who vouches for that?
+
+  @pytest.mark.slow
+  def test_a_real_certificate_expires(self):
+    with mock.patch.object(credential, '_YEARS', 20 / 86400 / 365):
+      chain, key, _ = credential._made()
+    path = films.write(self.dir / 'film.mp4')
+    manifest.embed(path, films.FACTS, credential.Credential(
+        chain, key, 'es256', False))
+    for _ in range(120):
+      if (found := verify.verify(path)).has_expired:
+        break
+      time.sleep(0.5)
+    self.assertTrue(found.has_expired)
+    self.assertTrue(found.is_intact)
+    start, _ = _box(path, b'mdat')
+    self.assertFalse(self._flipped(path, start + 100))
+
+  def test_of_another_program(self):
+    path = films.write(self.dir / 'film.mp4')
+    signer = films.signer()
+    with c2pa.Builder({
+        'claim_generator_info': [{'name': 'a camera'}],
+        'assertions': [{'label': 'c2pa.actions.v2', 'data': {'actions': [
+            {'action': 'c2pa.created', 'digitalSourceType':
+             manifest._KINDS + 'digitalCapture'}]}}]}) as builder:
+      builder.sign_file(
+          path, self.dir / 'out.mp4', c2pa.Signer.from_info(c2pa.C2paSignerInfo(
+              b'es256', signer.chain, signer.key, None)))
+    found = verify.verify(self.dir / 'out.mp4')
+    self.assertTrue(found.is_valid)
+    self.assertStartsWith(
+        verify.sentence(found), 'out.mp4: made by a camera; unchanged since')
 
   def test_a_source_with_a_manifest_brings_it_along(self):
     source = self._signed('source.mp4')
