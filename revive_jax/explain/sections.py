@@ -49,7 +49,8 @@ def measured(report: Report) -> Html:
   return section(
       'What was measured, before and after', tag(
           'p', 'Means over all shots, by their lengths. The restored film was '
-          'read again from its file and measured in the same way.')
+          'read again from its file and measured in the same way (of long '
+          'shots the first 240 frames).')
       if after else tag('p', why) if why else None,
       table(('', 'before', 'after', ''), rows))
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from revive_jax.pipeline import measure
 
+MOST = 240  # Ten seconds say enough of a shot.
 _NUMBERS = ('noise', 'flicker', 'spots', 'scratches', 'cracks', 'edge_width',
             'low', 'high')
 
 
 def remeasure(
     frames: Iterable[np.ndarray], shots: Sequence[measure.Shot], *,
-    frame_rate: float, motion: bool = False
+    frame_rate: float, motion: bool = False, most: int = MOST
 ) -> list[measure.Shot]:
   """What measure.measure() says of each shot's frames by themselves.
 
@@ -24,16 +25,19 @@ def remeasure(
     shots: of the source.
     frame_rate: frames per second.
     motion: as of measure.measure.
+    most: frames of a shot that are measured; the first ones.
 
   Raises:
     ValueError: there are fewer frames than in shots.
   """
   frames, found = iter(frames), []
   for shot in shots:
+    length = shot.stop - shot.start
     parts, count = measure.measure(
-        itertools.islice(frames, shot.stop - shot.start),
+        itertools.islice(frames, min(length, most)),
         frame_rate=frame_rate, motion=motion)
-    if count != shot.stop - shot.start:
+    count += sum(1 for _ in itertools.islice(frames, max(length - most, 0)))
+    if count != length:
       raise ValueError(f'Shot [{shot.start}, {shot.stop}) has {count} frames.')
     found.append(_joined(parts, shot))
   return found

@@ -34,6 +34,15 @@ class RemeasureTest(absltest.TestCase):
     self.assertLess(found[1].noise, 1e-3)
     self.assertEqual((found[1].start, found[1].stop), (8, 16))
 
+  def test_of_long_shots_the_first_frames(self):
+    """The last eight are still: they would halve the noise."""
+    film = np.concatenate([self.codes, self.codes[:1].repeat(8, 0)])
+    shots, _ = measure.measure(self.codes, frame_rate=24)
+    found, = remeasure.remeasure(
+        film, [_moved(shots[0], 0, 16)], frame_rate=24, most=8)
+    self.assertAlmostEqual(found.noise, shots[0].noise)
+    self.assertEqual(found.stop, 16)
+
   def test_missing_frames_are_refused(self):
     shots, _ = measure.measure(self.codes, frame_rate=24)
     with self.assertRaisesRegex(ValueError, 'has 7 frames'):
