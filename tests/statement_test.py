@@ -92,6 +92,16 @@ class StatementTest(parameterized.TestCase):
         [{'name': 'sound: hum', 'why': 'a hum of 50 Hz', 'tracks': 1,
           'strength': {'least': 0.5, 'greatest': 0.5}}])
 
+  def test_the_id_of_a_run_is_that_of_its_key(self):
+    ids = []
+    for text in ('{"a": 1}', '{"a": 1}', '{"a": 2}'):
+      (self.dir / 'segments').mkdir(exist_ok=True)
+      (self.dir / 'segments/key.json').write_text(text)
+      ids.append(statement.run_id(self.dir))
+    self.assertEqual(ids[0], ids[1])
+    self.assertNotEqual(ids[0], ids[2])
+    self.assertLess(max(ids), 2**40)
+
   def test_hidden_faces_and_enlarging_are_said(self):
     said = lambda **facts: verify._what(verify.Verdict(
         'film.mp4', 'embedded', True, False, False, False, '', (),
