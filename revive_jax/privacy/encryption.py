@@ -185,7 +185,7 @@ class _Chunks:
     nonce = os.urandom(_NONCE)
     self.file.seek(_START + number * (CHUNK + _TAG))
     self.file.write(self._cipher.encrypt(
-        nonce, bytes(content), _PLACE.pack(self._number, number, last)))
+        nonce, content, _PLACE.pack(self._number, number, last)))
     self.nonces[number:number + 1] = [nonce]
 
   def put_index(self) -> None:
