@@ -68,8 +68,9 @@ _CONFIG_FOLDERS = (_PACKAGE / 'configs', _PACKAGE.parent / 'configs')
 
 
 def _demo(c, workdir):
-  from revive_jax import demo  # Imported here, so that --help is quick.
+  from revive_jax import demo, sealing  # Here, so that --help is quick.
 
+  sealing.refuse(c, 'The demo, which shows nobody,')
   if _INPUT.value or _OUTPUT.value:
     raise types.BadInput(
         'The demo makes its own input; to restore a film use '
