@@ -19,16 +19,37 @@ def _rows():
              re.findall(r'\b(test_\w+|[A-Z]\w+Test)\b', cells[2]))
 
 
+def _promises():
+  """The same of the tables of promises in docs/trust.md."""
+  inside = False
+  for line in (_ROOT / 'docs/trust.md').read_text().splitlines():
+    inside = line.startswith('| promise | test |') or (
+        inside and line.startswith('|'))
+    cells = [cell.strip() for cell in line.split('|')][1:-1]
+    if inside and cells[0] not in ('promise', '---'):
+      yield (cells[0], re.findall('`([^`]+)`', cells[1]),
+             re.findall(r'\b(test_\w+|[A-Z]\w+Test)\b', cells[1]))
+
+
 class DocsTest(absltest.TestCase):
 
   def test_each_property_names_a_test_that_is_there(self):
     rows = list(_rows())
     self.assertGreater(len(rows), 40)
+    self._check(rows)
+
+  def test_each_promise_names_a_test_that_is_there(self):
+    rows = list(_promises())
+    self.assertGreater(len(rows), 40)
+    self._check(rows)
+
+  def _check(self, rows):
     for name, files, tests in rows:
       with self.subTest(name):
         paths = [_ROOT / f if f.endswith('.py') else
                  _ROOT / 'tests' / f'{f}_test.py' for f in files]
         paths = [p for p in paths if '.md' not in p.name]
+        self.assertTrue(paths)
         self.assertTrue(all(p.is_file() for p in paths), paths)
         text = ''.join(p.read_text() for p in paths)
         for test in tests:

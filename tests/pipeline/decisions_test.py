@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 from absl.testing import absltest, parameterized
 
@@ -86,6 +87,17 @@ class DecisionsTest(parameterized.TestCase):
       decisions.read(self.path.with_name('none.json'))
     with self.assertRaisesRegex(types.BadInput, 'what another row did'):
       self._read({'shot': 1}, {'shot': 1})
+
+  def test_the_documented_example(self):
+    text = (pathlib.Path(__file__).parents[2] / 'docs/trust.md').read_text()
+    self.path.write_text(
+        re.search(r'```json decisions\n(.*?)```', text, re.S).group(1))
+    found = decisions.read(self.path)
+    self.assertEqual(found.of(0).sample, 2)
+    self.assertEqual(found.of(3).strength, {'noise': 0.5, 'dust': 0.0})
+    self.assertEqual(found.of(7), found.all)
+    for name in decisions.STAGES:  # All that there is to be said is.
+      self.assertIn(f'`{name}`', text)
 
   @parameterized.parameters(
       ({'shot': 2}, 1, 'no shot 2; the film has 2'),
