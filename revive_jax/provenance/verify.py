@@ -141,6 +141,8 @@ def _hidden(found) -> str:
 
 
 def _who(verdict) -> str:
+  if verdict.is_trusted and verdict.signer == credential.TEST_NAME:
+    return 'signed by a local credential that is among the trusted anchors'
   if verdict.is_trusted:
     return f'signed by {verdict.signer}, trusted'
   if verdict.has_expired:

@@ -177,7 +177,9 @@ class FilmTest(parameterized.TestCase):
     found = verify.verify(path, anchors=films.anchor())
     self.assertTrue(found.is_valid)
     self.assertTrue(found.is_trusted)
-    self.assertEndsWith(verify.sentence(found), 'trusted.')
+    self.assertEndsWith(verify.sentence(found), 'among the trusted anchors.')
+    self.assertEndsWith(verify.sentence(found._replace(signer='An archive')),
+                        'signed by An archive, trusted.')
     films.signer.cache_clear(), films.anchor.cache_clear()
     other = films.anchor()
     found = verify.verify(path, anchors=other)
