@@ -90,7 +90,8 @@ class Writer:
     self._last = None  # The values that the last frame was moved to, [64].
 
   def __call__(self, rgb: np.ndarray) -> np.ndarray:
-    """Returns a copy of [H, W, 3] with the mark; dark and white cells stay."""
+    """Returns a copy of [H, W, 3] with the mark; black and white ones without.
+    """
     height, width = rgb.shape[:2]
     check_size(height, width)
     peak = np.iinfo(rgb.dtype).max
