@@ -27,6 +27,7 @@ import numpy as np
 from configs import restore as config
 from revive_jax import restore
 from revive_jax.privacy import encryption, keys
+from revive_jax.privacy import vault as vault_lib
 from revive_jax.video import writer
 
 _PIECE = 1 << 15  # Bytes that FFmpeg asks for at once.
@@ -49,7 +50,7 @@ def main():
 
 
 def _print_speeds(folder, size, repeats):
-  vault = encryption.Vault(encryption.MasterKey(os.urandom(32)))
+  vault = vault_lib.Vault(encryption.MasterKey(os.urandom(32)))
   data = os.urandom(size * 1000 * 1000)
   found = {}
   for _ in range(repeats):
@@ -137,7 +138,7 @@ def _counted():
   for kind, name in ((encryption.Writer, 'write'),
                      (encryption.Writer, 'close'),
                      (encryption.Reader, 'readinto'),
-                     (encryption.Vault, 'open')):
+                     (vault_lib.Vault, 'open')):
     setattr(kind, name, timed(getattr(kind, name)))
   return total
 

@@ -1,6 +1,6 @@
 """Files by their paths: a path may say itself how it is opened.
 
-A plain path opens the file of its name. One of a vault (privacy/encryption.py)
+A plain path opens the file of its name. One of a vault (privacy/vault.py)
 opens what is sealed in it; so a function that is given a path, and opens it
 with path.open() or with media(), writes sealed files without knowing of keys.
 Whoever turns such a path into a string loses that: use path() below.

@@ -9,13 +9,14 @@ import ml_collections
 
 from revive_jax import files, types
 from revive_jax.privacy import encryption, keys
+from revive_jax.privacy import vault as vault_lib
 from revive_jax.video import atomic, images
 
 _PIECE = 1 << 20  # Bytes copied at once.
 
 
 def vault(c: ml_collections.ConfigDict, place: Any = '', *,
-          confirm: bool = True) -> encryption.Vault | None:
+          confirm: bool = True) -> vault_lib.Vault | None:
   """What opens the sealed files of a run; None: nothing is sealed.
 
   Args:
@@ -31,7 +32,7 @@ def vault(c: ml_collections.ConfigDict, place: Any = '', *,
     return place.vault
   if not c.get('encrypt') or not c.encrypt.key:
     return None
-  return encryption.Vault(keys.read(
+  return vault_lib.Vault(keys.read(
       c.encrypt.key, passphrase_file=c.encrypt.passphrase_file,
       confirm=confirm))
 
@@ -59,7 +60,7 @@ def beside(path: str | os.PathLike, place: Any):
   return source(path, getattr(place, 'vault', None))
 
 
-def source(path: str | os.PathLike | None, held: encryption.Vault | None):
+def source(path: str | os.PathLike | None, held: vault_lib.Vault | None):
   """The film, or the folder of pictures, that is opened with the vault.
 
   Raises:
@@ -79,7 +80,7 @@ def source(path: str | os.PathLike | None, held: encryption.Vault | None):
   return held.path(path)
 
 
-def output(path: str | os.PathLike | None, held: encryption.Vault | None):
+def output(path: str | os.PathLike | None, held: vault_lib.Vault | None):
   """Where the film goes: with .sealed behind its name, if it is sealed."""
   if not path or held is None or files.is_sealed(path):
     return path

@@ -22,7 +22,6 @@ import contextlib
 import functools
 import io
 import os
-import pathlib
 import struct
 from typing import NamedTuple
 
@@ -344,80 +343,20 @@ class Writer(_Sealed):
       super().close()
 
 
-class Vault:
-  """Opens files that are sealed with one master key."""
-
-  def __init__(self, key: MasterKey):
-    self._key = key
-    self._kind = type('SealedPath', (_SealedPath, type(pathlib.Path())),
-                      {'vault': self})
-
-  def __reduce__(self):
-    return Vault, (self._key,)  # For a process of our own.
-
-  def path(self, name: str | os.PathLike) -> pathlib.Path:
-    """A path whose open(), and that of all paths made from it, is sealed."""
-    return self._kind(name)
-
-  def open(self, path: str | os.PathLike, mode: str = 'rb') -> io.RawIOBase:
-    """Opens a file: 'rb', 'wb', or 'r+b' to change one that is there.
-
-    Raises:
-      types.BadInput: it is not sealed, cut off, or changed.
-      WrongKeyError: it is sealed with another key.
-    """
-    if mode not in ('rb', 'wb', 'r+b'):
-      raise ValueError(f'Sealed files cannot be opened with {mode!r}.')
-    path = os.fspath(path)
-    name = str(files.opened_name(path))
-    file = open(path, 'w+b' if mode == 'wb' else mode)
-    try:
-      if mode == 'wb':
-        secret, number = os.urandom(32), os.urandom(16)
-        file.write(self._key.header(secret, number))
-        return Writer(_Chunks(file, path, secret, number), name)
-      found = _Chunks(file, path, *self._key.unwrap(file.read(_START), path))
-      return (Reader(found, name) if mode == 'rb' else
-              Writer(found, name, again=True))
-    except BaseException:
-      file.close()
-      raise
-
-
-class _SealedPath:
-  """The methods of a path that open a file."""
-
-  vault = None  # Each vault has a class of its own: see Vault.
-
-  def open(self, mode='r', buffering=-1, encoding=None, errors=None,
-           newline=None):
-    del buffering
-    raw = self.vault.open(self, mode.replace('t', '').replace('b', '') + 'b')
-    if 'b' in mode:
-      return raw
-    return io.TextIOWrapper(
-        io.BufferedReader(raw) if mode in ('r', 'rt') else
-        io.BufferedWriter(raw), encoding or 'utf-8', errors, newline)
-
-  def read_bytes(self):
-    with self.open('rb') as file:
-      return file.read()
-
-  def write_bytes(self, data):
-    with self.open('wb') as file:
-      return file.write(data)
-
-  def read_text(self, encoding=None, errors=None, newline=None):
-    with self.open('r', -1, encoding, errors, newline) as file:
-      return file.read()
-
-  def write_text(self, data, encoding=None, errors=None, newline=None):
-    with self.open('w', -1, encoding, errors, newline) as file:
-      return file.write(data)
-
-  def __reduce__(self):
-    return _again, (self.vault, str(self))
-
-
-def _again(vault, name):
-  return vault.path(name)
+def open_sealed(path: str, mode: str, master: MasterKey) -> _Sealed:
+  """Opens a file: see vault.Vault.open."""
+  if mode not in ('rb', 'wb', 'r+b'):
+    raise ValueError(f'Sealed files cannot be opened with {mode!r}.')
+  name = str(files.opened_name(path))
+  file = open(path, 'w+b' if mode == 'wb' else mode)
+  try:
+    if mode == 'wb':
+      secret, number = os.urandom(32), os.urandom(16)
+      file.write(master.header(secret, number))
+      return Writer(_Chunks(file, path, secret, number), name)
+    found = _Chunks(file, path, *master.unwrap(file.read(_START), path))
+    return (Reader(found, name) if mode == 'rb' else
+            Writer(found, name, again=True))
+  except BaseException:
+    file.close()
+    raise

@@ -12,7 +12,7 @@ from keyring import backend, errors
 from keyring.backends import fail
 
 from revive_jax import types
-from revive_jax.privacy import encryption, keys
+from revive_jax.privacy import encryption, keys, vault
 
 
 class _Memory(backend.KeyringBackend):
@@ -42,9 +42,9 @@ class KeysTest(parameterized.TestCase):
         encryption.MasterKey.__init__.__kwdefaults__, log2_n=10))
 
   def assert_same(self, one, other):
-    encryption.Vault(one).path(self.folder / 'x').write_bytes(b'text')
+    vault.Vault(one).path(self.folder / 'x').write_bytes(b'text')
     self.assertEqual(
-        encryption.Vault(other).path(self.folder / 'x').read_bytes(), b'text')
+        vault.Vault(other).path(self.folder / 'x').read_bytes(), b'text')
 
   def refused(self, words, name, **options):
     with self.assertRaisesRegex(types.BadInput, words) as caught:
