@@ -52,9 +52,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # it no longer is the person it was, less is restored) or 'off'. detector,
   # embedder: ONNX files of yours (of YuNet; as SFace); '': those that ship.
   # threshold: the cosine of input and output below which less is restored.
-  c.faces = dict(policy='protect', detector='', embedder='', threshold=0.5)
+  c.faces = dict(policy='protect', detector='', embedder='', threshold=0.75)
   # Faces made unrecognisable: 'none', 'blur', 'pixelate', 'replace'. keep:
-  # numbers of face tracks, of an earlier report, that are spared. Mode full.
+  # numbers of face tracks, of a report with all hidden, that are spared. Mode full.
   c.redact = dict(faces='none', keep=())
   # Names of places, people and devices in the metadata are left out.
   c.keep_private_metadata = False
