@@ -265,30 +265,35 @@ def read(
     None, if there is none; else 'embedded' or 'sidecar', and C2PA's report:
     'validation_state' is 'Trusted', 'Valid' or 'Invalid'.
   """
+  if is_embedded(path):
+    if (report := _report(path, None, anchors)) is not None:
+      return 'embedded', report
+  beside = sidecar(path)
+  if not beside.is_file():
+    return None
+  with beside.open('rb') as file:
+    report = _report(path, file.read(), anchors)
+  return None if report is None else ('sidecar', report)
+
+
+def _report(path, data, anchors) -> dict[str, Any] | None:
+  """C2PA's report of a file with the manifest data, or with its own (None)."""
   import c2pa
 
   settings = {'verify': {**_OFFLINE, 'verify_trust': True}}
   if anchors:
     settings['trust'] = {'trust_anchors': anchors.decode()}
-  beside = sidecar(path)
-  data = None
-  if beside.is_file():
-    with beside.open('rb') as file:
-      data = file.read()
-  where = 'sidecar' if data is not None else 'embedded'
-  if data is None and not is_embedded(path):
-    return None
   opened = (io.BytesIO(listing(path)) if os.path.isdir(path)
             else files.path(path).open('rb'))
   try:
     with opened as file, c2pa.Context(
         c2pa.Settings.from_dict(settings)) as context, c2pa.Reader(
             format_of(path), file, data, context) as reader:
-      return where, json.loads(reader.json())
+      return json.loads(reader.json())
   except c2pa.C2paError.ManifestNotFound:
     return None
   except c2pa.C2paError as error:
-    return where, {'validation_state': 'Invalid', 'unreadable': str(error)}
+    return {'validation_state': 'Invalid', 'unreadable': str(error)}
 
 
 def restoration(report: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -53,6 +53,7 @@ def read_anchors(path: str) -> bytes:
   if not path:
     return b''
   from cryptography import x509
+  from cryptography.hazmat.primitives import serialization
 
   try:
     data = pathlib.Path(path).read_bytes()
@@ -60,12 +61,13 @@ def read_anchors(path: str) -> bytes:
     raise types.BadInput(
         f'{path}: cannot be read ({error.strerror}).') from error
   try:
-    if not x509.load_pem_x509_certificates(data):
-      raise ValueError
+    found = x509.load_pem_x509_certificates(data)
   except ValueError as error:
     raise types.BadInput(
         f'{path}: there is no certificate in PEM in it.') from error
-  return data
+  # Without what else such files may hold.
+  return b''.join(
+      c.public_bytes(serialization.Encoding.PEM) for c in found)
 
 
 def verify(path: str | os.PathLike, *, anchors: bytes = b'') -> Verdict:

@@ -273,7 +273,21 @@ class FilmTest(parameterized.TestCase):
       manifest.put_beside(path, films.FACTS, films.signer())
     self.assertTrue(verify.verify(path).is_valid)
 
+  def test_its_own_counts_more_than_one_beside_it(self):
+    path = self._signed('film.mp4')
+    manifest.sidecar(path).write_bytes(b'nonsense')
+    found = verify.verify(path)
+    self.assertEqual((found.where, found.is_valid), ('embedded', True))
+    films.write(path)  # Stripped.
+    self.assertFalse(verify.verify(path).is_valid)
+    manifest.put_beside(path, films.FACTS, films.signer())
+    found = verify.verify(path)
+    self.assertEqual((found.where, found.is_valid), ('sidecar', True))
+
   def test_no_file_and_no_anchors(self):
+    (self.dir / 'b.pem').write_bytes('Größe: 1\n'.encode() + films.anchor())
+    self.assertEqual(verify.read_anchors(str(self.dir / 'b.pem')).strip(),
+                     films.anchor().strip())
     with self.assertRaisesRegex(types.BadInput, 'no such file'):
       verify.verify('none.mp4')
     (self.dir / 'a.pem').write_text('none')
