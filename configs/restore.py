@@ -54,7 +54,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # threshold: the cosine of input and output below which less is restored.
   c.faces = dict(policy='protect', detector='', embedder='', threshold=0.75)
   # Faces made unrecognisable: 'none', 'blur', 'pixelate', 'replace'. keep:
-  # numbers of face tracks, of a report with all hidden, that are spared. Mode full.
+  # numbers of face tracks that are spared, of the report of a run that hides
+  # all. Only in mode full.
   c.redact = dict(faces='none', keep=())
   # Names of places, people and devices in the metadata are left out.
   c.keep_private_metadata = False
