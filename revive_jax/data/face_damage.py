@@ -26,6 +26,15 @@ def damage(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   return x
 
 
+def worse(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+  """damage() of the kinds that a restorer takes out; the light stays."""
+  x = face.astype(np.float32) / 255
+  if rng.random() < 0.5:
+    x = _softened(x, rng)
+  x = np.clip(_noisy(x, rng) * 255, 0, 255).astype(np.uint8)
+  return _coded(x, rng) if rng.random() < 0.3 else x
+
+
 def _light(x, rng):
   """Gamma, gain, tint; often no colour at all; light from one side."""
   if rng.random() < 0.4:

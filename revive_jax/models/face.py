@@ -35,7 +35,8 @@ class Embedder(nn.Module):
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
-  def __call__(self, faces: jax.Array) -> jax.Array:
+  def __call__(self, faces: jax.Array, *, whole: bool = True) -> jax.Array:
+    """whole: False: what the last layer is given, [N, features]."""
     inside = _window(*faces.shape[1:3])
     mean = lambda x: (x * inside).mean((1, 2, 3), keepdims=True) / inside.mean()
     x = faces - mean(faces)
@@ -49,16 +50,18 @@ class Embedder(nn.Module):
         x = layers.ResBlock(dtype=self.dtype, name=f'block_{i}')(x)
       x = layers.leaky(x)
     x = x.reshape(len(x), -1).astype(jnp.float32)
+    if not whole:
+      return x
     x = nn.Dense(self.size, name='vector_out')(x)
     return x / jnp.sqrt((x**2).sum(-1, keepdims=True) + 1e-12)
 
 
 def _window(height: int, width: int) -> jax.Array:
-  """[H, W, 1]: 1 in the ellipse of a face, falling to 0 around it."""
+  """[1, H, W, 1]: 1 in the ellipse of a face, falling to 0 around it."""
   rows = (jnp.arange(height)[:, None] + 0.5) / height - 0.5
   columns = (jnp.arange(width)[None, :] + 0.5) / width - 0.5
   radius = jnp.sqrt((rows / 0.44) ** 2 + (columns / 0.36) ** 2)
-  return jnp.clip((1.1 - radius) / 0.2, 0, 1)[..., None]
+  return jnp.clip((1.1 - radius) / 0.2, 0, 1)[None, ..., None]
 
 
 def load(where: str | os.PathLike = 'face') -> Embed:

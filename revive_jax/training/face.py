@@ -5,7 +5,9 @@ from typing import Any
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from scipy import linalg
 
 from revive_jax.training import sharding
 from revive_jax.training import state as state_lib
@@ -75,6 +77,39 @@ def train_step(
   ema = state_lib.averaged(state.ema, params, state.step, decay=ema_decay)
   metrics |= {'loss': loss, 'grad_norm': optax.tree.norm(grads)}
   return state_lib.TrainState(state.step + 1, params, opt_state, ema), metrics
+
+
+def discriminant(
+    features: np.ndarray, person: np.ndarray, *, size: int, ridge: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """A last layer that tells persons apart: kernel [F, size] and bias [size].
+
+  Fisher's linear discriminant (1936): the directions in which persons differ
+  most, in units of what one person's pictures differ by. In closed form, so
+  that a short training of the layers before it goes further.
+
+  Args:
+    features: [N, F], of pictures.
+    person: [N], whom they show.
+    size: of the vectors.
+    ridge: what is added to the variance in every direction, as a share of the
+      mean variance: rare directions must not count for much.
+  """
+  names, index = np.unique(person, return_inverse=True)
+  count = np.bincount(index).astype(np.float64)
+  features = np.asarray(features, np.float64)
+  means = np.zeros((len(names), features.shape[1]))
+  np.add.at(means, index, features)
+  means /= count[:, None]
+  within = features - means[index]
+  within = within.T @ within / max(len(features) - len(names), 1)
+  within += ridge * np.trace(within) / len(within) * np.eye(len(within))
+  centre = means.mean(0)
+  between = (means - centre).T @ (means - centre) / len(names)
+  _, vectors = linalg.eigh(
+      between, within,
+      subset_by_index=(len(within) - size, len(within) - 1))
+  return vectors.astype(np.float32), -(centre @ vectors).astype(np.float32)
 
 
 def compile_step(layout: sharding.Layout, **static: Any):

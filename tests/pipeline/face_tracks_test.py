@@ -13,7 +13,7 @@ from revive_jax.pipeline import face_tracks
 from revive_jax.video import probe, reader, writer
 from tests.faces import people
 
-_FACES = dict(policy='protect', detector='', embedder='', threshold=0.5)
+_FACES = dict(policy='protect', detector='', embedder='', threshold=0.75)
 
 
 class FacesTest(absltest.TestCase):
@@ -40,7 +40,7 @@ class FacesTest(absltest.TestCase):
     self.assertEqual((one['start'], one['end'], one['redacted']),
                      (0, 7, 'none'))
     self.assertEqual(one['done'], [{'start': 0, 'end': 7, 'what': 'restored'}])
-    self.assertGreater(one['similarity_after']['lowest'], 0.5)
+    self.assertGreater(one['similarity_after']['lowest'], 0.75)
     names = [s['name'] for s in report['shots'][0]['stages']]
     self.assertEqual(names.index('faces'), names.index('composite') + 1)
 

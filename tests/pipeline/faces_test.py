@@ -51,7 +51,7 @@ def _composed(film, restored, damage=None, **strength):
 
 def _kept(clip, **options):
   return faces.faces(clip, **dict(dict(
-      tracks=_tracks(), start=10, embedding=_embedding(), threshold=0.5,
+      tracks=_tracks(), start=10, embedding=_embedding(), threshold=0.75,
       mode='full', noise=1.0), **options))
 
 
@@ -63,8 +63,8 @@ class FacesTest(parameterized.TestCase):
     rows = done.faces[:, 0]
     self.assertEqual(rows.shape, (_T, len(faces.COLUMNS)))
     self.assertTrue((rows[:, 0] == 3).all())
-    self.assertTrue((rows[:, 1] < 0.5).all(), rows)  # Caught,
-    self.assertTrue((rows[:, 2] >= 0.5).all(), rows)  # rolled back,
+    self.assertTrue((rows[:, 1] < 0.75).all(), rows)  # Caught,
+    self.assertTrue((rows[:, 2] >= 0.75).all(), rows)  # rolled back,
     self.assertTrue((rows[:, 3] >= 1).all())  # and said so.
 
   def test_an_honest_restorer_is_left_alone(self):
@@ -96,7 +96,7 @@ class FacesTest(parameterized.TestCase):
     done = _kept(clip, mode='repair')
     outside = ~composite.damage_mask(clip)
     np.testing.assert_array_equal(done.output[outside], film[outside])
-    self.assertTrue((done.faces[:, 0, 2] >= 0.5).all(), done.faces)
+    self.assertTrue((done.faces[:, 0, 2] >= 0.75).all(), done.faces)
 
   def test_a_generator_gives_way_to_a_regression(self):
     film = _film()
@@ -116,7 +116,7 @@ class FacesTest(parameterized.TestCase):
     film = _film()
     done = _kept(_composed(film, _stranger(film)))
     frames = [type('F', (), {'index': 10 + t}) for t in range(_T)]
-    settings = dict(policy='protect', detector='', embedder='', threshold=0.5)
+    settings = dict(policy='protect', detector='', embedder='', threshold=0.75)
     known = face_tracks.Faces(settings, dict(faces='none', keep=()))
     known.know(track.packed(_tracks()))
     notes = [{}, {}]
@@ -126,8 +126,8 @@ class FacesTest(parameterized.TestCase):
                                         None))
     one, = known.report(notes)['tracks']
     self.assertEqual((one['track'], one['start'], one['end']), (3, 10, 16))
-    self.assertLess(one['similarity_before']['mean'], 0.5)
-    self.assertGreaterEqual(one['similarity_after']['lowest'], 0.5)
+    self.assertLess(one['similarity_before']['mean'], 0.75)
+    self.assertGreaterEqual(one['similarity_after']['lowest'], 0.75)
     self.assertLen(one['done'], 1)
     self.assertEqual((one['done'][0]['start'], one['done'][0]['end']), (10, 16))
     self.assertIn(one['done'][0]['what'], faces.DONE[1:])
@@ -137,7 +137,7 @@ class FacesTest(parameterized.TestCase):
       (dict(threshold=2.0), {}, 'no cosine'),
       ({}, dict(faces='hide'), 'redact.faces'))
   def test_settings_that_cannot_be(self, changed, redact, said):
-    settings = dict(policy='protect', detector='', embedder='', threshold=0.5)
+    settings = dict(policy='protect', detector='', embedder='', threshold=0.75)
     with self.assertRaisesRegex(types.BadInput, said):
       face_tracks.check(settings | changed, dict(faces='none', keep=()) | redact,
                         mode='full', keeps_original=False)

@@ -4,6 +4,7 @@ from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from sklearn import discriminant_analysis
 
 from revive_jax.training import face
 
@@ -40,6 +41,26 @@ class ContrastiveTest(absltest.TestCase):
     grad = jax.grad(lambda v: face.contrastive(
         v, person, temperature=0.1)[0].mean())(apart)
     self.assertTrue(np.isfinite(np.asarray(grad)).all())
+
+class DiscriminantTest(absltest.TestCase):
+
+  def test_as_of_scikit_learn(self):
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(4), 30)
+    features = rng.normal(size=(4, 5))[person] + rng.normal(
+        size=(120, 5)) @ rng.normal(size=(5, 5))
+    kernel, bias = face.discriminant(features, person, size=3, ridge=0.0)
+    ours = features @ kernel + bias
+    theirs = discriminant_analysis.LinearDiscriminantAnalysis(
+        solver='eigen').fit(features, person).transform(features)
+    # Up to sign and order, and a shift.
+    match = np.corrcoef(ours.T, theirs.T)[:3, 3:]
+    np.testing.assert_allclose(np.abs(match).max(0), 1, atol=1e-6)
+    means = np.stack([ours[person == i].mean(0) for i in range(4)])
+    np.testing.assert_allclose(means.mean(0), 0, atol=1e-5)
+    left = ours - means[person]
+    np.testing.assert_allclose(
+        left.T @ left / (120 - 4), np.eye(3), atol=1e-4)
 
 
 if __name__ == '__main__':
