@@ -41,6 +41,7 @@ class DamageKind(enum.IntEnum):
   DUST = 1  # Dust, hair, stains: there in one frame, not in its neighbours.
   SCRATCH = 2  # A line that stays for many frames.
   MARKED = 3  # Marked by the user.
+  MOVING = 4  # It looked like damage, but it moves: no damage.
 
 
 class Clip(flax.struct.PyTreeNode):

@@ -6,7 +6,7 @@ from typing import Any
 from revive_jax.video import conceal, probe, reader, writer
 
 SCHEMA = 1
-_SHARES = ('changed', 'damaged', 'moved', 'invented')
+_SHARES = ('changed', 'damaged', 'moved', 'invented', 'spared')
 _STILL = {'jitter_pixels': None, 'lost_share': 0.0}
 
 

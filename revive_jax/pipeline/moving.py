@@ -313,6 +313,7 @@ def _taken_back(
       mask &= clip.user_mask[t, ..., 0] <= 0.5
     for name, value in values.items():
       value[t][mask] = clip.frames[t][mask] if name == 'restored' else 0
+    values['damage_kind'][t][mask & damaged] = types.DamageKind.MOVING
   return clip.replace(**values)
 
 

@@ -12,7 +12,7 @@ from revive_jax.ops import windows
 from revive_jax.pipeline import run
 from revive_jax.video import writer
 
-COUNTED = ('pixels', 'changed', 'damaged', 'moved', 'invented')
+COUNTED = ('pixels', 'changed', 'damaged', 'moved', 'invented', 'spared')
 SEGMENT = 48  # Frames after which a run could go on, at least.
 
 
@@ -51,6 +51,9 @@ def output_frames(
       before = np.where(clip.hidden[t], 0, before).astype(dtype)
     if clip.damage is not None:
       tally['damaged'] += int((clip.damage[t] > 0.5).sum())
+    if clip.damage_kind is not None:
+      tally['spared'] += int(
+          (clip.damage_kind[t] == types.DamageKind.MOVING).sum())
     if clip.origin is not None:
       for name in ('moved', 'invented'):
         value = types.Origin[name.upper()]
