@@ -97,7 +97,9 @@ def choices(
           'done': 'repair' if done else 'leave',
           'because': _because(told, plan, repair, done)})
     shots.append(entries)
-  return {'told': known['told'], 'shots': shots}
+  return {'told': known['told'], 'shots': shots, 'rules': [
+      line for repair, one in known['trees'].items()
+      for line in tree.printed(one, repair)]}
 
 
 def _because(told, plan, repair, done) -> str:

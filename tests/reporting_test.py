@@ -7,6 +7,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 import jsonschema
+import pytest
 
 from configs import restore as config
 from revive_jax import reporting, restore
@@ -67,6 +68,7 @@ class ReportingTest(parameterized.TestCase):
     self.assertCountEqual(
         [x['repair'] for x in report['choice']['shots'][0]],
         ['flicker', 'noise', 'dust', 'scratch', 'blur'])
+    self.assertIn('noise ≤ 0.8 of 255 -&gt; no noise', text)
 
   def test_what_is_not_changed_measures_the_same(self):
     report = self._restore(
@@ -101,6 +103,7 @@ class ReportingTest(parameterized.TestCase):
     self.assertEqual(
         pictures((self.dir / 'other/report.html').read_text()), pictures(text))
 
+  @pytest.mark.slow
   def test_a_picture_that_was_damaged_is_made_again(self):
     film = run_test._film(16, 32, 48)
     with mock.patch.object(tally, 'SEGMENT', 8), mock.patch.object(

@@ -141,7 +141,9 @@ def choice(report: Report) -> Html:
           'p', 'The program chooses repairs from what it measures. These are '
           'the rules of a small decision tree that was fitted to its choices, '
           f'so that they can be read. It {found["told"]}'),
-      table(('shot', 'repair', 'rule', 'what the program did'), rows))
+      table(('shot', 'repair', 'rule', 'what the program did'), rows),
+      tag('details', tag('summary', 'All rules'), tag('ul', *(
+          tag('li', rule) for rule in found.get('rules', ())))))
 
 
 def events(report: Report) -> Html:

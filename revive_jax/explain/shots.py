@@ -38,9 +38,11 @@ def shot(
       tag('p', sentences.span(report, record), class_='soft'),
       _compare(report, index, one),
       _sheet(report, by_kind.get('sheet', [])),
-      tag('h3', 'Measured'), table(
+      # Of a single shot the table of the whole film says it already.
+      join([tag('h3', 'Measured'), table(
           ('', 'before', 'after', ''), sections.measures(
-              report['measured'][index:index + 1], after[index:index + 1])),
+              report['measured'][index:index + 1], after[index:index + 1]))])
+      if len(report['shots']) > 1 else None,
       tag('h3', 'What was done, and why'), _stages(record),
       tag('h3', 'What was changed'), _changed(record),
       tag('div', _damage(report, one), _doubt(report, one), class_='pair'),
