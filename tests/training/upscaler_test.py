@@ -1,5 +1,6 @@
 """Tests of training/upscaler.py, algorithms/upscaler.py and their config."""
 
+import functools
 import pathlib
 
 from absl.testing import absltest, parameterized
@@ -7,6 +8,7 @@ import chex
 import cv2
 import jax
 import numpy as np
+import optax
 import pytest
 
 from configs import upscaler as config
@@ -17,7 +19,8 @@ from revive_jax.models import upscaler as upscaler_lib
 from revive_jax.ops import resize
 from revive_jax.training import upscaler
 from tests import compiling
-from tests.training import problem
+from tests.models import params as params_lib
+from tests.training import layouts, problem
 
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
@@ -53,6 +56,30 @@ class MakeSmallTest(parameterized.TestCase):
     self.assertTrue((apart > 0.9 / 255).all(), apart)
     # And little: what was coded coarsely could not be made out again.
     self.assertLess(np.mean((_small(**changes) - _small()) ** 2), 0.04**2)
+
+
+_MODEL = upscaler_lib.Upscaler(features=8, num_blocks=1)
+
+
+def _compile(layout, parts=1):
+  return upscaler.compile_step(
+      layout, model=_MODEL, tx=optax.adam(1e-3), seed=0, epsilon=1e-2,
+      ema_decay=0.999, parts=parts, draw=_PLAIN._replace(
+          bicubic_share=0.5, noise_share=0.5, coded_share=0.5))
+
+
+@functools.cache
+def _after(**layout):
+  params = params_lib.draw(_MODEL, np.zeros((1, 8, 8, 3), np.float32))
+  state = upscaler.init_state(
+      jax.random.key(0), model=_MODEL, tx=optax.adam(1e-3), params=params)
+  return layouts.steps(
+      _compile, state, [problem.clean(64)[:, :1]] * 2, **layout)
+
+
+class LayoutsTest(layouts.TestCase):
+
+  after = staticmethod(_after)
 
 
 class TrainTest(parameterized.TestCase):
