@@ -118,6 +118,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # the light of every frame, which survives coding. Only in mode full.
   c.mark = dict(visible=False, invisible=False)
 
+  # Whether what decodes the film is a process of its own, without rights and
+  # with limits of memory and time: 'auto' (for folders and lists of films),
+  # 'on', or 'off'.
+  c.sandbox = 'auto'
   # key: what the run, its notes and the film are sealed with (docs/trust.md):
   # 'keyring', 'file:PATH', 'passphrase', or '': they are not. A passphrase is
   # asked for, or taken from REVIVE_JAX_PASSPHRASE or from a file.

@@ -14,7 +14,7 @@ import ml_collections
 from revive_jax import files, restore, sealing, settings, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.privacy import encryption
-from revive_jax.video import images, probe, target
+from revive_jax.video import images, probe, sandbox, target
 
 _VIDEOS = ('.mp4', '.mkv', '.mov', '.avi', '.mpg', '.mpeg', '.m2v', '.ts',
            '.mts', '.m2ts', '.vob', '.webm', '.wmv', '.flv', '.3gp', '.mxf',
@@ -188,6 +188,7 @@ def _one(c, path, work, output) -> Row:
 
   try:
     _, source, _ = sealing.places(c, work, str(path), None)
+    source = sandbox.guarded(source, c.get('sandbox', 'off'), many=True)
     info = probe.probe(source, frame_rate=c.frame_rate)
     _, _, destination = sealing.places(
         c, work, None, str(output) + target.suffix(info))

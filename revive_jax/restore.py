@@ -49,6 +49,7 @@ from revive_jax.video import (
     parts,
     probe,
     reader,
+    sandbox,
     sheet,
     space,
     target,
@@ -59,7 +60,8 @@ from revive_jax.video import (
 _FORMAT = 1
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
-_FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments')
+_FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments',
+         'sandbox')
 
 make_network = networks.make_network
 
@@ -93,6 +95,7 @@ def restore(
   if not source:
     raise types.BadInput('There is no input; name a film with --input.')
   workdir, source, destination = sealing.places(c, workdir, source, destination)
+  source = sandbox.guarded(source, c.get('sandbox', 'off'))
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
     destination = target.default_output(workdir, info)

@@ -15,7 +15,7 @@ from revive_jax.pipeline import (
 )
 from revive_jax.privacy import keys
 from revive_jax.provenance import consent, credential
-from revive_jax.video import deinterlace, layers
+from revive_jax.video import deinterlace, layers, sandbox
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -62,6 +62,7 @@ def check(c: ml_collections.ConfigDict) -> None:
         '--config.mask_overrides needs a mask; name one with --config.mask.')
   one_of('output.layers', c.output.layers, layers.FORMS)
   one_of('repeats', c.repeats, tuple(timeline.MODES))
+  one_of('sandbox', c.get('sandbox', 'auto'), sandbox.USES)
   one_of('moving', c.moving, moving.MODES)
   if not 0 <= c.stabilise.strength <= 1:
     raise types.BadInput(

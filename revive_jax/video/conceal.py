@@ -10,6 +10,7 @@ nothing is made up for them.
 import bisect
 from collections.abc import Iterator
 import copy
+import errno
 import fractions
 import itertools
 import statistics
@@ -26,6 +27,7 @@ _NEAR = 0.75  # Share of the usual step; pictures are not closer.
 _TINY = 8  # A packet of at most so many bytes may say 'as before'.
 _HISTORY = 31
 _LEAP = 10  # Seconds.
+_SPARE = 1 << 26  # Bytes: where that much can be had, the packet is damaged.
 _PATIENCE = 8  # Errors in a row that are borne; frames to wait for a late one.
 
 
@@ -203,13 +205,21 @@ def pictures(
     try:
       frames = context.decode(packet)
     except av.FFmpegError as e:
+      _check_memory(e)
       promises.fail(e.strerror)
       continue
     yield from _marked(frames, wrong)
   try:
     yield from _marked(context.decode(None), wrong)
-  except av.FFmpegError:
+  except av.FFmpegError as e:
+    _check_memory(e)
     promises.broken = True
+
+
+def _check_memory(error):
+  """Raises MemoryError where there is none left, which is no damage."""
+  if error.errno == errno.ENOMEM:
+    bytearray(_SPARE)
 
 
 def _marked(frames, wrong):

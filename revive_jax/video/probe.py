@@ -8,7 +8,7 @@ import re
 import av
 
 from revive_jax import files, types
-from revive_jax.video import conceal, formats, images, siting
+from revive_jax.video import conceal, formats, images, sandbox, siting
 
 # Text, and lists of other files: FFmpeg would read them, we do not.
 _NOT_VIDEO = {'tty', 'hls', 'concat', 'sdp', 'lavfi', 'ffmetadata', 'srt',
@@ -211,6 +211,9 @@ def probe(path: str | os.PathLike, *, frame_rate=24) -> VideoInfo:
   Raises BadInput, in one sentence, for what cannot be worked with.
   """
   path = files.name(path)
+  if sandbox.covers(path) and os.path.exists(path):
+    return dataclasses.replace(sandbox.call(
+        probe, path, path, frame_rate=frame_rate), path=path)
   rate = fractions.Fraction(frame_rate).limit_denominator(1001)
   if rate <= 0:
     raise types.BadInput(f'A frame rate of {frame_rate} is not positive.')

@@ -19,6 +19,7 @@ from revive_jax.video import (
   images,
   interlace,
   probe,
+  sandbox,
 )
 
 Warn = Callable[[str], None]
@@ -32,7 +33,8 @@ class SourceFrame:
 
   index: int
   pts: int  # In info.time_base; strictly increasing.
-  rgb: np.ndarray  # [H, W, 3] uint8, or uint16 when info.bit_depth > 8.
+  # [H, W, 3] uint8, or uint16 when info.bit_depth > 8.
+  rgb: np.ndarray | None
   planes: tuple[np.ndarray, ...]  # Native, see formats.Layout.
   layout: formats.Layout | None = None  # Of planes; None: that of the info.
   concealed: str = ''  # Why it is not as filmed: 'repeated', 'damaged', or ''.
@@ -214,11 +216,40 @@ def decide_interlace(
   """
   if mode == 'off' or info.kind != 'video':
     return deinterlace.decide((), mode)
-  frames = shown(_decoded(info.path, lambda message: None))
-  decision = deinterlace.decide(interlace.measure(frames), mode)
+  decision = (_decided_apart if sandbox.covers(info.path) else _decided)(
+      info, mode, shown)
   for sentence in deinterlace.warnings(decision) if warn else ():
     warn(f'{info.path}: {sentence}')
   return decision
+
+
+def _decided(info, mode, shown):
+  frames = shown(_decoded(info.path, lambda message: None))
+  return deinterlace.decide(interlace.measure(frames), mode)
+
+
+def _decided_and_said(info, mode, *, warn):
+  """Calls warn after each frame."""
+  def counted(frames):
+    for frame in frames:
+      yield frame
+      warn()
+
+  return _decided(info, mode, counted)
+
+
+def _decided_apart(info, mode, shown):
+  found = [None]
+
+  def frames():
+    for kind, found[0] in sandbox.run(
+        _decided_and_said, info.path, info, mode, says=True):
+      if kind == 'said':
+        yield None
+
+  for _ in shown(frames()):
+    pass
+  return found[0]
 
 
 def _read_video(info, stop, warn, decision):
@@ -243,9 +274,8 @@ def _read_video(info, stop, warn, decision):
       layout = _frame_layout(frame, info)
       planes = formats.read_planes(frame, layout)
       by_field = decision is not None and decision.by_field(count)
-      rgb = (fields if by_field else color).to_rgb(planes, layout)
       yield SourceFrame(
-          count, frame.pts, rgb, planes, layout, concealed, by_field)
+          count, frame.pts, None, planes, layout, concealed, by_field)
       count += 1
   finally:
     shown.close()
@@ -283,8 +313,28 @@ def _read_images(info, stop, warn):
     had_alpha |= alpha
     layout = images.picture_layout(picture)
     planes = (picture,)
-    yield SourceFrame(
-        index, index, color.to_rgb(planes, layout), planes, layout)
+    yield SourceFrame(index, index, None, planes, layout)
+
+
+def _read(info, stop, decision, *, warn):
+  """Yields the frames as they are stored: rgb is None, but for DICOM."""
+  if info.kind == 'video':
+    return _read_video(info, stop, warn, decision)
+  if info.kind == 'dicom':
+    from revive_jax.video import dicom  # It imports this file.
+
+    return dicom.read_frames(info, stop=stop, warn=warn)
+  return _read_images(info, stop, warn)
+
+
+def _coloured(frames):
+  with contextlib.closing(frames):
+    for frame in frames:
+      if frame.rgb is None:
+        space = fields if frame.by_field else color
+        frame = dataclasses.replace(
+            frame, rgb=space.to_rgb(frame.planes, frame.layout))
+      yield frame
 
 
 def read_frames(
@@ -306,13 +356,10 @@ def read_frames(
   """
   if warn is None:
     warn = lambda message: None
-  if info.kind == 'video':
-    return _read_video(info, stop, warn, decision)
-  if info.kind == 'dicom':
-    from revive_jax.video import dicom  # It imports this file.
-
-    return dicom.read_frames(info, stop=stop, warn=warn)
-  return _read_images(info, stop, warn)
+  if sandbox.covers(info.path):
+    return _coloured(sandbox.stream(
+        _read, info.path, info, stop, decision, warn=warn))
+  return _coloured(_read(info, stop, decision, warn=warn))
 
 
 def windows(

@@ -1,0 +1,289 @@
+"""Tests of films that are opened in a process without rights."""
+
+import ctypes
+import os
+import pathlib
+import socket
+import subprocess
+import time
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+import numpy as np
+
+from configs import restore as config
+from revive_jax import films, types
+from revive_jax.audio import decode
+from revive_jax.privacy import encryption
+from revive_jax.privacy import vault as vault_lib
+from revive_jax.video import extras, images, probe, reader, sandbox
+from tests.video import clips
+
+_READ = reader._read
+
+
+# What the worker is made to do instead of decoding. It imports this file.
+
+
+def _segfault(info, stop, decision, *, warn):
+  for frame in _READ(info, stop, decision, warn=warn):
+    yield frame
+    if 'bad' in info.path:
+      _crash(info.path)
+
+
+def _crash(path):
+  del path
+  ctypes.string_at(0)
+
+
+def _hang(path):
+  del path
+  while True:
+    pass
+
+
+def _sleep(path):
+  del path
+  time.sleep(1000)
+
+
+def _eat(path):
+  del path
+  kept = []
+  while True:
+    kept.append(np.ones(1 << 22))
+
+
+def _leave(path):
+  del path
+  os._exit(3)
+
+
+def _bug(path):
+  return {}[path]
+
+
+def _babble(path):
+  """Writes what is no message where messages go."""
+  del path
+  for number in range(3, 64):
+    try:
+      os.write(number, b'\x10\x00\x00\x00{"code": "evil"}')
+    except OSError:
+      continue
+
+
+def _tried(path, *others):
+  """The errors of what a worker must not do, and what it may."""
+  other, folder = others
+  found = {}
+
+  def attempt(name, action):
+    try:
+      action()
+      found[name] = ''
+    except OSError as error:
+      found[name] = type(error).__name__
+
+  attempt('read the film', lambda: open(path, 'rb').close())
+  attempt('read another file', lambda: open(other, 'rb').close())
+  attempt('list a folder', lambda: os.listdir(folder))
+  attempt('write', lambda: open(f'{folder}/new', 'w').write('x'))
+  attempt('write the film', lambda: open(path, 'ab').write(b'x'))
+  attempt('remove', lambda: os.remove(other))
+  attempt('rename', lambda: os.rename(other, f'{folder}/new'))
+  attempt('socket', socket.socket)
+  attempt('start', lambda: subprocess.run(['/bin/true'], check=False))
+  attempt('fork', os.fork)
+  attempt('signal', lambda: os.kill(os.getppid(), 0))
+  attempt('memory of others', lambda: open(f'/proc/{os.getppid()}/mem').close())
+  found['environment'] = sorted(os.environ)
+  found['files'] = [n for n in range(3, 64) if _is_open(n)]
+  return found
+
+
+def _is_open(number):
+  try:
+    os.fstat(number)
+  except OSError:
+    return False
+  return True
+
+
+class SandboxTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    self.film = self.dir / 'film.mkv'
+    clips.write(self.film, clips.pictures(6), sounds=('flac',), seconds=0.3,
+                codec='ffv1')
+    self.path = sandbox.guarded(str(self.film), 'on')
+
+  def _died(self, function, limits=None):
+    with mock.patch.object(sandbox, 'LIMITS', limits or sandbox.LIMITS):
+      with self.assertRaises(types.BadInput) as caught:
+        sandbox.call(function, self.path, self.path)
+    self.assertNotIn('\n', str(caught.exception))
+    self.assertIn(str(self.film), str(caught.exception))
+    return str(caught.exception)
+
+  def test_death_is_one_sentence(self):
+    self.assertRegex(self._died(_crash), 'died of this file .SIGSEGV.')
+    self.assertRegex(self._died(_leave), 'died of this file .it ended without')
+    self.assertRegex(self._died(_babble), 'what is no frame')
+    self.assertLen(list(reader.read_frames(probe.probe(self.path))), 6)
+
+  def test_time(self):
+    limits = sandbox.LIMITS
+    self.assertRegex(
+        self._died(_hang, limits._replace(processor=0.3)),
+        'more than 0.3 seconds of the processor, so it was stopped')
+    self.assertRegex(
+        self._died(_sleep, limits._replace(patience=0.6)),
+        'more than 0.6 seconds, so it was stopped')
+
+  def test_memory(self):
+    self.assertRegex(
+        self._died(_eat, sandbox.LIMITS._replace(memory=1 << 28)),
+        'more than 0.25 GiB of memory')
+
+  def test_a_bug_is_no_fault_of_the_film(self):
+    with self.assertRaisesRegex(RuntimeError, 'KeyError'):
+      sandbox.call(_bug, self.path, self.path)
+
+  def test_rights(self):
+    other = self.dir / 'other.txt'
+    other.write_text('private')
+    os.environ['REVIVE_JAX_PASSPHRASE'] = 'secret'
+    self.addCleanup(os.environ.pop, 'REVIVE_JAX_PASSPHRASE')
+    found = sandbox.call(
+        _tried, self.path, self.path, str(other), str(self.dir))
+    self.assertNotIn('REVIVE_JAX_PASSPHRASE', found.pop('environment'))
+    self.assertLen(found.pop('files'), 2)  # The sockets of frames and films.
+    self.assertEqual(found.pop('read the film'), '')
+    self.assertEqual([k for k, v in found.items() if not v], [])
+    self.assertEqual(other.read_text(), 'private')
+    self.assertEqual(sorted(os.listdir(self.dir)), ['film.mkv', 'other.txt'])
+
+  def test_the_same_film(self):
+    plain = probe.probe(str(self.film))
+    info = probe.probe(self.path)
+    self.assertEqual(info, plain)
+    self.assertTrue(sandbox.covers(info.path))
+    self.assertEqual(extras.read(self.path).metadata,
+                     extras.read(str(self.film)).metadata)
+    self._assert_same_frames(info, plain)
+
+  def _assert_same_frames(self, info, plain):
+    shown = []
+    decision = reader.decide_interlace(
+        info, 'auto', shown=lambda frames: (shown.append(f) for f in frames))
+    self.assertEqual(decision, reader.decide_interlace(plain, 'auto'))
+    said, told = [], []
+    frames = list(reader.read_frames(info, decision=decision, warn=said.append))
+    wanted = list(reader.read_frames(plain, decision=decision, warn=told.append))
+    self.assertEqual(said, told)
+    self.assertEqual(len(frames), len(wanted))
+    for frame, other in zip(frames, wanted, strict=True):
+      for name in ('index', 'pts', 'layout', 'concealed', 'by_field'):
+        self.assertEqual(getattr(frame, name), getattr(other, name))
+      for a, b in zip((frame.rgb, *frame.planes), (other.rgb, *other.planes),
+                      strict=True):
+        self.assertEqual(a.dtype, b.dtype)
+        np.testing.assert_array_equal(a, b)
+    return said
+
+  def test_damaged(self):
+    film = self.dir / 'damaged.mkv'
+    clips.write(film, clips.pictures(8, 64, 96), codec='ffv1',
+                options={'g': '1', 'slicecrc': '1'})
+    data = bytearray(film.read_bytes())
+    for place in range(len(data) // 2, len(data) // 2 + 2000, 400):
+      data[place] ^= 0x55
+    film.write_bytes(data)
+    self.assertNotEqual(self._assert_same_frames(
+        probe.probe(sandbox.guarded(str(film), 'on')), probe.probe(str(film))),
+                        [])
+
+  def test_pictures(self):
+    folder = self.dir / 'frames'
+    folder.mkdir()
+    for number, picture in enumerate(clips.pictures(3)):
+      images.write_picture(folder / f'{number}.png', picture)
+    self._assert_same_frames(
+        probe.probe(sandbox.guarded(str(folder), 'on')),
+        probe.probe(str(folder)))
+
+  def test_sound(self):
+    def read(path):
+      with decode.Track(path, 0) as track:
+        blocks = list(track.blocks())
+        return (track.rate, track.layout, track.channels, track.bits,
+                track.stamps, track.errors, [len(b) for b in blocks],
+                np.concatenate(blocks).tolist())
+
+    self.assertEqual(read(self.path), read(str(self.film)))
+
+  def test_refusals_are_the_same(self):
+    film = self.dir / 'none.mp4'
+    film.write_bytes(b'no film at all')
+    with self.assertRaises(types.BadInput) as plain:
+      probe.probe(str(film))
+    with self.assertRaises(types.BadInput) as apart:
+      probe.probe(sandbox.guarded(str(film), 'on'))
+    self.assertEqual(str(apart.exception), str(plain.exception))
+
+  def test_sealed(self):
+    vault = vault_lib.Vault(encryption.MasterKey(bytes(range(32))))
+    place = vault.path(self.dir / 'film.mkv.sealed')
+    place.write_bytes(self.film.read_bytes())
+    path = sandbox.guarded(place, 'on')
+    info = probe.probe(path)
+    self.assertTrue(sandbox.covers(info.path))
+    self._assert_same_frames(info, probe.probe(place))
+
+  def test_closed_early(self):
+    info = probe.probe(self.path)
+    frames = reader.read_frames(info)
+    next(frames)
+    frames.close()
+    server = sandbox._server()._process.pid
+    children = pathlib.Path(f'/proc/{server}/task/{server}/children')
+    for _ in range(200):
+      if not children.read_text().strip():
+        break
+      time.sleep(0.05)
+    self.assertEqual(children.read_text().strip(), '')
+
+  def test_use(self):
+    self.assertFalse(sandbox.covers(sandbox.guarded('a.mkv', 'auto')))
+    self.assertFalse(
+        sandbox.covers(sandbox.guarded('a.mkv', 'off', many=True)))
+    path = sandbox.guarded('a.mkv', 'auto', many=True)
+    self.assertTrue(sandbox.covers(path))
+    self.assertIs(sandbox.guarded(path, 'auto'), path)
+    with mock.patch.object(sandbox.os, 'pidfd_open', new=None, create=True):
+      del sandbox.os.pidfd_open
+      self.assertEqual(sandbox.guarded('a.mkv', 'auto', many=True), 'a.mkv')
+      with self.assertRaisesRegex(types.BadInput, 'on Linux only'):
+        sandbox.guarded('a.mkv', 'on')
+
+  def test_a_folder_goes_on(self):
+    folder = self.dir / 'in'
+    folder.mkdir()
+    for name in ('a.mkv', 'bad.mkv', 'c.mkv'):
+      clips.write(folder / name, clips.pictures(3), codec='ffv1')
+    c = config.get_config('tiny')
+    c.provenance.sign = False
+    with mock.patch.object(reader, '_read', _segfault):
+      rows = films.restore_all(
+          c, str(self.dir / 'work'), str(folder), str(self.dir / 'out'))
+    self.assertEqual([r.state for r in rows],
+                     ['restored', 'refused', 'restored'])
+    self.assertRegex(rows[1].what, 'bad.mkv: the decoder died .*SIGSEGV')
+
+
+if __name__ == '__main__':
+  absltest.main()
