@@ -230,7 +230,8 @@ class _Film:
     plans = self.plans(shots)
     if not self.source.frame_count:
       self.check_space(num_frames)
-    self.wanted = gather.wanted(shots) if self.c.report else gather.NOTHING
+    self.wanted = gather.NOTHING if not self.c.report else gather.wanted(
+        shots, hides=self.c.redact.faces != 'none')
     self.restore(shots, plans, num_frames)
     sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))

@@ -32,13 +32,19 @@ class Wanted(NamedTuple):
 
   frames: Mapping[int, Sequence[tuple[int, str]]]  # (shot, 'key' or 'sheet').
   shots: int  # That are shown; 0: nothing is gathered.
+  hides: bool = False  # Nobody may see the source: faces are hidden.
 
 
 NOTHING = Wanted({}, 0)
 
 
-def wanted(shots: Sequence[Any]) -> Wanted:
-  """Which pictures are wanted; shots: of pipeline.measure, in order."""
+def wanted(shots: Sequence[Any], *, hides: bool = False) -> Wanted:
+  """Which pictures are wanted.
+
+  Args:
+    shots: of pipeline.measure, in order.
+    hides: show the output only, nothing that was made of the source.
+  """
   found, numbers = {}, shown(len(shots))
   for number in numbers:
     shot = shots[number]
@@ -47,7 +53,7 @@ def wanted(shots: Sequence[Any]) -> Wanted:
     for i in range(count):
       t = shot.start + (2 * i + 1) * (shot.stop - shot.start) // (2 * count)
       found.setdefault(t, []).append((number, 'sheet'))
-  return Wanted(found, len(numbers))
+  return Wanted(found, len(numbers), hides)
 
 
 class Segment:
@@ -66,11 +72,13 @@ class Segment:
     if not self.wanted.shots:
       return
     sums = self.sums.setdefault(str(shot), dict.fromkeys(_SUMS, 0))
+    shown_ = clip.replace(source=clip.output, log_variance=None) if (
+        self.wanted.hides) else clip
     for t in range(len(clip.source)):
       _count(sums, clip, t)
       for number, kind in self.wanted.frames.get(first + t, ()):
         take = self._key if kind == 'key' else self._thumbnail
-        take(clip, t, number, first + t, sums)
+        take(shown_, t, number, first + t, sums)
 
   @property
   def files(self) -> list[str]:
@@ -85,7 +93,8 @@ class Segment:
   def _key(self, clip, t, shot, frame, sums):
     keep = lambda kind, picture, share, **more: self._keep(
         kind, pictures.fit(picture, self.width), shot, frame, share, **more)
-    keep('before', pictures.codes(clip.source[t]), 0.24)
+    if not self.wanted.hides:
+      keep('before', pictures.codes(clip.source[t]), 0.24)
     keep('after', pictures.codes(clip.output[t]), 0.24)
     found = pictures.damage(clip, t)
     if found is not None:
@@ -112,7 +121,9 @@ class Segment:
     before = pictures.fit(pictures.codes(clip.source[t]), 240)
     after = cv2.resize(pictures.codes(clip.output[t]), before.shape[1::-1],
                        interpolation=cv2.INTER_AREA)
-    self._keep('sheet', np.vstack([before, after]), shot, frame, 0.02)
+    both = [after] if self.wanted.hides else [before, after]
+    self._keep('sheet', np.vstack(both), shot, frame, 0.02,
+               both=len(both) == 2)
 
   def _keep(self, kind, picture, shot, frame, share, **more):
     """share: of the bytes of a shot."""

@@ -51,15 +51,18 @@ def shot(
 
 
 def _compare(report, index, one):
-  if not {'before', 'after'} <= set(one):
+  if 'after' not in one:
     return None
-  frame = one['before']['frame']
+  frame = one['after']['frame']
   at = f'frame {frame:,}, {sentences.clock(report, frame)}'
   if report['input']['frames'] == 1:
     at = 'the picture'
   image = lambda kind: picture(
       one[kind]['data'], f'{kind.capitalize()} restoring: {at}',
       width=one[kind]['width'], height=one[kind]['height'])
+  if 'before' not in one:  # Faces are hidden: nobody may see the source.
+    return figure(image('after'), f'After: {at}. The film before is not shown, '
+                  'because faces were hidden.')
   return join([
       tag('div',
           tag('figure', image('after'), tag('figcaption', 'After'),
@@ -79,14 +82,17 @@ def _compare(report, index, one):
 def _sheet(report, found):
   if len(found) < 2:
     return None
+  both = found[0]['both']
+  what = 'before above after' if both else 'after'
   return join([
       tag('h3', 'Contact sheet'),
       tag('div', *(figure(
-          picture(x['data'], f'Frame {x["frame"]:,}, before above after',
+          picture(x['data'], f'Frame {x["frame"]:,}, {what}',
                   width=x['width'], height=x['height']),
           sentences.clock(report, x['frame'])) for x in found),
           class_='sheet'),
-      tag('p', 'Each frame before (above) and after (below).', class_='soft')])
+      tag('p', 'Each frame before (above) and after (below).', class_='soft')
+      if both else None])
 
 
 def _stages(record):

@@ -68,6 +68,23 @@ class GatherTest(parameterized.TestCase):
     self.assertEqual(gather.summed([{'seen': segment.notes}, {}], 1), [None])
     self.assertEmpty(list(self.dir.iterdir()))
 
+  def test_where_faces_are_hidden_the_source_is_nowhere(self):
+    """The source is white, the output black; no picture may be light."""
+    flow = np.zeros((4, 24, 32, 2), np.float32)
+    clip = _clip().replace(flow_forward=flow, flow_backward=flow)
+    clip = clip.replace(source=clip.source * 0 + 1, frames=clip.source * 0 + 1,
+                        output=clip.output * 0, damage=clip.damage * 0)
+    segment = gather.Segment(
+        self.dir, 0, gather.wanted([_shot(0, 4, 2)], hides=True))
+    segment.see(clip, 0, 0)
+    kinds = {p['kind'] for p in segment.found}
+    self.assertEqual(kinds, {'after', 'damage', 'matches', 'sheet'})
+    for picture in segment.found:
+      data = cv2.imread(str(self.dir / picture['file'])).astype(float)
+      if picture['kind'] == 'matches':  # Dots, and a white gap.
+        data = np.median(data, (0, 1))
+      self.assertLess(data.max(), 20, picture)
+
   @parameterized.parameters(0, 1, 24, 25, 500)
   def test_at_most_so_many_shots(self, count):
     found = gather.shown(count)

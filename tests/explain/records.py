@@ -68,7 +68,7 @@ def pictures(num_shots=2, size=(240, 320)):
       picture[(x // 16 + y // 16) % 2 > 0] //= 2
       data[name] = cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes()
       more = dict(other=10 * shot + 4, longer=5, median_pixels=1.2) if (
-          kind == 'matches') else {}
+          kind == 'matches') else {'both': True}
       found.append({'file': name, 'shot': shot, 'kind': kind,
                     'frame': 10 * shot + 3, 'width': width, 'height': height,
                     **more})

@@ -108,6 +108,14 @@ class ReportTest(absltest.TestCase):
     self.assertIn('A picture of 64 by 48 pixels.', text)
     self.assertNotIn('seconds at', text)
 
+  def test_where_faces_are_hidden_there_is_no_slider(self):
+    pictures, data = records.pictures(1)
+    pictures = [p | {'both': False} for p in pictures if p['kind'] != 'before']
+    found = report.page(records.record(1), pictures, read=data.get)
+    self.assertNotIn('type="range"', found)
+    self.assertIn('because faces were hidden', _text(found))
+    self.assertNotIn('Each frame before', _text(found))
+
   def test_better_and_worse(self):
     self.assertEqual(sentences.verdict('x', 5.0, 1.0), 'less')
     self.assertEqual(sentences.verdict('x', 5.0, 5.1), 'as before')
