@@ -29,7 +29,7 @@ import numpy as np
 from configs import restore as config
 from revive_jax import restore
 from revive_jax.models import weights
-from revive_jax.pipeline import measure, run
+from revive_jax.pipeline import fit, measure, run
 from revive_jax.video import extras, parts, probe, reader, target, writer
 
 _SIZES = {'240p': (240, 320), '480p': (480, 640), '720p': (720, 1280),
@@ -140,14 +140,15 @@ def _network(frames, c, info, name) -> float:
   """Seconds of the network for the windows of a run, compiled before."""
   network = restore.make_network(weights.read_weights(name))
   shots, _ = measure.measure((f.rgb for f in frames), frame_rate=24.0)
-  window = restore.fit_window(c.window, info)
-  cuts = run.cut(shots, window=window, context=c.lookahead)
+  window = fit.window(c.window, height=info.height, width=info.width)
+  context = fit.context(c.lookahead, height=info.height, width=info.width)
+  cuts = run.cut(shots, window=window, context=context)
   whole = np.stack([measure.to_float(f.rgb) for f in frames])
 
   def work():
     for segment in cuts:
       clip = whole[segment.core_start:segment.stop]
-      missing = window + c.lookahead - len(clip)
+      missing = window + context - len(clip)
       clip = np.concatenate([clip, np.repeat(clip[-1:], missing, 0)])
       side = c.tile
       for top, left in itertools.product(

@@ -31,6 +31,7 @@ from revive_jax.pipeline import (
     choose,
     decisions,
     face_tracks,
+    fit,
     motion,
     run,
     survey,
@@ -57,7 +58,7 @@ from revive_jax.video import (
 )
 
 # Another one wherever the same settings would give another film.
-_FORMAT = 1
+_FORMAT = 2
 _AHEAD = 16  # Frames that are decoded before they are needed.
 # Settings that a stopped run may go on with changed.
 _FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments',
@@ -172,14 +173,6 @@ def made_of(
                    if c.output.upscale > 1 else None),
       'output': f'{goal.codec} {goal.pix_fmt}',
       'format': _FORMAT}
-
-
-def fit_window(window: int, info: probe.VideoInfo) -> int:
-  """Frames of a window: fewer where frames are larger than 640x480, down to 6.
-
-  It depends on the film alone, so every run of it cuts the same windows.
-  """
-  return min(window, max(6, window * 640 * 480 // (info.width * info.height)))
 
 
 class _Film:
@@ -332,8 +325,10 @@ class _Film:
   def restore(self, shots, plans, num_frames) -> None:
     """Finishes the segments that are not there yet."""
     c, info = self.c, self.info
-    window = fit_window(c.window, info)
-    context = timeline.context(c.repeats, c.lookahead)
+    size = dict(height=info.height, width=info.width)
+    window = fit.window(c.window, **size)
+    context = timeline.context(
+        c.repeats, fit.context(c.lookahead, **size))
     cut, first = run.cut(
         shots, window=window, context=context), [s.start for s in shots]
     groups = decisions.grouped(

@@ -1,0 +1,26 @@
+"""Tests of pipeline/fit.py."""
+
+from absl.testing import absltest
+
+from revive_jax.pipeline import fit
+
+
+class FitTest(absltest.TestCase):
+
+  def test_by_hand(self):
+    sizes = [(480, 640), (720, 1280), (1080, 1920), (2160, 3840), (4320, 7680)]
+    # 24 * 307200 / 921600 = 8; / 2073600 = 3.6, but six at least.
+    self.assertEqual(
+        [fit.window(24, height=h, width=w) for h, w in sizes],
+        [24, 8, 6, 6, 6])
+    self.assertEqual(
+        [fit.context(10, height=h, width=w) for h, w in sizes],
+        [10, 10, 10, 3, 3])
+
+  def test_never_more_than_asked_for(self):
+    self.assertEqual(fit.window(4, height=2160, width=3840), 4)
+    self.assertEqual(fit.context(0, height=2160, width=3840), 0)
+
+
+if __name__ == '__main__':
+  absltest.main()
