@@ -93,6 +93,8 @@ class TrackTest(absltest.TestCase):
     self.assertTrue(track.is_sure([0.5, 0.5, 0.5], looks=5, most=10))
     self.assertFalse(track.is_sure([0.5, 0.5], looks=20, most=20))
     self.assertFalse(track.is_sure([0.9], looks=4, most=10))
+    self.assertTrue(track.is_sure([0.9], looks=4, most=10, evidence=1))
+    self.assertFalse(track.is_sure([0.4] * 6, looks=30, most=30, evidence=1))
     self.assertTrue(track.is_sure([0.5], looks=1, most=1))
     self.assertFalse(track.is_sure([], looks=1, most=1))
 

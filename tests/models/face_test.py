@@ -10,12 +10,16 @@ import numpy as np
 from revive_jax import types
 from revive_jax.faces import similarity
 from revive_jax.models import face, weights
+from tests import compiling
 from tests.faces import people
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
 def _small():
   model = face.Embedder((4, 4, 4, 4), 8)
-  params = model.init(jax.random.key(0), jnp.zeros((1, 64, 64, 3)))['params']
+  params = jax.jit(model.init)(
+      jax.random.key(0), jnp.zeros((1, 64, 64, 3)))['params']
   return model, params
 
 
