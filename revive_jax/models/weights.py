@@ -3,7 +3,8 @@
 `model.safetensors` holds the parameters, in float16 unless that is too coarse,
 a key for each path of the tree, joined by '/'. `config.json` says which model
 they are of, with which settings, and has the SHA-256 of that file; `README.md`
-is the model card.
+is the model card. `SHA256SUMS` has the sums of all three, as sha256sum checks
+them: a setting that was changed is found, too.
 """
 
 from collections.abc import Mapping
@@ -24,8 +25,8 @@ from revive_jax import models, types
 
 _FORMAT = 1
 _SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'weights'
-_NAMES = ('config.json', 'model.safetensors', 'README.md')
-_CONFIG, _TENSORS, _CARD = _NAMES
+_NAMES = ('config.json', 'model.safetensors', 'README.md', 'SHA256SUMS')
+_CONFIG, _TENSORS, _CARD, _SUMS = _NAMES
 _TYPES = {'format': int, 'model': str, 'settings': dict, 'sha256': str}
 
 
@@ -82,9 +83,10 @@ def save_weights(
   try:
     shutil.rmtree(part, ignore_errors=True)  # Of a run that was killed.
     part.mkdir(parents=True)
-    for name, data in zip(
-        _NAMES, (text.encode(), tensors, card.encode()), strict=True):
+    for name, data in ((_CONFIG, text.encode()), (_TENSORS, tensors),
+                       (_CARD, card.encode())):
       (part / name).write_bytes(data)
+    write_sums(part)
     _put(part, folder)
   except OSError as error:
     raise types.BadInput(
@@ -120,7 +122,39 @@ def read_weights(where: str | os.PathLike) -> Weights:
         'again.') from e
   arrays = {key: value.astype(np.float32) for key, value in arrays.items()}
   _check_finite(tensors, arrays)
+  _check_sums(tensors.parent)
   return Weights(config, traverse_util.unflatten_dict(arrays, sep='/'), name)
+
+
+def write_sums(folder: str | os.PathLike) -> None:
+  """Writes the sums of a folder of weights anew."""
+  folder = pathlib.Path(folder)
+  (folder / _SUMS).write_text(_sums(folder))
+
+
+def _sums(folder: pathlib.Path) -> str:
+  """A line for each file, as sha256sum writes it."""
+  return ''.join(
+      f'{hashlib.sha256(_read(folder / name)).hexdigest()}  {name}\n'
+      for name in _NAMES if name != _SUMS)
+
+
+def _check_sums(folder: pathlib.Path) -> None:
+  """Makes sure that each file is what the sums say, where there are sums.
+
+  Those that ship have them; of others, config.json has that of the tensors.
+  """
+  if not (folder / _SUMS).exists() and folder.parent != _SHIPPED:
+    return
+  told = _read(folder / _SUMS).decode(errors='replace')
+  found = _sums(folder)
+  if told == found:
+    return
+  lines = told.splitlines()
+  wrong = [line.split()[1] for line in found.splitlines() if line not in lines]
+  raise types.BadInput(
+      f'{folder / (wrong or [_SUMS])[0]} is damaged: its SHA-256 is not the '
+      f'one in {_SUMS}; get the weights again.')
 
 
 def check_shapes(

@@ -5,6 +5,9 @@ import hashlib
 import json
 import os
 import pathlib
+import pickle
+import shutil
+import subprocess
 import sys
 import types as python_types
 from unittest import mock
@@ -39,6 +42,16 @@ def make_params(features=4):
 def expected(features=4):
   net, x = _Net(features), jnp.zeros((1, 5, 5, 3))
   return jax.eval_shape(net.init, jax.random.key(0), x)['params']
+
+
+class _Payload:
+  """Makes a file when it is unpickled."""
+
+  def __init__(self, path):
+    self.path = path
+
+  def __reduce__(self):
+    return open, (self.path, 'w')
 
 
 class _TestCase(parameterized.TestCase):
@@ -167,6 +180,65 @@ class RefusalTest(_TestCase):
     self.tensors.write_bytes(data)
     self.assert_refused('is damaged: its SHA-256')
 
+  def assert_flips_are_refused(self, folder):
+    for path in sorted(folder.iterdir()):
+      whole = path.read_bytes()
+      for place in (0, len(whole) // 2, len(whole) - 2):
+        data = bytearray(whole)
+        data[place] ^= 1
+        path.write_bytes(data)
+        with self.assertRaises(types.BadInput, msg=f'{path} {place}'):
+          weights.read_weights(folder)
+      path.write_bytes(whole)
+    weights.read_weights(folder)
+
+  def test_a_flipped_byte_of_each_file(self):
+    self.save()
+    self.assertLen(list(self.folder.iterdir()), 4)
+    self.assert_flips_are_refused(self.folder)
+
+  def test_a_flipped_byte_of_what_ships(self):
+    folders = [p.parent for p in weights._SHIPPED.glob('*/config.json')]
+    self.assertGreater(len(folders), 3)
+    for folder in folders:
+      copy = shutil.copytree(folder, self.dir / folder.name)
+      # A number of the settings, too: it may have shapes that fit.
+      self.assertTrue((copy / 'SHA256SUMS').is_file())
+      self.assert_flips_are_refused(copy)
+
+  def test_a_changed_setting(self):
+    self.save()
+    config = json.loads(self.config.read_text())
+    self.config.write_text(json.dumps(config | {'settings': {'features': 5}}))
+    self.assert_refused('config.json is damaged')
+    (self.folder / 'SHA256SUMS').unlink()  # Of weights from before there were.
+    weights.read_weights(self.folder)
+    with mock.patch.object(weights, '_SHIPPED', self.dir):
+      self.assert_refused('SHA256SUMS cannot be read')
+
+  def test_sums_as_others_check_them(self):
+    self.save()
+    done = subprocess.run(
+        ['sha256sum', '--strict', '-c', 'SHA256SUMS'], cwd=self.folder,
+        check=True, capture_output=True, text=True)
+    self.assertEqual(done.stdout.count('OK'), 3)
+
+  def test_a_pickle_is_refused_and_not_run(self):
+    made = self.dir / 'made'
+    for name in ('weights.pkl', 'weights.pt', 'weights.npy'):
+      path = self.dir / name
+      path.write_bytes(pickle.dumps(_Payload(str(made))))
+      self.assert_refused('not a .safetensors file', path)
+    self.save()
+    data = pickle.dumps(_Payload(str(made)))
+    self.tensors.write_bytes(data)
+    self.assert_refused('is damaged')
+    self.edit_config(sha256=hashlib.sha256(data).hexdigest())
+    self.assert_refused('cannot be read as safetensors')
+    self.assertFalse(made.exists())
+    pickle.loads(data)  # It would have worked.
+    self.assertTrue(made.exists())
+
   @parameterized.parameters(0, 5, 100, -1)
   def test_truncated(self, end):
     self.save()
@@ -236,7 +308,8 @@ class HubTest(_TestCase):
       self.assertEqual(weights.read_weights('some-org/net.v1').name,
                        'some-org/net.v1')
     self.assertEqual(asked, [
-        ('some-org/net.v1', 'config.json', 'model.safetensors', 'README.md')])
+        ('some-org/net.v1', 'config.json', 'model.safetensors', 'README.md',
+         'SHA256SUMS')])
 
   def test_not_installed(self):
     with mock.patch.dict(sys.modules, {'huggingface_hub': None}):

@@ -158,6 +158,23 @@ class CheckpointTest(absltest.TestCase):
       self.assertEqual(meta, {'loss': 0.125})
       self.assertTrue((self.dir / '2.damaged').is_dir())
 
+  def test_a_flipped_byte_of_each_file(self):
+    self.write(1)
+    folder = self.dir / '1'
+    self.assertTrue(checkpoint._check_manifest(folder))
+    files = [p for p in sorted(folder.rglob('*')) if p.is_file()]
+    self.assertGreater(len(files), 5)
+    for path in files:
+      whole = path.read_bytes()
+      for place in {0, len(whole) // 2, len(whole) - 1} if whole else ():
+        data = bytearray(whole)
+        data[place] ^= 1
+        path.write_bytes(data)
+        with self.assertRaises(checkpoint._DamagedError, msg=f'{path} {place}'):
+          checkpoint._check_manifest(folder)
+      path.write_bytes(whole)
+    self.assertTrue(checkpoint._check_manifest(folder))
+
   def test_broken_notes_and_manifest(self):
     self.write(1, 2, 3)
     (self.dir / '3' / 'manifest.json').write_text('{"sha256": ')
