@@ -85,6 +85,19 @@ class GatherTest(parameterized.TestCase):
         data = np.median(data, (0, 1))
       self.assertLess(data.max(), 20, picture)
 
+  def test_noise_takes_no_more_bytes_than_there_are(self):
+    """What cannot be compressed, in one of 24 shots."""
+    noise = np.random.default_rng(0).random((2, 480, 640, 3), np.float32)
+    flow = np.zeros((2, 480, 640, 2), np.float32)
+    clip = types.Clip(source=noise, frames=noise, output=noise[::-1],
+                      damage=noise[..., :1], flow_forward=flow,
+                      flow_backward=flow, log_variance=-9 * noise[..., :1])
+    frames = gather.wanted([_shot(0, 2, 0)]).frames
+    segment = gather.Segment(self.dir, 0, gather.Wanted(frames, 24))
+    segment.see(clip, 0, 0)
+    size = sum((self.dir / name).stat().st_size for name in segment.files)
+    self.assertLess(size, gather.BYTES / 24)
+
   @parameterized.parameters(0, 1, 24, 25, 500)
   def test_at_most_so_many_shots(self, count):
     found = gather.shown(count)
