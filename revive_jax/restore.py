@@ -409,7 +409,8 @@ class _Film:
     name, shown = parts.name(number, self.target), frames()
     beside = layers.part_name(name)
     if self.layers != 'none':
-      shown = layers.beside(shown, self.kept.path(beside), self.info)
+      shown = layers.beside(shown, self.kept.path(beside), self.info,
+                            always=('spread',) if self.c.fills else ())
     coded = parts.write(
         self.kept.path(name), upscale.frames(shown, self.enlarger), self.larger,
         self.target, self.extras, crf=self.c.output.crf, seed=self.c.seed)

@@ -11,9 +11,9 @@ import pytest
 
 from configs import restore as config
 from revive_jax import choices, networks, restore, types
-from revive_jax.models import restorer
+from revive_jax.models import inference, restorer
 from revive_jax.privacy import encryption, keys
-from revive_jax.video import probe, reader, writer
+from revive_jax.video import layers, probe, reader, writer
 from tests.pipeline import run_test
 
 _BOX = np.s_[8:13, 20:25]
@@ -93,6 +93,23 @@ class ChoicesTest(absltest.TestCase):
     kept = json.loads((self.dir / 'w' / 'report.json').read_text())
     self.assertEqual(kept['decisions'], report['decisions'])
     self.assertLen(kept['fills']['films'], 3)
+
+  def test_how_much_fills_differ_goes_along(self):
+    def network(frames, **options):
+      restored, state = _network(frames, **options)
+      return inference.Filled(
+          restored.output, restored.damage, restored.log_variance,
+          restored.flow, 0.1 * restored.damage), state
+
+    self.c.num_samples, self.c.window = 1, 3  # Over several windows, too.
+    with mock.patch.object(networks, 'make_network', lambda *_: network):
+      restore.restore(self.c, str(self.dir / 'w'), str(self.dir / 'film.mkv'),
+                      str(self.dir / 'out.mkv'))
+    for number in (0, 5, 11):
+      spread = layers.read(
+          self.dir / 'out.mkv', number, number / 24)['spread']
+      self.assertEqual(set(spread[_BOX].ravel()), {102})
+      self.assertEqual(int((spread > 0).sum()), 25)
 
   @pytest.mark.slow
   def test_of_a_sealed_run_everything_is_sealed(self):

@@ -226,8 +226,8 @@ def stabilise(clip: types.Clip, *, motion: Path) -> types.Clip:
   return clip.replace(**moved)
 
 
-_FIELDS = ('output', 'damage', 'damage_kind', 'log_variance', 'origin',
-           'origin_frame')
+_FIELDS = ('output', 'damage', 'damage_kind', 'log_variance', 'spread',
+           'origin', 'origin_frame')
 
 
 def _move(clip, motion, t, moved) -> None:
@@ -236,7 +236,7 @@ def _move(clip, motion, t, moved) -> None:
   matrix = _matrix(motion.wanted[t], motion.found[t], height, width)
   for name, values in moved.items():
     if getattr(clip, name) is not None:
-      exact = name not in ('output', 'log_variance')
+      exact = name not in ('output', 'log_variance', 'spread')
       values[t] = _resampled(getattr(clip, name)[t], matrix, exact=exact)
   moved['origin'][t][moved['origin'][t] == types.Origin.KEPT] = (
       types.Origin.DENOISED)

@@ -71,16 +71,17 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
 
 def beside(
     frames: Iterable[writer.OutputFrame], path: str | os.PathLike,
-    info: probe.VideoInfo,
+    info: probe.VideoInfo, *, always: Sequence[str] = (),
 ) -> Iterator[writer.OutputFrame]:
   """Passes frames on, and codes their layers into a new file.
 
   It is whole when the last frame was asked for one more, and only then.
 
   Args:
-    frames: each with layers, always the same ones.
+    frames: each with layers, always the same ones, or fewer.
     path: of the file.
     info: of the source, as the frames' times are counted.
+    always: layers that all films of a run have; black in frames without them.
 
   Raises:
     types.BadInput: the disk is full, or cannot be written.
@@ -88,7 +89,7 @@ def beside(
   frames = writer.guarded(frames)
   try:
     with atomic.replacing(files.path(path)) as part, _coded(
-        part, info) as add:
+        part, info, always) as add:
       for frame in frames:
         add(frame)
         yield frame
@@ -99,18 +100,23 @@ def beside(
 
 
 @contextlib.contextmanager
-def _coded(path, info) -> Iterator[Callable[[writer.OutputFrame], None]]:
+def _coded(
+    path, info, always
+) -> Iterator[Callable[[writer.OutputFrame], None]]:
   """Yields what codes the layers of a frame."""
   streams = {}
   with _new_file(path, format='nut') as output:
 
     def add(frame):
       if not streams:
-        streams.update({name: _stream(output, name, info)
-                        for name in frame.layers})
+        streams.update({name: _stream(output, name, info) for name in TITLES
+                        if name in frame.layers or name in always})
       for name, stream in streams.items():
+        layer = frame.layers.get(name)
+        if layer is None:
+          layer = np.zeros((info.height, info.width), np.uint8)
         picture = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(frame.layers[name]), 'gray')
+            np.ascontiguousarray(layer), 'gray')
         picture.pts, picture.time_base = frame.source.pts, info.time_base
         output.mux(stream.encode(picture))
 

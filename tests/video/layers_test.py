@@ -105,6 +105,20 @@ class LayersTest(parameterized.TestCase):
       read = layers.read(path / 'layers', number, 0.0)
       np.testing.assert_array_equal(read['damage'], made['damage'])
 
+  def test_shots_that_lack_one(self):
+    """Of fills, where the network had nothing to do in some shots."""
+    info = probe.probe(clips.write(self.dir / 'film.mp4', clips.pictures(2)))
+    part = self.dir / layers.part_name('000000.nut')
+    for number, made in enumerate(({}, {'spread': self.made[0]['damage']})):
+      source = reader.SourceFrame(0, 0, None, ())
+      frame = writer.OutputFrame(source, None, self.made[1] | made)
+      list(layers.beside([frame], part, info, always=('spread',)))
+      layers.write_sidecar(self.dir / 'a.mp4', [part], [0], info.time_base)
+      found = self._decoded(self.dir / 'a.mp4.layers.mkv')
+      self.assertEqual(list(found), ['damage', 'spread', 'origin'])
+      np.testing.assert_array_equal(
+          found['spread'][0][0], number * self.made[0]['damage'])
+
   def test_what_is_chosen(self):
     info = probe.probe(clips.write(self.dir / 'film.mp4', clips.pictures(2)))
     form = lambda asked, name, codec='auto': layers.form(
