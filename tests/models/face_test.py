@@ -1,5 +1,6 @@
 """Tests of the network that tells faces apart."""
 
+import functools
 import pathlib
 
 from absl.testing import absltest
@@ -16,6 +17,7 @@ from tests.faces import people
 setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
+@functools.cache
 def _small():
   model = face.Embedder((4, 4, 4, 4), 8)
   params = jax.jit(model.init)(

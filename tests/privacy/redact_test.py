@@ -3,7 +3,8 @@
 from absl.testing import absltest, parameterized
 import numpy as np
 
-from revive_jax import types
+from configs import restore as config
+from revive_jax import live, settings, types
 from revive_jax.faces import similarity, track
 from revive_jax.privacy import redact
 from tests.faces import people
@@ -95,6 +96,18 @@ class RedactTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, said):
       redact.check(**dict(dict(
           faces='blur', keep=(), mode='full', keeps_original=False), **changed))
+
+  def test_live_it_is_refused(self):
+    c = config.get_config('tiny')
+    c.redact.faces = 'blur'
+    with self.assertRaisesRegex(types.BadInput, 'is for films'):
+      live.restore(c, self.create_tempdir().full_path, '-', 'out.mkv')
+
+  def test_what_a_run_refuses(self):
+    c = config.get_config('tiny')
+    c.redact.faces, c.output.keep_original = 'blur', True
+    with self.assertRaisesRegex(types.BadInput, 'would send the faces along'):
+      settings.check(c)
 
 
 if __name__ == '__main__':
