@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -35,6 +36,25 @@ def opened(path: str | os.PathLike) -> Iterator[pathlib.Path]:
           f'Another run is using the workdir {str(path)!r}; wait for it, or '
           'choose another one with --workdir.') from error
     yield folder
+
+
+@contextlib.contextmanager
+def written(path: str | os.PathLike) -> Iterator[None]:
+  """Turns what the system says about a file that is written into a sentence.
+
+  Raises:
+    types.BadInput: the disk is full, or the file cannot be written.
+  """
+  try:
+    yield
+  except OSError as error:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+      raise types.BadInput(
+          f'{path}: no space left on the disk; free some and run the same '
+          'command again, it goes on from there.') from error
+    raise types.BadInput(
+        f'{path}: cannot be written ({error.strerror}); choose another '
+        '--workdir.') from error
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

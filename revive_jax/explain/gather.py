@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from revive_jax import types
+from revive_jax import types, workdir
 from revive_jax.explain import pictures
 
 MOST_SHOTS = 24  # That are shown; the others are in the table only.
@@ -128,8 +128,9 @@ class Segment:
   def _keep(self, kind, picture, shot, frame, share, **more):
     """share: of the bytes of a shot."""
     name = f'{self.number:06d}_{shot}_{frame}_{kind}.jpg'
-    (self.folder / name).write_bytes(
-        pictures.jpeg(picture, int(share * self.most)))
+    coded = pictures.jpeg(picture, int(share * self.most))
+    with workdir.written(self.folder / name):
+      (self.folder / name).write_bytes(coded)
     self.found.append({
         'file': name, 'shot': shot, 'kind': kind, 'frame': frame,
         'width': picture.shape[1], 'height': picture.shape[0], **more})

@@ -6,9 +6,7 @@ In its folder: `key.json`, what the run is of; `measured.json`; for each segment
 after the last one needs. Whatever is not named by notes was never finished.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-import contextlib
-import errno
+from collections.abc import Mapping, Sequence
 import hashlib
 import json
 import os
@@ -93,7 +91,7 @@ class Segments:
       _sync(self.folder / name)
     held = self.folder / f'memory_{number:06d}.npz'
     if memory is not None:
-      with _named(held):
+      with workdir.written(held):
         with held.open('wb') as file:
           np.savez(file, **memory)
         _sync(held)
@@ -165,7 +163,7 @@ def opened(
   if anew or before is None:  # Without a key nobody knows what it is of.
     before = None
     shutil.rmtree(folder, ignore_errors=True)
-  with _named(folder):
+  with workdir.written(folder):
     folder.mkdir(parents=True, exist_ok=True)
   key = _plain(key)
   if before is None:
@@ -268,18 +266,3 @@ def _hash(path: pathlib.Path) -> str:
 def _sync(path: pathlib.Path) -> None:
   with open(path, 'rb') as file:
     os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _named(path) -> Iterator[None]:
-  """Turns errors of the system into sentences."""
-  try:
-    yield
-  except OSError as error:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-      raise types.BadInput(
-          f'{path}: no space left on the disk; free some and run the same '
-          'command again, it goes on from there.') from error
-    raise types.BadInput(
-        f'{path}: cannot be written ({error.strerror}); choose another '
-        '--workdir.') from error
