@@ -113,7 +113,9 @@ def anything(value: Any, unit: str = '') -> Any:
           for x in value))
     if any(isinstance(x, (dict, list, tuple)) for x in value):
       return tag('ul', *(tag('li', anything(x, unit)) for x in value))
-    return ', '.join(str(anything(x, unit)) for x in value) or 'none'
+    text = ', '.join(str(anything(x)) for x in value) or 'none'
+    is_number = any(isinstance(x, (int, float)) for x in value)
+    return f'{text} {unit}'.strip() if is_number else text
   if isinstance(value, (int, float)):
     text = f'{value:.4g}' if isinstance(value, float) else str(value)
     return f'{text} {unit}'.strip()

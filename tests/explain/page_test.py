@@ -52,6 +52,12 @@ class PageTest(parameterized.TestCase):
     for part in ('<dt>a b</dt>', '<th scope="col">y</th>', '>none<', '>yes<'):
       self.assertIn(part, text)
 
+  def test_numbers_of_others_have_the_unit_of_their_name(self):
+    text = page.anything({'box_share': [0.25, 0.5], 'median_pixels': 3,
+                          'share': {'changed': 0.123456}, 'kind': 'x'})
+    for part in ('0.25, 0.5 of 1', '3 pixels', '0.1235 of 1', '<dd>x</dd>'):
+      self.assertIn(part, text)
+
   def test_a_table_without_rows_is_left_out(self):
     self.assertEqual(page.table(('a',), []), '')
     self.assertEqual(page.section('t', page.table(('a',), [])), '')
