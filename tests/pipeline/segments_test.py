@@ -55,6 +55,23 @@ class SegmentsTest(absltest.TestCase):
     again.remove()
     self.assertEqual(list(self.dir.parent.iterdir()), [])
 
+  def test_one_takes_the_place_of_another(self):
+    kept = self._open()
+    for number in range(3):
+      self._seal(kept, number, memory=False)
+    kept.path('000001.nut').write_bytes(b'decided anew')
+    kept.path('000001.layers.nut').write_bytes(b'layers')
+    kept.seal({'part': {'stamps': [0] * 3}, 'decision': {'sample': 1}},
+              ['000001.nut', '000001.layers.nut'], None, number=1)
+    self.assertLen(kept.notes, 3)
+    again = self._open()
+    self.assertEqual([n.get('decision') for n in again.notes],
+                     [None, {'sample': 1}, None])
+    self.assertEqual([p.read_bytes() for p in again.files()],
+                     [b'frames 0', b'decided anew', b'frames 2'])
+    self.assertEqual([p.name for p in again.files(layers=True)],
+                     ['000001.layers.nut'])
+
   def test_without_a_key_nobody_knows_what_it_is_of(self):
     kept = self._open()
     self._seal(kept, 0)
