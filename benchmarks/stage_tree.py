@@ -34,7 +34,7 @@ _KIND = {'crack': 'dust'}
 _VARIANTS = 4  # Of each clip that was measured.
 _RANGES = {'noise': (0.1 / 255, 12 / 255), 'flicker': (5e-4, 0.1),
            'scratches': (1e-5, 0.05), 'cracks': (1e-4, 0.1),
-           'edge_width': (0.3, 4.0)}
+           'edge_width': (0.3, 4.0), 'stop': (2, 200)}
 
 
 def main():
@@ -116,9 +116,10 @@ def _varied(rng, shot):
   names = [n for n in _RANGES if (n == 'cracks') == (
       shot.stop - shot.start == 1) or n in ('noise', 'edge_width')]
   name = names[rng.integers(len(names))]
-  low, high = np.log(_RANGES[name])
-  return dataclasses.replace(
-      shot, **{name: float(np.exp(rng.uniform(low, high)))})
+  value = float(np.exp(rng.uniform(*np.log(_RANGES[name]))))
+  if name == 'stop':  # Of a shot as long as that.
+    value = shot.start + round(value)
+  return dataclasses.replace(shot, **{name: value})
 
 
 def _plan(shot, strength):

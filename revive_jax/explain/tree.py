@@ -142,7 +142,7 @@ def printed(tree: Mapping[str, Any], repair: str, way: str = '') -> list[str]:
   if 'verdict' in tree:
     what = repair if tree['verdict'] else f'no {repair}'
     return [f'{way or "always"} -> {what} '
-            f'({tree["agree"]} of {tree["samples"]} clips)']
+            f'({tree["agree"]} of {tree["samples"]} cases)']
   feature, limit = FEATURES[tree['feature']], _short(tree['threshold'])
   join = f'{way} and ' if way else ''
   return [line for side, sign in (('below', '≤'), ('above', '>'))

@@ -32,7 +32,7 @@ class TreeTest(absltest.TestCase):
   def test_one_verdict_is_no_rule(self):
     found = tree.fit([_row(frames=x) for x in range(9)], [True] * 9)
     self.assertEqual(found, {'verdict': True, 'samples': 9, 'agree': 9})
-    self.assertEqual(tree.printed(found, 'x'), ['always -> x (9 of 9 clips)'])
+    self.assertEqual(tree.printed(found, 'x'), ['always -> x (9 of 9 cases)'])
 
   def test_what_was_not_measured_is_zero(self):
     measured = {'start': 2, 'end': 7, 'levels': [0.1, 0.9],
