@@ -18,7 +18,7 @@ from revive_jax.privacy import redact as redact_lib
 
 POLICIES = ('protect', 'off')
 # How faces are looked for that are to be hidden, of track.Watcher.
-CAREFUL = {'every': 3, 'evidence': 1, 'side': 640}
+CAREFUL = {'every': 3, 'evidence': 1, 'side': 480}
 
 
 def check(

@@ -19,9 +19,11 @@ from revive_jax.faces import similarity, track
 KINDS = ('none', 'blur', 'pixelate', 'replace')
 BEYOND = 12  # Frames before and after a track that are covered, too.
 _LARGER = 1.6  # Than the box, so that hair, chin and ears are covered.
-_CELLS = 5  # Across the face: what is left of it.
-_LEVELS = 12  # Of each colour of a cell.
-_NOISE = 0.04  # Standard deviation, of full scale.
+_CELLS = 3  # Across the face: what is left of it,
+_CONTRAST = 0.3  # so much of how they differ,
+_COLOUR = 0.3  # and of their colour.
+_LEVELS = 8  # Of each colour of a cell.
+_NOISE = 0.1  # Standard deviation, of full scale.
 _FEATHER = 0.12  # Around that, as a share of its radius.
 _FIELDS = ('source', 'frames', 'restored', 'output')
 # What maps say of a place that nobody may look at.
@@ -121,7 +123,8 @@ def _area(shape, box):
 def _cells(picture, box, part, rng):
   """The few values that are left of a part of a picture, [n, m, 3].
 
-  One cell is a fifth of the face. They are rounded, and have noise.
+  One cell is a third of the face. They are nearly alike, have noise, and are
+  rounded.
   """
   height, width = picture.shape[:2]
   side = max(box[2] * width, box[3] * height) / _CELLS
@@ -129,7 +132,11 @@ def _cells(picture, box, part, rng):
   columns = max(2, round((part[1].stop - part[1].start) / side))
   cells = cv2.resize(np.ascontiguousarray(picture[part], np.float32),
                      (columns, rows), interpolation=cv2.INTER_AREA)
-  cells = cells + rng.normal(0, _NOISE, cells.shape)
+  mean = cells.mean((0, 1))
+  cells = mean + _CONTRAST * (cells - mean)
+  grey = cells.mean(-1, keepdims=True)
+  cells = grey + _COLOUR * (cells - grey)
+  cells = cells + rng.normal(0, _NOISE, (*cells.shape[:2], 1))
   return (np.round(np.clip(cells, 0, 1) * _LEVELS) / _LEVELS).astype(np.float32)
 
 
