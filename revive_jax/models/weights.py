@@ -10,6 +10,7 @@ them: a setting that was changed is found, too.
 from collections.abc import Mapping
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import re
@@ -23,6 +24,7 @@ import safetensors.numpy
 
 from revive_jax import models, types
 
+_log = logging.getLogger(__name__)
 _FORMAT = 1
 _SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'weights'
 _NAMES = ('config.json', 'model.safetensors', 'README.md', 'SHA256SUMS')
@@ -152,6 +154,11 @@ def _check_sums(folder: pathlib.Path) -> None:
     return
   lines = told.splitlines()
   wrong = [line.split()[1] for line in found.splitlines() if line not in lines]
+  if wrong == [_CARD]:  # It changes no picture.
+    _log.warning(
+        '%s is not the model card that was written with these weights.',
+        folder / _CARD)
+    return
   raise types.BadInput(
       f'{folder / (wrong or [_SUMS])[0]} is damaged: its SHA-256 is not the '
       f'one in {_SUMS}; get the weights again.')
