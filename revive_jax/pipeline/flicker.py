@@ -54,10 +54,10 @@ def compare(
     scale = 1.4826 * np.median(np.abs(residual)) + 1e-3
     weight = 1 / (1 + (residual / (2 * scale)) ** 2) ** 2
     weight /= weight.sum()
-    mean_x, mean_y = weight @ x, weight @ y
-    var_x = weight @ (x - mean_x) ** 2
-    var_y = weight @ (y - mean_y) ** 2
-    cov = weight @ ((x - mean_x) * (y - mean_y))
+    mean_x, mean_y = _sum(weight, x), _sum(weight, y)
+    var_x = _sum(weight, (x - mean_x) ** 2)
+    var_y = _sum(weight, (y - mean_y) ** 2)
+    cov = _sum(weight, (x - mean_x) * (y - mean_y))
     # Both frames are noisy: the major axis, not the regression of y on x,
     # whose slope noise in x would bias towards zero.
     if var_x > 1e-3 and cov > 0:
@@ -69,6 +69,11 @@ def compare(
     return 0.0, 1.0, pivot
   return step, gamma, pivot
 
+
+
+def _sum(weight, values) -> float:
+  """As weight @ values, for which BLAS would wake threads of its own."""
+  return (weight * values).sum()
 
 def flicker_curve(
     comparisons: np.ndarray, *, radius: float | None = 8.0
