@@ -10,7 +10,7 @@ from revive_jax import explain_frame, files, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.explain import attribution
 from revive_jax.models import inference, weights
-from revive_jax.video import probe, reader, sheet
+from revive_jax.video import probe, reader, sandbox, sheet
 
 _SIDE = 96  # Of what is looked at, px; its middle is explained.
 _BOX = 12  # Of the region that is explained, px.
@@ -65,6 +65,7 @@ def attribute(
         'Without a network there is no verdict to explain; name weights with '
         '--config.weights.')
   model, params = inference.build(weights.read_weights(c.weights))
+  source = sandbox.guarded(source, c.get('sandbox', 'off'))
   info = probe.probe(source, frame_rate=c.frame_rate)
   clip, t, first = _frames(info, time)
 

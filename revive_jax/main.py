@@ -80,9 +80,11 @@ def _demo(c, workdir):
 
 def _restore(c, workdir):
   from revive_jax import films, live, restore, sealing
+  from revive_jax.video import sandbox
 
   if live.is_live(_INPUT.value):
     sealing.refuse(c, 'What runs by itself (a camera, a stream, a pipe)')
+    sandbox.refuse(c.get('sandbox'), _INPUT.value)
     found = live.restore(c, workdir, _INPUT.value, _OUTPUT.value)['live']
     sys.stderr.write(
         f'{found["frames"]} frames, {found["frames_per_second"]} a second; '

@@ -10,7 +10,7 @@ from revive_jax import types
 from revive_jax import workdir as workdir_lib
 from revive_jax.provenance import verify as verify_lib
 from revive_jax.provenance import watermark
-from revive_jax.video import probe, reader
+from revive_jax.video import probe, reader, sandbox
 
 _MOST = 480  # Frames that are looked through for the invisible mark.
 
@@ -36,7 +36,7 @@ def verify(
     raise types.BadInput('There is no input; name a file with --input.')
   anchors = verify_lib.read_anchors(c.provenance.anchors)
   verdict = verify_lib.as_json(verify_lib.verify(path, anchors=anchors))
-  found = _mark(path)
+  found = _mark(path, c.get('sandbox', 'off'))
   verdict['invisible_mark'] = None if found is None else f'{found:010x}'
   verdict['sentence'] += _about_mark(verdict)
   if output:
@@ -44,10 +44,10 @@ def verify(
   return verdict
 
 
-def _mark(path: str) -> int | None:
-  """The invisible mark of a film, or None."""
+def _mark(path: str, use: str) -> int | None:
+  """The invisible mark of a film, or None. use: of sandbox.guarded."""
   try:
-    frames = reader.read_frames(probe.probe(path))
+    frames = reader.read_frames(probe.probe(sandbox.guarded(path, use)))
     return watermark.read(
         (frame.rgb for frame in itertools.islice(frames, _MOST)), most=_MOST)
   except types.BadInput as error:

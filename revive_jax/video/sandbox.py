@@ -9,6 +9,7 @@ comes back as plain values (messages.py). Its death is one sentence.
 
 import atexit
 from collections.abc import Callable, Iterator
+import contextlib
 import functools
 import os
 import pathlib
@@ -83,6 +84,18 @@ def guarded(path: Any, use: str, *, many: bool = False) -> Any:
   return place
 
 
+def refuse(use: str | None, source: str) -> None:
+  """Refuses what cannot be decoded elsewhere: a source that runs by itself.
+
+  Raises:
+    types.BadInput: the setting use, of USES, asks for it.
+  """
+  if use == 'on':
+    raise types.BadInput(
+        f'{source}: what runs by itself (a camera, a stream, a pipe) is '
+        'decoded in the process that restores it; leave out --config.sandbox.')
+
+
 def covers(path: Any) -> bool:
   """Whether a path is to be opened by a worker only."""
   return isinstance(path, Untrusted) or getattr(path, 'is_untrusted', False)
@@ -147,7 +160,7 @@ class _Worker:
   """One worker, and what connects it."""
 
   def __init__(self, path):
-    self._path, self._pid = path, None
+    self._path, self._pid, self._failures = path, None, []
     self._data, data = socket.socketpair()
     self._status, status = socket.socketpair()
     film, self._film = socket.socketpair()
@@ -158,8 +171,9 @@ class _Worker:
         end.close()
     self._data.settimeout(_TICK)
     if files.is_sealed(path):
-      threading.Thread(target=served.serve, args=(path, self._film),
-                       name='served', daemon=True).start()
+      threading.Thread(
+          target=served.serve, args=(path, self._film, self._failures),
+          name='served', daemon=True).start()
 
   def ask(self, request) -> None:
     """Says what is to be done."""
@@ -189,6 +203,8 @@ class _Worker:
           f'{self._path}: the process that decodes it sent what is no frame '
           f'({error}); the file may be made to do harm, leave it out.'
       ) from error
+    if self._failures:
+      raise self._failures[0]
     if kind == 'refused':
       raise types.BadInput(str(value))
     if kind == 'failed':
@@ -252,8 +268,10 @@ class _Worker:
       data += piece
     return decoder.STATUS.unpack(data)[0]
 
-  def _obituary(self) -> types.BadInput:
+  def _obituary(self) -> Exception:
     """What a worker died of, in a sentence."""
+    if self._failures:
+      return self._failures[0]
     try:
       self._number()
       code = self._say()
@@ -274,6 +292,8 @@ class _Worker:
 
   def close(self) -> None:
     """Ends the worker, whatever it is at."""
+    with contextlib.suppress(OSError):  # Who serves it is not to wait.
+      self._film.shutdown(socket.SHUT_RDWR)
     for end in (self._data, self._status, self._film):
       end.close()
 

@@ -12,9 +12,13 @@ import socket
 import struct
 from typing import Any
 
-_ASKED = struct.Struct('<IQQ')  # Which file, offset, and number of bytes.
+_ASKED = struct.Struct('<QQ')  # Offset and number of bytes; 0: how many.
 _GIVEN = struct.Struct('<Q')
 _MOST = 1 << 22  # Bytes at once.
+
+
+class LostError(Exception):
+  """The other end is closed."""
 
 
 class _Path(type(pathlib.Path())):
@@ -40,7 +44,7 @@ class _File(io.RawIOBase):
     self._size = self._ask(0, 0)
 
   def _ask(self, offset, count):
-    self._connection.sendall(_ASKED.pack(0, offset, count))
+    self._connection.sendall(_ASKED.pack(offset, count))
     number, = _GIVEN.unpack(_exactly(self._connection, _GIVEN.size))
     return number if not count else _exactly(self._connection, number)
 
@@ -83,7 +87,7 @@ def _exactly(connection, count) -> bytes:
   while view:
     got = connection.recv_into(view)
     if not got:
-      raise ConnectionError('The other end is closed.')
+      raise LostError
     view = view[got:]
   return bytes(data)
 
@@ -102,22 +106,33 @@ def replaced(arguments: Any, path: str, connection: socket.socket) -> Any:
   return tuple(one(a) for a in arguments)
 
 
-def serve(path: Any, connection: socket.socket) -> None:
-  """Answers until the other end is closed. path: of a vault."""
-  with connection, path.open('rb') as file:
-    size = file.seek(0, os.SEEK_END)
-    while asked := _asked(connection):
-      _, offset, count = asked
-      if not count:
-        connection.sendall(_GIVEN.pack(size))
-        continue
-      file.seek(offset)
-      data = file.read(min(count, _MOST)) or b''
-      connection.sendall(_GIVEN.pack(len(data)) + data)
+def serve(
+    path: Any, connection: socket.socket, failures: list[Exception]
+) -> None:
+  """Answers until the other end is closed.
+
+  Args:
+    path: of a vault.
+    connection: is closed at the end.
+    failures: gets what kept the file from being opened.
+  """
+  with connection:
+    try:
+      with path.open('rb') as file:
+        _give(file, connection)
+    except (LostError, ConnectionError):  # It is not wanted any more.
+      return
+    except Exception as error:  # Of the vault; told where frames are used.
+      failures.append(error)
 
 
-def _asked(connection):
-  try:
-    return _ASKED.unpack(_exactly(connection, _ASKED.size))
-  except ConnectionError:
-    return None
+def _give(file, connection):
+  size = file.seek(0, os.SEEK_END)
+  while True:
+    offset, count = _ASKED.unpack(_exactly(connection, _ASKED.size))
+    if not count:
+      connection.sendall(_GIVEN.pack(size))
+      continue
+    file.seek(offset)
+    data = file.read(min(count, _MOST)) or b''
+    connection.sendall(_GIVEN.pack(len(data)) + data)

@@ -1,10 +1,7 @@
 """Tests of films that are opened in a process without rights."""
 
-import ctypes
 import os
 import pathlib
-import socket
-import subprocess
 import time
 from unittest import mock
 
@@ -17,98 +14,7 @@ from revive_jax.audio import decode
 from revive_jax.privacy import encryption
 from revive_jax.privacy import vault as vault_lib
 from revive_jax.video import extras, images, probe, reader, sandbox
-from tests.video import clips
-
-_READ = reader._read
-
-
-# What the worker is made to do instead of decoding. It imports this file.
-
-
-def _segfault(info, stop, decision, *, warn):
-  for frame in _READ(info, stop, decision, warn=warn):
-    yield frame
-    if 'bad' in info.path:
-      _crash(info.path)
-
-
-def _crash(path):
-  del path
-  ctypes.string_at(0)
-
-
-def _hang(path):
-  del path
-  while True:
-    pass
-
-
-def _sleep(path):
-  del path
-  time.sleep(1000)
-
-
-def _eat(path):
-  del path
-  kept = []
-  while True:
-    kept.append(np.ones(1 << 22))
-
-
-def _leave(path):
-  del path
-  os._exit(3)
-
-
-def _bug(path):
-  return {}[path]
-
-
-def _babble(path):
-  """Writes what is no message where messages go."""
-  del path
-  for number in range(3, 64):
-    try:
-      os.write(number, b'\x10\x00\x00\x00{"code": "evil"}')
-    except OSError:
-      continue
-
-
-def _tried(path, *others):
-  """The errors of what a worker must not do, and what it may."""
-  other, folder = others
-  found = {}
-
-  def attempt(name, action):
-    try:
-      action()
-      found[name] = ''
-    except OSError as error:
-      found[name] = type(error).__name__
-
-  attempt('read the film', lambda: open(path, 'rb').close())
-  attempt('read another file', lambda: open(other, 'rb').close())
-  attempt('list a folder', lambda: os.listdir(folder))
-  attempt('write', lambda: open(f'{folder}/new', 'w').write('x'))
-  attempt('write the film', lambda: open(path, 'ab').write(b'x'))
-  attempt('remove', lambda: os.remove(other))
-  attempt('rename', lambda: os.rename(other, f'{folder}/new'))
-  attempt('socket', socket.socket)
-  attempt('start', lambda: subprocess.run(['/bin/true'], check=False))
-  attempt('fork', os.fork)
-  attempt('signal', lambda: os.kill(os.getppid(), 0))
-  attempt('memory of others', lambda: open(f'/proc/{os.getppid()}/mem').close())
-  found['environment'] = sorted(os.environ)
-  found['files'] = [n for n in range(3, 64) if _is_open(n)]
-  return found
-
-
-def _is_open(number):
-  try:
-    os.fstat(number)
-  except OSError:
-    return False
-  return True
+from tests.video import clips, workers
 
 
 class SandboxTest(parameterized.TestCase):
@@ -130,28 +36,28 @@ class SandboxTest(parameterized.TestCase):
     return str(caught.exception)
 
   def test_death_is_one_sentence(self):
-    self.assertRegex(self._died(_crash), 'died of this file .SIGSEGV.')
-    self.assertRegex(self._died(_leave), 'died of this file .it ended without')
-    self.assertRegex(self._died(_babble), 'what is no frame')
+    self.assertRegex(self._died(workers.crash), 'died of this file .SIGSEGV.')
+    self.assertRegex(self._died(workers.leave), 'file .it ended without a word')
+    self.assertRegex(self._died(workers.babble), 'what is no frame')
     self.assertLen(list(reader.read_frames(probe.probe(self.path))), 6)
 
   def test_time(self):
     limits = sandbox.LIMITS
     self.assertRegex(
-        self._died(_hang, limits._replace(processor=0.3)),
+        self._died(workers.hang, limits._replace(processor=0.3)),
         'more than 0.3 seconds of the processor, so it was stopped')
     self.assertRegex(
-        self._died(_sleep, limits._replace(patience=0.6)),
+        self._died(workers.sleep, limits._replace(patience=0.6)),
         'more than 0.6 seconds, so it was stopped')
 
   def test_memory(self):
     self.assertRegex(
-        self._died(_eat, sandbox.LIMITS._replace(memory=1 << 28)),
+        self._died(workers.eat, sandbox.LIMITS._replace(memory=1 << 28)),
         'more than 0.25 GiB of memory')
 
   def test_a_bug_is_no_fault_of_the_film(self):
     with self.assertRaisesRegex(RuntimeError, 'KeyError'):
-      sandbox.call(_bug, self.path, self.path)
+      sandbox.call(workers.bug, self.path, self.path)
 
   def test_rights(self):
     other = self.dir / 'other.txt'
@@ -159,7 +65,7 @@ class SandboxTest(parameterized.TestCase):
     os.environ['REVIVE_JAX_PASSPHRASE'] = 'secret'
     self.addCleanup(os.environ.pop, 'REVIVE_JAX_PASSPHRASE')
     found = sandbox.call(
-        _tried, self.path, self.path, str(other), str(self.dir))
+        workers.tried, self.path, self.path, str(other), str(self.dir))
     self.assertNotIn('REVIVE_JAX_PASSPHRASE', found.pop('environment'))
     self.assertLen(found.pop('files'), 2)  # The sockets of frames and films.
     self.assertEqual(found.pop('read the film'), '')
@@ -182,8 +88,9 @@ class SandboxTest(parameterized.TestCase):
         info, 'auto', shown=lambda frames: (shown.append(f) for f in frames))
     self.assertEqual(decision, reader.decide_interlace(plain, 'auto'))
     said, told = [], []
-    frames = list(reader.read_frames(info, decision=decision, warn=said.append))
-    wanted = list(reader.read_frames(plain, decision=decision, warn=told.append))
+    frames, wanted = (
+        list(reader.read_frames(i, decision=decision, warn=notes.append))
+        for i, notes in ((info, said), (plain, told)))
     self.assertEqual(said, told)
     self.assertEqual(len(frames), len(wanted))
     for frame, other in zip(frames, wanted, strict=True):
@@ -243,6 +150,14 @@ class SandboxTest(parameterized.TestCase):
     info = probe.probe(path)
     self.assertTrue(sandbox.covers(info.path))
     self._assert_same_frames(info, probe.probe(place))
+    data = bytearray(pathlib.Path(str(place)).read_bytes())
+    data[len(data) // 2] ^= 1
+    pathlib.Path(str(place)).write_bytes(data)
+    with self.assertRaises(types.BadInput) as plain:
+      probe.probe(place)
+    with self.assertRaises(types.BadInput) as apart:
+      probe.probe(path)
+    self.assertEqual(str(apart.exception), str(plain.exception))
 
   def test_closed_early(self):
     info = probe.probe(self.path)
@@ -269,6 +184,9 @@ class SandboxTest(parameterized.TestCase):
       self.assertEqual(sandbox.guarded('a.mkv', 'auto', many=True), 'a.mkv')
       with self.assertRaisesRegex(types.BadInput, 'on Linux only'):
         sandbox.guarded('a.mkv', 'on')
+    sandbox.refuse('auto', '-')
+    with self.assertRaisesRegex(types.BadInput, '-: what runs by itself'):
+      sandbox.refuse('on', '-')
 
   def test_a_folder_goes_on(self):
     folder = self.dir / 'in'
@@ -277,7 +195,7 @@ class SandboxTest(parameterized.TestCase):
       clips.write(folder / name, clips.pictures(3), codec='ffv1')
     c = config.get_config('tiny')
     c.provenance.sign = False
-    with mock.patch.object(reader, '_read', _segfault):
+    with mock.patch.object(reader, '_read', workers.segfault):
       rows = films.restore_all(
           c, str(self.dir / 'work'), str(folder), str(self.dir / 'out'))
     self.assertEqual([r.state for r in rows],
