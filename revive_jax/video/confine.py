@@ -159,7 +159,7 @@ def _steps(machine: str) -> list[_Step]:
     if numbers[column] is not None:
       steps += [_Step(_EQUAL, 0, 1, numbers[column]),
                 _Step(_RETURN, 0, 0, _ERROR | _EPERM)]
-  # Where there is no clone3, the C library takes clone, whose flags can be seen.
+  # Without clone3 the C library takes clone, whose flags can be looked at.
   steps += [_Step(_EQUAL, 0, 1, _CLONE3[column]),
             _Step(_RETURN, 0, 0, _ERROR | _ENOSYS),
             _Step(_EQUAL, 0, 4, _CLONE[column]), _Step(_LOAD, 0, 0, 16),
