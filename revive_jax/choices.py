@@ -49,7 +49,9 @@ def restore_all(
   form = folder / 'decisions.json'
   if not form.exists():
     _write_form(form, report['shots'])
-  sheets = _write_sheets(folder, source, films, report['shots'], c.frame_rate)
+  sheets = _write_sheets(
+      folder, None if c.redact.faces != 'none' else source, films,
+      report['shots'], c.frame_rate)
   report['fills'] = {'films': films, 'sheets': sheets, 'form': str(form)}
   workdir_lib.write_json(files.path(workdir) / 'report.json', report)
   return report
@@ -84,15 +86,21 @@ def _answer(c, number, folder, source, suffix) -> str:
 
 
 def _write_sheets(folder, source, films, shots, rate) -> list[str]:
-  """A sheet for each shot: its key frame, of the source and of each answer."""
+  """A sheet for each shot: its key frame, of the source and of each answer.
+
+  source: None where nobody may see it.
+  """
   wanted = [s['key_frame'] for s in shots]
-  titles = ['source', *(f'sample {n}' for n in range(len(films)))]
+  answered = [f'sample {n}' for n in range(len(films))]
+  paths = dict(zip(answered, films, strict=True))
+  if source is not None:
+    paths = {'source': source} | paths
   found = {title: _frames(sealing.beside(path, folder), wanted, rate)
-           for title, path in zip(titles, [source, *films], strict=True)}
+           for title, path in paths.items()}
   sheets = []
   for number, frame in enumerate(wanted):
     row = {title: frames[frame] for title, frames in found.items()}
-    answers = np.stack([row[t] for t in titles[1:]]).astype(np.int16)
+    answers = np.stack([row[t] for t in answered]).astype(np.int16)
     differ = (answers != answers[:1]).any((0, -1))
     path = folder / f'shot_{number:03d}.png'
     sheet.write_sheet(path, [row, sheet.crop(

@@ -94,6 +94,17 @@ class ChoicesTest(absltest.TestCase):
     self.assertEqual(kept['decisions'], report['decisions'])
     self.assertLen(kept['fills']['films'], 3)
 
+  def test_where_faces_are_hidden_no_sheet_shows_the_source(self):
+    self.c.num_samples, self.c.redact.faces = 2, 'blur'
+    read = []
+    whole = choices._frames
+    with mock.patch.object(choices, '_frames', lambda path, *rest: (
+        read.append(str(path)), whole(path, *rest))[1]):
+      report = self._run()
+    self.assertNotIn(str(self.dir / 'film.mkv'), read)
+    for path in report['fills']['sheets']:
+      self.assertEqual(cv2.imread(path).shape[1], 2 * 48)  # The two alone.
+
   def test_how_much_fills_differ_goes_along(self):
     def network(frames, **options):
       restored, state = _network(frames, **options)
