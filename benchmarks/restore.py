@@ -27,7 +27,7 @@ import jax
 import numpy as np
 
 from configs import restore as config
-from revive_jax import restore
+from revive_jax import networks, restore
 from revive_jax.models import weights
 from revive_jax.pipeline import fit, measure, run
 from revive_jax.video import extras, parts, probe, reader, target, writer
@@ -138,7 +138,7 @@ def _coded(path, frames, info):
 
 def _network(frames, c, info, name) -> float:
   """Seconds of the network for the windows of a run, compiled before."""
-  network = restore.make_network(weights.read_weights(name))
+  network = networks.make_network(weights.read_weights(name))
   shots, _ = measure.measure((f.rgb for f in frames), frame_rate=24.0)
   window = fit.window(c.window, height=info.height, width=info.width)
   context = fit.context(c.lookahead, height=info.height, width=info.width)

@@ -63,8 +63,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # where it is; 'ignore' takes it for the dust that it looks like.
   c.moving = 'keep'
   c.mask = ''  # Damage marked by hand: a picture, a folder, or a video.
-  # The mask decides: white is damage, black is none and stays as it is, and only
-  # where it is grey the program decides. Else white adds to what is found.
+  # The mask decides: white is damage, black is none and stays as it is; where
+  # it is grey the program decides. Else white adds to what is found.
   c.mask_overrides = False
 
   # Answers of the network to be chosen from, where it has several: those with

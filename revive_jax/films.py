@@ -11,7 +11,7 @@ from typing import NamedTuple
 from absl import logging
 import ml_collections
 
-from revive_jax import files, restore, sealing, settings, types
+from revive_jax import files, identity, restore, sealing, settings, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.privacy import encryption
 from revive_jax.video import images, probe, sandbox, target
@@ -192,7 +192,7 @@ def _one(c, path, work, output) -> Row:
     info = probe.probe(source, frame_rate=c.frame_rate)
     _, _, destination = sealing.places(
         c, work, None, str(output) + target.suffix(info))
-    made_of = restore.made_of(c, info, destination)
+    made_of = identity.of(c, info, destination)
     if before := _finished(work / 'done.json', made_of, destination):
       return row('done before', str(destination), before['frames'])
     report = restore.restore(c, files.name(work), source, destination)

@@ -170,8 +170,8 @@ def restore(
                  'What runs by itself (a camera, a stream, a pipe)')
   if c.redact.faces != 'none':
     raise types.BadInput(
-        '--config.redact.faces is for films: in what runs by itself a face could '
-        'not be hidden before it is found; restore a recording.')
+        '--config.redact.faces is for films: in what runs by itself a face '
+        'could not be hidden before it is found; restore a recording.')
   if c.live.lookahead < 0:
     raise types.BadInput(
         f'--config.live.lookahead={c.live.lookahead} is negative.')

@@ -15,6 +15,7 @@ import ml_collections
 from revive_jax import (
     ahead,
     files,
+    identity,
     networks,
     progress,
     reporting,
@@ -57,14 +58,7 @@ from revive_jax.video import (
     writer,
 )
 
-# Another one wherever the same settings would give another film.
-_FORMAT = 2
 _AHEAD = 16  # Frames that are decoded before they are needed.
-# Settings that a stopped run may go on with changed.
-_FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments',
-         'sandbox')
-
-make_network = networks.make_network
 
 
 def restore(
@@ -104,7 +98,7 @@ def restore(
     raise types.BadInput(
         f'{source}: medical pictures are only repaired where somebody marked '
         'them; set --config=presets/medical.')
-  made = made_of(c, info, destination)
+  made = identity.of(c, info, destination)
   again = settings.keeps_segments(c)  # Perhaps with other decisions.
   if not again and (
       report := _whole_already(workdir, made, destination)) is not None:
@@ -143,36 +137,6 @@ def _whole_already(workdir, made, destination) -> dict[str, Any] | None:
     workdir_lib.write_json(folder / 'report.json', report)
     segments_lib.Segments(folder / 'segments').remove()
   return report
-
-
-def made_of(
-    c: ml_collections.ConfigDict, info: probe.VideoInfo, destination: str
-) -> dict[str, Any]:
-  """What decides about every frame of the output: a run goes on with no other.
-
-  Raises:
-    types.BadInput: the weights or the mask cannot be read.
-  """
-  goal = target.choose(
-      destination, upscale.enlarged(info, c.output.upscale), c.output.codec,
-      c.output.bits or 'auto')
-  try:
-    mask = segments_lib.identity(c.mask) if c.mask else None
-    film_ = segments_lib.identity(info.path)
-  except OSError as error:
-    raise types.BadInput(
-        f'{error.filename}: cannot be read ({error.strerror}).') from error
-  return {
-      'input': film_, 'mask': mask,
-      'settings': {k: v for k, v in c.to_dict().items() if k not in _FREE},
-      'by_shot': settings.keeps_segments(c),
-      'fills': networks.identity(c.fills),
-      'weights': (weights.read_weights(c.weights).config['sha256']
-                  if c.weights else None),
-      'upscaler': (weights.read_weights(c.upscaler).config['sha256']
-                   if c.output.upscale > 1 else None),
-      'output': f'{goal.codec} {goal.pix_fmt}',
-      'format': _FORMAT}
 
 
 class _Film:

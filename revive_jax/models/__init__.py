@@ -5,7 +5,15 @@ from typing import Any
 
 from flax import linen as nn
 
-from revive_jax.models import dense, face, fills, latent, restorer, upscaler, vae
+from revive_jax.models import (
+    dense,
+    face,
+    fills,
+    latent,
+    restorer,
+    upscaler,
+    vae,
+)
 
 MODELS = {
     'restorer': restorer.Restorer,

@@ -7,8 +7,7 @@ from absl.testing import absltest
 import numpy as np
 import pytest
 
-from revive_jax import restore as restore_lib
-from revive_jax import types
+from revive_jax import networks, types
 from revive_jax.models import weights
 from revive_jax.pipeline import choose, measure, restore, run
 from revive_jax.video import reader
@@ -17,7 +16,7 @@ from tests.pipeline import clips
 
 @functools.cache
 def _network():
-  return restore_lib.make_network(weights.read_weights('restorer'))
+  return networks.make_network(weights.read_weights('restorer'))
 
 
 def _film(num_frames=26, height=96, width=128, seed=0):
