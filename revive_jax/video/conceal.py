@@ -27,7 +27,7 @@ _NEAR = 0.75  # Share of the usual step; pictures are not closer.
 _TINY = 8  # A packet of at most so many bytes may say 'as before'.
 _HISTORY = 31
 _LEAP = 10  # Seconds.
-_SPARE = 1 << 26  # Bytes: where that much can be had, the packet is damaged.
+_SPARE = 1 << 29  # Bytes: where that much can be had, the packet is damaged.
 _PATIENCE = 8  # Errors in a row that are borne; frames to wait for a late one.
 
 

@@ -77,6 +77,7 @@ def _work(data, film) -> int:
   request = messages.received(filler(connection))
   function = _named(request['function'])
   _close_all_but(data, film)
+  os.chdir(request['folder'])
   confine.limit(request['memory'])
   confine.confine(request['readable'])
 

@@ -22,12 +22,12 @@ import time
 from typing import Any, NamedTuple
 
 from revive_jax import files, types
-from revive_jax.video import decoder, messages, served
+from revive_jax.video import decoder, images, messages, served
 
 USES = ('auto', 'on', 'off')
 _TICK = 0.5  # Seconds between looks at a worker that says nothing.
-_KEPT = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR', 'LD_LIBRARY_PATH',
-         'PYTHONHOME', 'VIRTUAL_ENV', 'SYSTEMROOT')
+_KEPT = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TMPDIR',
+         'LD_LIBRARY_PATH', 'PYTHONHOME', 'PYTHONUTF8', 'VIRTUAL_ENV')
 _SYSTEM = ('/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/share/zoneinfo',
            '/etc/ld.so.cache', '/dev/null', '/dev/urandom',
            '/sys/devices/system/cpu', '/proc/cpuinfo')
@@ -65,7 +65,7 @@ def guarded(path: Any, use: str, *, many: bool = False) -> Any:
   """
   if use == 'off' or not path or covers(path) or (use == 'auto' and not many):
     return path
-  if not hasattr(os, 'pidfd_open'):  # Linux, from 5.3 on.
+  if not _is_possible():
     if use == 'auto':
       return path
     raise types.BadInput(
@@ -82,6 +82,16 @@ def guarded(path: Any, use: str, *, many: bool = False) -> Any:
   place = type(path)(path)
   place.is_untrusted = True
   return place
+
+
+@functools.cache
+def _is_possible() -> bool:
+  """Whether this is a Linux (from 5.3 on) where processes can be watched."""
+  try:
+    os.close(os.pidfd_open(os.getpid()))
+  except (AttributeError, OSError):
+    return False
+  return True
 
 
 def refuse(use: str | None, source: str) -> None:
@@ -146,6 +156,7 @@ def run(
     worker.ask({
         'function': f'{function.__module__}:{function.__qualname__}',
         'path': os.fspath(path), 'says': says, 'options': options,
+        'folder': os.getcwd(),
         'arguments': arguments})
     while True:
       kind, value = worker.answer()
@@ -361,4 +372,9 @@ def _libraries() -> list[str]:
 
 
 def _readable(path) -> list[str]:
-  return [*_libraries(), os.path.abspath(path)]
+  """What the worker may read: also what links in a folder of pictures name."""
+  links = []
+  if os.path.isdir(path):
+    links = [os.path.realpath(p) for p in images.list_pictures(path)
+             if os.path.islink(p)]
+  return [*_libraries(), os.path.abspath(path), *links]

@@ -54,6 +54,13 @@ class SandboxTest(parameterized.TestCase):
     self.assertRegex(
         self._died(workers.eat, sandbox.LIMITS._replace(memory=1 << 28)),
         'more than 0.25 GiB of memory')
+    # A decoder that gets none is not taken for a damaged film.
+    clips.write(self.film, clips.pictures(3, 720, 1280))
+    info = probe.probe(self.path)
+    with mock.patch.object(
+        sandbox, 'LIMITS', sandbox.LIMITS._replace(memory=1 << 25)):
+      with self.assertRaisesRegex(types.BadInput, 'GiB of memory'):
+        list(reader.read_frames(info))
 
   def test_a_bug_is_no_fault_of_the_film(self):
     with self.assertRaisesRegex(RuntimeError, 'KeyError'):
@@ -119,6 +126,8 @@ class SandboxTest(parameterized.TestCase):
     folder.mkdir()
     for number, picture in enumerate(clips.pictures(3)):
       images.write_picture(folder / f'{number}.png', picture)
+    images.write_picture(self.dir / 'elsewhere.png', picture)
+    (folder / '3.png').symlink_to(self.dir / 'elsewhere.png')
     self._assert_same_frames(
         probe.probe(sandbox.guarded(str(folder), 'on')),
         probe.probe(str(folder)))
@@ -179,8 +188,7 @@ class SandboxTest(parameterized.TestCase):
     path = sandbox.guarded('a.mkv', 'auto', many=True)
     self.assertTrue(sandbox.covers(path))
     self.assertIs(sandbox.guarded(path, 'auto'), path)
-    with mock.patch.object(sandbox.os, 'pidfd_open', new=None, create=True):
-      del sandbox.os.pidfd_open
+    with mock.patch.object(sandbox, '_is_possible', return_value=False):
       self.assertEqual(sandbox.guarded('a.mkv', 'auto', many=True), 'a.mkv')
       with self.assertRaisesRegex(types.BadInput, 'on Linux only'):
         sandbox.guarded('a.mkv', 'on')
