@@ -90,7 +90,7 @@ def redact(
       hidden_at[t] |= similarity.ellipse(
           clip.source.shape[1:3], box, larger=_LARGER, feather=_FEATHER,
       )[..., None] > 0
-      for name, pictures in values.items():
+      for pictures in values.values():
         # The same noise in all of them, or their mean would have less of it.
         rng = np.random.default_rng((key, number))
         pictures[t] = hide(pictures[t], box, rng)

@@ -5,7 +5,6 @@ import numpy as np
 from skimage import data
 
 
-
 def picture() -> np.ndarray:
   """A portrait, [320, 320, 3] uint8, the face at FACE."""
   return data.astronaut()[:320, 60:380]

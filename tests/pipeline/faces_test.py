@@ -139,8 +139,9 @@ class FacesTest(parameterized.TestCase):
   def test_settings_that_cannot_be(self, changed, redact, said):
     settings = dict(policy='protect', detector='', embedder='', threshold=0.75)
     with self.assertRaisesRegex(types.BadInput, said):
-      face_tracks.check(settings | changed, dict(faces='none', keep=()) | redact,
-                        mode='full', keeps_original=False)
+      face_tracks.check(
+          settings | changed, dict(faces='none', keep=()) | redact,
+          mode='full', keeps_original=False)
 
 
 if __name__ == '__main__':
