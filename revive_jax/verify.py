@@ -60,7 +60,8 @@ def _about_mark(verdict) -> str:
   mark = verdict['invisible_mark']
   if mark is None:
     return ''
-  stated = ((verdict['restoration'] or {}).get('marks') or {}).get('invisible')
+  marks = (verdict['restoration'] or {}).get('marks')
+  stated = marks.get('invisible') if isinstance(marks, dict) else None
   if stated == mark:
     return f' Its invisible mark {mark} is the one that is stated.'
   if verdict['where'] == 'none':

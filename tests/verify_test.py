@@ -46,6 +46,9 @@ class VerifyTest(absltest.TestCase):
     self._signed(path, 78)
     found = verify.verify(config.get_config(), str(path))
     self.assertIn('another invisible mark', found['sentence'])
+    manifest.put_beside(path, films.FACTS | {'marks': 'none'}, films.signer())
+    found = verify.verify(config.get_config(), str(path))
+    self.assertIn('another invisible mark', found['sentence'])
 
   def test_one_line_and_an_exit_code(self):
     self.assertIn('verify', main.MODES)

@@ -7,6 +7,7 @@ a file beside it, <name>.c2pa; so has a folder, whose list of SHA-256 sums
 
 from collections.abc import Mapping, Sequence
 import contextlib
+import datetime
 import hashlib
 import io
 import json
@@ -297,12 +298,46 @@ def _report(path, data, anchors) -> dict[str, Any] | None:
 
 
 def restoration(report: Mapping[str, Any]) -> dict[str, Any] | None:
-  """What an earlier statement of this program says, in C2PA's report."""
+  """What an earlier statement of this program says, in C2PA's report.
+
+  None also of another program's statement, and of one that has not the form:
+  anybody can sign anything.
+  """
   manifest = report.get('manifests', {}).get(report.get('active_manifest'), {})
+  if generator(manifest) != GENERATOR:
+    return None
   for assertion in manifest.get('assertions', ()):
     if assertion['label'] == LABEL:
-      return assertion['data']
+      return assertion['data'] if _is_stated(assertion['data']) else None
   return None
+
+
+def generator(manifest: Mapping[str, Any]) -> str:
+  """The name of the program that made a manifest of C2PA's report, or ''."""
+  found = manifest.get('claim_generator_info')
+  first = found[0] if isinstance(found, list) and found else None
+  return str(first.get('name') or '') if isinstance(first, dict) else ''
+
+
+def _is_stated(data) -> bool:
+  """Whether an assertion says what one can go by: mode, share and consent."""
+  if not isinstance(data, dict) or data.get('mode') not in ('full', 'repair'):
+    return False
+  share, consent = data.get('share'), data.get('consent')
+  invented = share.get('invented') if isinstance(share, dict) else None
+  if isinstance(invented, bool) or not isinstance(invented, (int, float)) or (
+      not 0 <= invented <= 1):
+    return False
+  if not isinstance(consent, dict):
+    return consent == 'not stated'
+  return consent.get('until') == 'withdrawn' or _is_day(consent.get('until'))
+
+
+def _is_day(text) -> bool:
+  try:
+    return str(datetime.date.fromisoformat(text)) == text
+  except (TypeError, ValueError):
+    return False
 
 
 def stages(

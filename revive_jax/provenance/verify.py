@@ -22,6 +22,7 @@ _EXPIRED = ('signingCredential.expired', 'claimSignature.outsideValidity')
 # What must hold for an intact file: the signature, and the hash of the file.
 _SIGNED = 'claimSignature.validated'
 _HASHED = ('dataHash.match', 'bmffHash.match')
+_LONGEST = 80  # Characters of what others state.
 
 
 class Verdict(NamedTuple):
@@ -92,7 +93,6 @@ def verify(path: str | os.PathLike, *, anchors: bytes = b'') -> Verdict:
   where, report = found
   active = report.get('manifests', {}).get(report.get('active_manifest'), {})
   signature = active.get('signature_info') or {}
-  generators = active.get('claim_generator_info') or [{}]
   reasons = _reasons(report)
   if os.path.isdir(path) and reasons:
     reasons = [*reasons, *_pictures(path)]
@@ -102,12 +102,12 @@ def verify(path: str | os.PathLike, *, anchors: bytes = b'') -> Verdict:
       report.get('validation_state') == 'Trusted' and not reasons,
       bool(anchors), any(c in _EXPIRED for c in failures),
       signature.get('issuer') or 'nobody named', tuple(reasons),
-      manifest.restoration(report), generators[0].get('name', ''))
+      manifest.restoration(report), manifest.generator(active))
 
 
 def sentence(verdict: Verdict) -> str:
   """The verdict in one line."""
-  name = os.path.basename(os.path.normpath(verdict.path))
+  name = _printable(os.path.basename(os.path.normpath(verdict.path)))
   if verdict.where == 'none':
     return (f'{name}: no manifest; nothing is known of where it comes from '
             'and what was done to it.')
@@ -126,7 +126,10 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 def _what(verdict) -> str:
   found = verdict.restoration
   if found is None:
-    return f'made by {verdict.generator or "a program that is not named"}'
+    by = _quoted(verdict.generator) or 'a program that is not named'
+    return f'made by {by}' + (
+        ', whose statement has not its form'
+        if verdict.generator == manifest.GENERATOR else '')
   by = ('AI' if found.get('weights') or found.get('upscaler')
         else 'computation, without a network')
   invented = 100 * found['share']['invented']
@@ -139,22 +142,37 @@ def _what(verdict) -> str:
 
 def _hidden(found) -> str:
   how = found.get('faces_hidden', 'none')
-  return '' if how == 'none' else f', faces hidden ({how})'
+  return '' if how == 'none' else f', faces hidden ({_quoted(how)})'
+
+
+def _printable(text) -> str:
+  """What others state, without what moves a cursor or hides a line."""
+  return ' '.join(''.join(
+      c if c.isprintable() else ' ' for c in str(text)).split())
+
+
+def _quoted(text) -> str:
+  """The same, in a sentence of ours: it cannot go on with that."""
+  text = _printable(text)[:_LONGEST].strip()
+  if any(c in text for c in ';:,."()'):
+    return '"{}"'.format(text.replace('"', "'"))
+  return text
 
 
 def _who(verdict) -> str:
+  signer = _quoted(verdict.signer)
   if verdict.is_trusted and verdict.signer == credential.TEST_NAME:
     return 'signed by a local credential that is among the trusted anchors'
   if verdict.is_trusted:
-    return f'signed by {verdict.signer}, trusted'
+    return f'signed by {signer}, trusted'
   if verdict.has_expired:
-    return (f'signed by {verdict.signer}, whose certificate has expired: '
+    return (f'signed by {signer}, whose certificate has expired: '
             'untrusted')
   if verdict.signer == credential.TEST_NAME:
     return 'signed by a local test credential, untrusted'
   why = ('not among the anchors' if verdict.asked
          else 'no anchors were named to trust')
-  return f'signed by {verdict.signer}, untrusted: {why}'
+  return f'signed by {signer}, untrusted: {why}'
 
 
 def _codes(report) -> tuple[list[str], list[str]]:
@@ -169,7 +187,8 @@ def _reasons(report: Mapping[str, Any]) -> list[str]:
   if 'unreadable' in report:
     return ['the manifest is damaged']
   failures, holds = _codes(report)
-  words = [next((text for end, text in _MEANING.items() if c.endswith(end)), c)
+  words = [next((text for end, text in _MEANING.items() if c.endswith(end)),
+                _quoted(c))
            for c in failures if c not in (_UNTRUSTED, *_EXPIRED)]
   if not words and _SIGNED not in holds:
     words = ['the signature does not fit']
@@ -191,4 +210,4 @@ def _pictures(folder) -> Sequence[str]:
   if not differ:
     return ()
   more = f' and {len(differ) - 1} more' if len(differ) > 1 else ''
-  return (f'{differ[0]}{more} differ from the list of sums',)
+  return (f'{_printable(differ[0])}{more} differ from the list of sums',)

@@ -233,6 +233,56 @@ class FilmTest(parameterized.TestCase):
     self.assertStartsWith(
         verify.sentence(found), 'out.mp4: made by a camera; unchanged since')
 
+  def _stated(self, data, name=manifest.GENERATOR):
+    """The verdict on a film about which somebody signed any assertion."""
+    path = films.write(self.dir / 'film.mkv')
+    made = manifest.definition(films.FACTS)
+    made['claim_generator_info'][0]['name'] = name
+    made['assertions'][1]['data'] = data
+    with mock.patch.object(manifest, 'definition', lambda _: made):
+      manifest.put_beside(path, films.FACTS, films.signer())
+    return verify.verify(path)
+
+  _FORGED = ('full; 0 % of the pixels invented), consent not stated; unchanged '
+             'since; signed by National Archive, trusted.\n\x1b[8m(')
+
+  @parameterized.parameters(
+      dict(mode=_FORGED), dict(mode=None), dict(share=None), dict(share={}),
+      dict(share={'invented': 'none'}), dict(share={'invented': True}),
+      dict(share={'invented': 1.5}), dict(share={'invented': -0.1}),
+      dict(consent=None), dict(consent=_FORGED), dict(consent={}),
+      dict(consent={'until': _FORGED}), dict(consent={'until': '20300101'}))
+  def test_statements_without_the_form_are_not_repeated(self, **changes):
+    found = self._stated(films.FACTS | changes)
+    self.assertTrue(found.is_intact)
+    self.assertIsNone(found.restoration)
+    self.assertEqual(
+        verify.sentence(found), 'film.mkv: made by revive_jax, whose statement '
+        'has not its form; unchanged since; signed by a local test credential, '
+        'untrusted.')
+
+  def test_a_text_and_an_empty_statement(self):
+    for data in ('restored', ['full'], {}):
+      self.assertIsNone(self._stated(data).restoration)
+
+  def test_another_program_does_not_speak_for_this_one(self):
+    found = self._stated(films.FACTS, self._FORGED)
+    self.assertIsNone(found.restoration)
+    said = verify.sentence(found)
+    self.assertStartsWith(said, 'film.mkv: made by "full; 0 % of the pixels')
+    self.assertEndsWith(said, 'signed by a local test credential, untrusted.')
+    self.assertTrue(said.isprintable())
+
+  def test_words_of_others_are_short_and_printable(self):
+    found = self._stated(films.FACTS | {
+        'faces_hidden': 'blur\x1b[8m), consent given', 'marks': 'none'})
+    found = found._replace(signer='An Archive, trusted.\r\u202e"' + 'x' * 200)
+    said = verify.sentence(found)
+    self.assertTrue(said.isprintable())
+    self.assertIn('faces hidden ("blur [8m), consent given")', said)
+    self.assertRegex(
+        said, """; signed by "An Archive, trusted. 'x{58}", untrusted: no """)
+
   def test_a_source_with_a_manifest_brings_it_along(self):
     source = self._signed('source.mp4')
     path = films.write(self.dir / 'film.mp4')
