@@ -31,6 +31,10 @@ def check(c: ml_collections.ConfigDict) -> None:
   if tuple(c.stages) != ('auto',):
     for name in c.stages:
       one_of('stages', name, tuple(pipeline.STAGES))
+    if 'composite' not in c.stages:
+      raise types.BadInput(
+          f'--config.stages={",".join(c.stages)}: without the stage composite '
+          'there is no picture to write; add composite after what repairs.')
   if 'restore' in c.stages and not c.weights:
     raise types.BadInput(
         'The stage restore needs a network; name its weights with '

@@ -130,6 +130,7 @@ class RestoreTest(parameterized.TestCase):
       (dict(composite='half'), 'composite'),
       (dict(fill='magic'), 'fill'),
       (dict(stages=('match', 'dream')), 'dream'),
+      (dict(stages=('match', 'detect', 'output')), 'add composite'),
       (dict(window=0), 'window'),
       (dict(overlap=2000), 'overlap'),
       (dict(mask='nowhere.png'), 'nowhere'))
