@@ -7,8 +7,8 @@ python benchmarks/faces.py audit --clips=FOLDER [--people=people.json]
 
 recall: of the films below root that benchmarks/faces.json has boxes of (made by
 hand), with the share of labelled faces that the detector finds, that a track
-covers, and that redaction hides, where faces are looked for as for redaction. verify: of pictures that
-`python -m revive_jax.data.faces` made, those of the persons that were held out:
+covers, and that redaction hides; faces are looked for as they are for that.
+verify: of pictures that `python -m revive_jax.data.faces` made, those of the persons that were held out:
 how well the embedder tells persons apart, under damage. audit: whether it still
 does after redaction, of clips of one person each.
 """
@@ -196,8 +196,8 @@ def _audit(args):
               for p, films in shown.items()}
     print(f'| {how} | {_told(embed, clear, hidden):.3f} | '
           f'{_told(embed, hidden, hidden):.3f} |', flush=True)
-  print(f'\n{len(shown)} persons, AUC of all pairs of frames, the first half of '
-        'a film against the second.')
+  print(f'\n{len(shown)} persons, AUC of all pairs of frames, the first half '
+        'of a film against the second.')
 
 
 def _shown(path, find_faces):
@@ -230,7 +230,8 @@ def _told(embed, gallery, probes):
   for person, pictures in probes.items():
     vectors = embed(pictures[len(pictures) // 2:])
     for other, some in known.items():
-      (same if other == person else different).append((vectors @ some.T).ravel())
+      pairs = same if other == person else different
+      pairs.append((vectors @ some.T).ravel())
   return auc(np.concatenate(same), np.concatenate(different))
 
 

@@ -151,6 +151,7 @@ class Draw(grain.transforms.RandomMap):
     self._pictures = people.pictures
 
   def random_map(self, record, rng):
+    """One example of a person of People.drawn()."""
     person = int(record['person'])
     own = self._pictures[person]
     first, second = (own[i] for i in rng.integers(len(own), size=2))

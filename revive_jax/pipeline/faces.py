@@ -19,7 +19,8 @@ from revive_jax.faces import similarity, track
 from revive_jax.pipeline import composite, flicker
 
 # What is done, from as it is to nothing at all; by number in Clip.faces.
-DONE = ('restored', 'half strength', 'damage filled classically', 'not restored')
+DONE = ('restored', 'half strength', 'damage filled classically',
+        'not restored')
 COLUMNS = ('track', 'before', 'after', 'done', 'structure', 'change',
            'invented')
 _LARGER, _FEATHER = 1.3, 0.4  # Of a face's box: where less is taken.
