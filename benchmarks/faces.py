@@ -8,7 +8,8 @@ python benchmarks/faces.py audit --clips=FOLDER [--people=people.json]
 recall: of the films below root that benchmarks/faces.json has boxes of (made by
 hand), with the share of labelled faces that the detector finds, that a track
 covers, and that redaction hides; faces are looked for as they are for that.
-verify: of pictures that `python -m revive_jax.data.faces` made, those of the persons that were held out:
+verify: of pictures that `python -m revive_jax.data.faces` made, those of the
+persons that were held out:
 how well the embedder tells persons apart, under damage. audit: whether it still
 does after redaction, of clips of one person each.
 """
