@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 import dataclasses
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,79 +68,108 @@ def choose(
   network = auto and learned
   amounts, reasons = _amounts(shot, mode, strength, auto, network)
   finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))
-  moves = shot.stop - shot.start > 1
-  copied = replaces is not None and bool(np.any(replaces))
-  steadies = stabilise.get('strength', 0.0)
+  found = _Found(amounts, finds, auto, learned, network,
+                 moves=shot.stop - shot.start > 1)
   options = {
-      'preprocess': {},
-      'match': {},
-      'restore': {},
-      # Beside a network it looks for what runs far across a single picture.
-      'detect': dict(
-          sigma=shot.noise, dust=moves and amounts['dust'] > 0 and not network,
-          scratches=moves and amounts['scratch'] > 0 and not network,
-          cracks=amounts['crack'] > 0,
-          sensitivity=0.6 if auto and shot.spots < 1e-4 else 1.0),
-      'classical': dict(
-          sigma=shot.noise, fill=fill, inpaint=inpaint,
-          denoiser=_denoiser(denoiser, moves) if amounts['noise'] else 'none'),
+      **_repairs(shot, found, fill, inpaint, denoiser),
+      'preprocess': {}, 'match': {}, 'restore': {},
+      'moving': dict(sigma=shot.noise),
       'composite': dict(mode=mode, strength={
           # A crack may be as high and thin as a scratch.
           'scratch': max(amounts['scratch'], amounts['crack']),
           'noise': amounts['noise'],
           'dust': max(amounts['dust'], amounts['crack'])}),
-      'moving': dict(sigma=shot.noise),
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
       'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),
       'interpolate': dict(replace=replaces), 'stabilise': dict(stabilise),
   }
-  toned = amounts['flicker'] > 0 or amounts['tone'] > 0
-  repairs = finds or amounts['noise'] > 0
-  learns = repairs and (learned if auto else True)
-  needed = {
-      'preprocess': toned,
-      'match': moves and not (network and learns) and (
-          repairs or amounts['local'] > 0),
-      'detect': amounts['crack'] > 0 if network else finds,
-      'restore': learns,
-      'classical': repairs and not network,
-      'moving': moving == 'keep' and moves and (
+  whole = mode == 'full' and found.moves
+  steadies = stabilise.get('strength', 0.0)
+  needed = _needed(found) | {
+      'moving': moving == 'keep' and found.moves and (
           amounts['dust'] > 0 or amounts['scratch'] > 0),
-      'composite': True,
-      'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
-      'output': True,
-      'interpolate': mode == 'full' and moves and copied,
-      'stabilise': steadies > 0 and moves and mode == 'full',
-  }
-  why = {
-      'preprocess': '; '.join(reasons[k] for k in ('flicker', 'tone')),
-      'match': 'the stages after it compare neighbouring frames',
-      'detect': '; '.join([reasons[k] for k in ('dust', 'scratch', 'crack')]
-                          + ['the user marked damage'] * marked),
-      'restore': reasons['noise'] + (
-          '; damage is found and filled' if finds else ''),
-      'classical': reasons['noise'] + ('; damage is filled' if finds else ''),
-      'moving': 'rain, sparks and other things that fly are no dust',
-      'composite': f'mode {mode}',
-      'optimise': '; '.join(reasons[k] for k in ('local', 'blur')),
-      'output': 'always',
-      'interpolate': 'frames were lost, and copies put in their place',
-      'stabilise': 'asked for',
-  }
-  repair = max(amounts[k] for k in ('dust', 'scratch', 'crack', 'noise'))
-  shown = {
-      'preprocess': max(amounts['flicker'], amounts['tone']),
-      'detect': options['detect']['sensitivity'],
-      'restore': repair,
-      'classical': repair,
-      'optimise': max(amounts['local'], amounts['blur']),
-      'stabilise': steadies,
-  }
+      'interpolate': whole and replaces is not None and bool(np.any(replaces)),
+      'stabilise': whole and steadies > 0}
+  why = _why(found, reasons, mode, marked)
+  shown = _strengths(amounts) | {
+      'detect': options['detect']['sensitivity'], 'stabilise': steadies}
   chosen = tuple(
       Choice(n, why[n], round(float(shown.get(n, 1.0)), 3), options[n])
       for n in names if needed[n])
   return Plan(chosen, amounts['flicker'], amounts['tone'])
+
+
+class _Found(NamedTuple):
+  """What decides about the stages of a shot."""
+
+  amounts: dict[str, float]  # Strength of each repair.
+  finds: bool  # There is, or may be, damage.
+  auto: bool  # The program chooses.
+  learned: bool  # There is a network.
+  network: bool  # It restores instead of the classical stages.
+  moves: bool  # More than a picture.
+
+
+def _repairs(shot, found, fill, inpaint, denoiser):
+  """Options of the stages that find damage and fill it without a network."""
+  amounts, classical = found.amounts, not found.network
+  return {
+      # Beside a network it looks for what runs far across a single picture.
+      'detect': dict(
+          sigma=shot.noise,
+          dust=found.moves and amounts['dust'] > 0 and classical,
+          scratches=found.moves and amounts['scratch'] > 0 and classical,
+          cracks=amounts['crack'] > 0,
+          sensitivity=0.6 if found.auto and shot.spots < 1e-4 else 1.0),
+      'classical': dict(
+          sigma=shot.noise, fill=fill, inpaint=inpaint,
+          denoiser=_denoiser(denoiser, found.moves)
+          if amounts['noise'] else 'none')}
+
+
+def _needed(found) -> dict[str, bool]:
+  """Which of the stages that restore are needed."""
+  amounts = found.amounts
+  repairs = found.finds or amounts['noise'] > 0
+  learns = repairs and (found.learned if found.auto else True)
+  return {
+      'preprocess': amounts['flicker'] > 0 or amounts['tone'] > 0,
+      'match': found.moves and not (found.network and learns) and (
+          repairs or amounts['local'] > 0),
+      'detect': amounts['crack'] > 0 if found.network else found.finds,
+      'restore': learns,
+      'classical': repairs and not found.network,
+      'composite': True,
+      'optimise': amounts['local'] > 0 or amounts['blur'] > 0,
+      'output': True}
+
+
+def _why(found, reasons, mode, marked) -> dict[str, str]:
+  """A sentence for each stage."""
+  several = lambda *names: '; '.join(reasons[n] for n in names)
+  damage = lambda words: words if found.finds else ''
+  return {
+      'preprocess': several('flicker', 'tone'),
+      'match': 'the stages after it compare neighbouring frames',
+      'detect': several('dust', 'scratch', 'crack') + (
+          '; the user marked damage' if marked else ''),
+      'restore': reasons['noise'] + damage('; damage is found and filled'),
+      'classical': reasons['noise'] + damage('; damage is filled'),
+      'moving': 'rain, sparks and other things that fly are no dust',
+      'composite': f'mode {mode}',
+      'optimise': several('local', 'blur'),
+      'output': 'always',
+      'interpolate': 'frames were lost, and copies put in their place',
+      'stabilise': 'asked for'}
+
+
+def _strengths(amounts) -> dict[str, float]:
+  """What the report says of how strongly stages work."""
+  repair = max(amounts[k] for k in ('dust', 'scratch', 'crack', 'noise'))
+  return {'preprocess': max(amounts['flicker'], amounts['tone']),
+          'restore': repair, 'classical': repair,
+          'optimise': max(amounts['local'], amounts['blur'])}
 
 
 def _denoiser(name: str, moves: bool) -> str:
