@@ -2,11 +2,14 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 import time
 from unittest import mock
 
 from absl.testing import absltest, parameterized
 import numpy as np
+import pytest
 
 from configs import restore as config
 from revive_jax import films, types
@@ -15,6 +18,20 @@ from revive_jax.privacy import encryption
 from revive_jax.privacy import vault as vault_lib
 from revive_jax.video import extras, images, probe, reader, sandbox
 from tests.video import clips, workers
+
+
+def _below(process):
+  """The processes that one made, and those that they made."""
+  text = pathlib.Path(f'/proc/{process}/task/{process}/children').read_text()
+  return [p for c in map(int, text.split()) for p in (c, *_below(c))]
+
+
+def _is_running(process):
+  try:
+    text = pathlib.Path(f'/proc/{process}/stat').read_text()
+  except OSError:
+    return False
+  return text.rpartition(')')[2].split()[0] != 'Z'  # Nobody waits for orphans.
 
 
 class SandboxTest(parameterized.TestCase):
@@ -180,6 +197,27 @@ class SandboxTest(parameterized.TestCase):
         break
       time.sleep(0.05)
     self.assertEqual(children.read_text().strip(), '')
+
+  @pytest.mark.slow
+  def test_killed(self):
+    code = ('from revive_jax.video import sandbox\n'
+            'from tests.video import workers\n'
+            'sandbox._server()\n'
+            'print(sandbox._server()._process.pid, flush=True)\n'
+            f'path = sandbox.guarded({str(self.film)!r}, "on")\n'
+            'sandbox.call(workers.sleep, path, path)\n')
+    with subprocess.Popen([sys.executable, '-c', code], text=True,
+                          stdout=subprocess.PIPE) as run:
+      server = int(run.stdout.readline())
+      time.sleep(1)
+      below = _below(server)
+      run.kill()
+    for _ in range(400):
+      left = [p for p in (server, *below) if _is_running(p)]
+      if not left:
+        break
+      time.sleep(0.05)
+    self.assertEqual(left, [])
 
   def test_use(self):
     self.assertFalse(sandbox.covers(sandbox.guarded('a.mkv', 'auto')))
