@@ -152,7 +152,7 @@ class _Film:
     self.layers = layers.form(c.output.layers, self.target)
     self.extras, left_out = metadata.kept(
         extras.read(info.path if info.kind == 'video' else ''),
-        keep=c.keep_private_metadata)
+        keep=c.keep_private_metadata, hides=c.redact.faces != 'none')
     self.decided = decisions.read(c.decisions and sealing.beside(
         c.decisions, kept.folder))
     self.faces = face_tracks.Faces(c.faces.to_dict(), c.redact.to_dict())

@@ -64,16 +64,18 @@ def stripped(
   return dataclasses.replace(
       extras, metadata=public(extras.metadata),
       picture=public(extras.picture), chapters=chapters,
-      left_out=is_private), lost
+      left_out=is_private, strips=True), lost
 
 
 def kept(
-    extras: extras_lib.Extras, *, keep: bool
+    extras: extras_lib.Extras, *, keep: bool, hides: bool = False
 ) -> tuple[extras_lib.Extras, list[str]]:
   """What an output gets of what a film holds beside pictures; and sentences.
 
   keep: what is private, too.
+  hides: whether faces are hidden: no other picture may show them.
   """
+  extras = dataclasses.replace(extras, hides_pictures=hides)
   if keep:
     return extras, []
   found, lost = stripped(extras)

@@ -44,6 +44,8 @@ class Extras:
   frame_data: tuple[str, ...] = ()  # In the frames, and not to be kept.
   # Of a key and its value: whether no track may have it (privacy/metadata.py).
   left_out: Callable[[str, str], bool] = lambda key, value: False
+  strips: bool = False  # Pictures and tracks beside the film, likewise.
+  hides_pictures: bool = False  # Those may show what nobody may see.
 
 
 def labels(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -91,7 +91,7 @@ class VideoFile:
       self._tracks = tracks_lib.Tracks(
           info.path, self._output, suffix, sound, warn,
           covers=suffix == '.mp4' and 'movflags' not in options,
-          left_out=extras.left_out)
+          rules=extras)
       self._output.set_chapters(list(extras.chapters))
     self._beside = [make(self._output) for make in beside]
 

@@ -13,7 +13,8 @@ import av
 from av.stream import Disposition
 
 from revive_jax import types
-from revive_jax.video import extras, probe
+from revive_jax.video import covers as covers_lib
+from revive_jax.video import extras, probe, telemetry
 
 _FORMATS = {'.mkv': 'matroska', '.mp4': 'mp4', '.mov': 'mov'}
 # QuickTime's list of languages has these under the older of two codes.
@@ -21,6 +22,12 @@ _MOV_LANGUAGES = {'deu': 'ger', 'nld': 'dut', 'ell': 'gre', 'isl': 'ice',
                   'zho': 'chi', 'sqi': 'alb', 'hye': 'arm', 'kat': 'geo',
                   'swe': 'sve', 'cze': 'ces', 'slo': 'slk', 'rum': 'ron',
                   'fre': 'fra', 'mac': 'mkd'}
+_FONTS = ('.ttf', '.otf', '.ttc', '.woff', '.woff2', '.pfb')
+_CANNOT = 'Left out, since {suffix} cannot hold them: {lost}.'
+_HIDDEN = 'Left out, since faces are hidden and these may show them: {lost}.'
+_PRIVATE = (
+    'Left out, since they may name a place, a person or a device: {lost}; set '
+    '--config.keep_private_metadata=True to keep them.')
 
 
 def carries(suffix: str, stream: av.stream.Stream) -> bool:
@@ -76,6 +83,13 @@ def _is_cover(stream) -> bool:
   return bool(stream.disposition & Disposition.attached_pic)
 
 
+def _is_font(stream) -> bool:
+  name = stream.metadata.get('filename', '')
+  return stream.type == 'attachment' and (
+      'font' in stream.metadata.get('mimetype', '')
+      or os.path.splitext(name)[1].lower() in _FONTS)
+
+
 def _is_rebuilt(stream, container) -> bool:
   """Returns whether a data track is written anew: time code, chapters."""
   if stream.type != 'data':
@@ -116,9 +130,13 @@ class Tracks:
   """The packets of the other tracks, in order, handed out up to a time."""
 
   def __init__(self, path, output, suffix, sound: Mapping[int, str] | None,
-               warn, *, covers=False, left_out=lambda key, value: False):
+               warn, *, covers=False, rules: extras.Extras | None = None):
     # covers: whether cover pictures can be tracks; in MKV they are attached.
-    self._covers, self._left_out = covers, left_out
+    # rules: what of the source must stay behind.
+    self._covers, self._rules = covers, rules or extras.Extras()
+    self._left_out = self._rules.left_out
+    self._telemetry = telemetry.tracks(path) if self._rules.strips else ()
+    self._pictures = {}  # Covers without what is private, by index.
     self._path, self._files = path, [probe.open_video(path)]
     self._output, self._suffix, self._warn = output, suffix, warn
     self._streams = {}  # Of the output, by (file, index).
@@ -131,7 +149,7 @@ class Tracks:
 
   def _add_all(self, path, sound):
     """Makes a track of the output for each that can be copied."""
-    source, lost = self._files[0], []
+    source, lost = self._files[0], {}
     pictures = probe.video_stream(source, path)
     number = -1
     for stream in source.streams:
@@ -140,15 +158,33 @@ class Tracks:
         continue
       if stream.type == 'audio' and number in sound:
         self._replace(stream, sound[number])
-      elif not self._add(stream):
-        lost.append(describe(stream))
-    if lost:
-      self._warn(f'Left out, since {self._suffix} cannot hold them: '
-                 f'{"; ".join(lost)}.')
+      elif why := self._why_not(stream) or (
+          '' if self._add(stream) else _CANNOT):
+        lost.setdefault(why, []).append(describe(stream))
+    for why, names in lost.items():
+      self._warn(why.format(suffix=self._suffix, lost='; '.join(names)))
     for file, container in enumerate(self._files):
       for stream in container.streams:
         if (file, stream.index) not in self._streams:
           stream.discard = av.stream.Discard.all
+
+  def _why_not(self, stream) -> str:
+    """The sentence of a track that must not go along; '': it may."""
+    is_cover = _is_cover(stream)
+    if self._rules.hides_pictures and (
+        is_cover or stream.type == 'attachment' and not _is_font(stream)):
+      return _HIDDEN
+    if not self._rules.strips:
+      return ''
+    if stream.index in self._telemetry:
+      return _PRIVATE
+    if not is_cover and (stream.type != 'attachment' or _is_font(stream)):
+      return ''
+    data = stream.data if not is_cover else _cover(self._path, stream.index)
+    if is_cover or covers_lib.is_picture(data or b''):
+      self._pictures[stream.index] = covers_lib.stripped(data)
+      return '' if self._pictures[stream.index] else _PRIVATE
+    return _PRIVATE if telemetry.names_place(data or b'') else ''
 
   def _add(self, stream) -> bool:
     """Returns whether the track could be added."""
@@ -170,8 +206,9 @@ class Tracks:
           'png' if stream.codec_context.name == 'png' else 'jpg')
       kind = stream.metadata.get('mimetype') or (
           'image/png' if name.endswith('png') else 'image/jpeg')
-      data = stream.data if stream.type == 'attachment' else _cover(
-          self._path, stream.index)
+      data = self._pictures.get(stream.index) or (
+          stream.data if stream.type == 'attachment' else _cover(
+              self._path, stream.index))
       if data:
         made = self._output.add_attachment(name, kind, data)
         made.metadata.update(filename=name, mimetype=kind)
@@ -213,10 +250,13 @@ class Tracks:
     seconds = float('-inf')
     try:
       for packet in packets:
+        index = packet.stream_index
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None:
           seconds = float(stamp * packet.time_base)
-        yield seconds, packet, self._streams[file, packet.stream_index]
+        if not file and index in self._pictures:
+          packet = _with_data(packet, self._pictures[index])
+        yield seconds, packet, self._streams[file, index]
     except av.FFmpegError as e:
       self._warn(f'The sound ends early in the source ({e.strerror}).')
 
@@ -236,6 +276,14 @@ class Tracks:
     """Closes the files."""
     for container in self._files:
       container.close()
+
+
+def _with_data(packet: av.Packet, data: bytes) -> av.Packet:
+  """A packet with the times of another."""
+  made = av.Packet(data)
+  made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
+  made.time_base, made.is_keyframe = packet.time_base, True
+  return made
 
 
 def _cover(path: str, index: int) -> bytes:
