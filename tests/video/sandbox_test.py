@@ -209,8 +209,8 @@ class SandboxTest(parameterized.TestCase):
     with subprocess.Popen([sys.executable, '-c', code], text=True,
                           stdout=subprocess.PIPE) as run:
       server = int(run.stdout.readline())
-      time.sleep(1)
-      below = _below(server)
+      while len(below := _below(server)) < 2:  # A worker, and its watcher.
+        time.sleep(0.05)
       run.kill()
     for _ in range(400):
       left = [p for p in (server, *below) if _is_running(p)]
