@@ -4,12 +4,14 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 import av
+import cv2
+import numpy as np
 
 from configs import restore as config
 from revive_jax import restore
 from revive_jax.privacy import metadata
 from revive_jax.video import extras
-from tests.video import films
+from tests.video import covers_test, films
 
 # As telephones and cameras write them, and FFmpeg shows them.
 _PRIVATE = (
@@ -85,6 +87,37 @@ class MetadataTest(parameterized.TestCase):
     self.assertLen(said, 0 if keep else 1)
     if not keep:  # Nor does any byte of the file say it.
       self.assertNotRegex(out.read_bytes(), rb'Phone 9|48\.8577')
+
+  @parameterized.parameters(
+      ('mkv', False, 'none'), ('mp4', False, 'none'), ('mkv', True, 'none'),
+      ('mkv', True, 'blur'), ('mp4', False, 'blur'))
+  def test_pictures_and_tracks_beside_a_film(self, suffix, keep, faces):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    shown = covers_test.picture('.jpg')
+    picture = covers_test.private_jpeg(shown)
+    path = films.everything(str(folder / 'in.mkv'), picture=picture,
+                            text=b'GPS(2.2950, 48.8577, 19)')
+    c = config.get_config('tiny')
+    c.keep_private_metadata, c.redact.faces = keep, faces
+    out = folder / f'out.{suffix}'
+    report = restore.restore(c, str(folder / 'work'), path, str(out))
+    data, said = out.read_bytes(), ' '.join(report['warnings'])
+    # The cover: a piece of its coded pixels, anywhere in the file.
+    self.assertEqual(shown[-200:] in data, faces == 'none')
+    self.assertEqual(covers_test._SECRET in data, keep and faces == 'none')
+    self.assertEqual(b'GPS(2.2950' in data, keep)
+    self.assertEqual(films.FONT in data, suffix == 'mkv')
+    self.assertEqual('faces are hidden and these may show them: cover picture '
+                     in said, faces != 'none')
+    if suffix == 'mkv':
+      self.assertEqual('a device: subtitles 3 (' in said, not keep)
+    if faces == 'none':
+      with av.open(str(out)) as film:
+        cover, = (s for s in film.streams.video if s.codec.name == 'mjpeg')
+        found = bytes(next(film.demux(cover)))
+      np.testing.assert_array_equal(*(
+          cv2.imdecode(np.frombuffer(x, np.uint8), cv2.IMREAD_COLOR)
+          for x in (found, shown)))
 
 
 if __name__ == '__main__':

@@ -23,20 +23,20 @@ def cover() -> bytes:
   return cv2.imencode('.jpg', np.full((8, 8, 3), 90, np.uint8))[1].tobytes()
 
 
-def _subtitle(output, stream, suffix):
-  text = b'Hello'
-  packet = av.Packet(text if suffix == 'mkv' else b'\0\5' + text)
+def _subtitle(output, stream, suffix, text):
+  packet = av.Packet(text if suffix == 'mkv' else len(text).to_bytes(2, 'big') + text)
   packet.pts = packet.dts = 40
   packet.duration, packet.time_base = 80, fractions.Fraction(1, 1000)
   packet.stream = stream
   output.mux(packet)
 
 
-def everything(path, *, labels=LABELS, attachments=True, timecode=TIMECODE):
+def everything(path, *, labels=LABELS, attachments=True, timecode=TIMECODE,
+               picture=None, text=b'Hello'):
   """Writes five frames with all that a container of its suffix can carry.
 
   Two sound tracks, subtitles, chapters, names, a time code; in .mkv a font
-  and a cover picture.
+  and a cover picture (picture: its bytes).
   """
   suffix = path.rsplit('.', 1)[1]
   with av.open(path, 'w', container_options=(
@@ -49,11 +49,11 @@ def everything(path, *, labels=LABELS, attachments=True, timecode=TIMECODE):
         sounds, ('deu', 'fra'), ('Ton', 'Commentaire'), (1, 8), strict=True):
       sound.metadata.update(language=language, title=title)
       sound.disposition = mark  # 1: the default; 8: a comment.
-    text = output.add_mux_stream('subrip' if suffix == 'mkv' else 'mov_text')
-    text.metadata.update(language='eng', title='Titles')
+    titles = output.add_mux_stream('subrip' if suffix == 'mkv' else 'mov_text')
+    titles.metadata.update(language='eng', title='Titles')
     if suffix == 'mkv' and attachments:
       output.add_attachment('type.ttf', 'application/x-truetype-font', FONT)
-      output.add_attachment('cover.jpg', 'image/jpeg', cover())
+      output.add_attachment('cover.jpg', 'image/jpeg', picture or cover())
     output.metadata.update(labels)
     output.set_chapters([
         dict(id=i + 1, start=a, end=b, metadata={'title': title},
@@ -65,7 +65,7 @@ def everything(path, *, labels=LABELS, attachments=True, timecode=TIMECODE):
       frame.pts, frame.time_base = i, fractions.Fraction(1, 25)
       output.mux(video.encode(frame))
     output.mux(video.encode(None))
-    _subtitle(output, text, suffix)
+    _subtitle(output, titles, suffix, text)
     for i, sound in enumerate(sounds):
       clips._encode_sound(output, sound, 0.2 + 0.05 * i)
   return path
