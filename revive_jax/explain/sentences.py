@@ -16,6 +16,9 @@ STAGES = {
     'optimise': 'Calmed what still flickered, and sharpened',
     'interpolate': 'Made lost frames anew',
     'output': 'Rounded to the numbers of the file',
+    'faces': 'Saw to it that faces stay the people they are',
+    'redact': 'Made faces unrecognisable',
+    'upscale': 'Doubled the size; what lies between is invented',
     'moving': 'Left alone what flies by, such as rain and birds',
     'stabilise': 'Held the picture still',
 }
