@@ -22,7 +22,7 @@ from revive_jax.provenance import (
     mark,
     watermark,
 )
-from revive_jax.video import dicom_writer, probe, writer
+from revive_jax.video import dicom_writer, probe, sandbox, writer
 
 _UNSIGNED = ('{}: no signed statement of what was done goes with it; install '
              'pip install "revive-jax[provenance]".')
@@ -51,6 +51,11 @@ class Statement:
     if c.mark.invisible:
       watermark.check_size(info.height, info.width)
     self._credential = self._found(workdir)
+    # A camera's own manifest has a small picture, and may say where it was. It
+    # is read by this process, which does not open what nobody trusts.
+    goes_along = c.keep_private_metadata and c.redact.faces == 'none' and (
+        not sandbox.covers(info.path))
+    self._parent = info.path if goes_along else ''
 
   def _found(self, workdir) -> credential.Credential | None:
     options = self._c.provenance
@@ -122,14 +127,14 @@ class Statement:
     """Puts the manifest into the film, before it gets its name."""
     if self._credential is not None and manifest.is_embedded(part):
       manifest.embed(part, self._facts, self._credential,
-                     source=self._info.path)
+                     source=self._parent)
 
   def report(self) -> dict[str, Any]:
     """Puts the manifest beside a film that has none in it; for report.json."""
     files = []
     if self._credential is not None and not manifest.is_embedded(self._path):
       files = manifest.put_beside(
-          self._path, self._facts, self._credential, source=self._info.path)
+          self._path, self._facts, self._credential, source=self._parent)
     return {'provenance': {
         'manifest': None if self._credential is None else (
             'sidecar' if files else 'embedded'),

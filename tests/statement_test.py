@@ -63,6 +63,23 @@ class StatementTest(parameterized.TestCase):
                      manifest.hash_file(self.dir / 'consent.json'))
     self.assertIn('untrusted', stated['signer'])
 
+  @parameterized.parameters(
+      ({}, 1), (dict(keep_private_metadata=True), 2),
+      (dict(keep_private_metadata=True, redact=dict(faces='blur')), 1),
+      (dict(keep_private_metadata=True, sandbox='on'), 1))
+  def test_the_manifest_of_the_source(self, changes, count):
+    source = films.write(self.dir / 'film.mp4')
+    manifest.embed(source, films.FACTS | {'gps': '48.8577 N'}, films.signer())
+    self.film = source
+    self._restore('out.mp4', **changes)
+    _, report = manifest.read(self.dir / 'out.mp4')
+    self.assertLen(report['manifests'], count)
+    self.assertEqual(
+        b'48.8577 N' in (self.dir / 'out.mp4').read_bytes(), count == 2)
+    parent, = report['manifests'][report['active_manifest']]['ingredients']
+    self.assertEqual(parent['instance_id'],
+                     f'sha256:{manifest.hash_file(source)}')
+
   def test_nothing_is_done_without_consent(self):
     with self.assertRaisesRegex(types.BadInput, 'none is stated'):
       self._restore('out.mkv', consent=dict(required=True))

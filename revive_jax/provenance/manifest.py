@@ -114,7 +114,8 @@ def embed(
 ) -> None:
   """Puts a manifest into the file at path, which is replaced.
 
-  source: the file that was restored; a manifest of its own goes along.
+  source: the file that was restored, whose own manifest goes along, whole; '':
+    it is named by its hash (in facts) alone.
 
   Raises:
     OSError: the disk is full, or cannot be written.
