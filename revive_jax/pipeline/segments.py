@@ -4,11 +4,15 @@ In its folder: `key.json`, what the run is of; `measured.json`; for each segment
 `000000.json`, what is known of it, written last, beside its coded frames
 (`000000.nut`, or whatever its notes say); and `memory.npz`, what the window
 after the last one needs. Whatever is not named by notes was never finished.
+
+Notes say which segment they are of, and of which run, and the sums of its
+files; the others, what they are: no sealed file passes for another.
 """
 
 from collections.abc import Mapping, Sequence
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -22,6 +26,7 @@ from revive_jax.privacy import encryption
 from revive_jax.video import images
 from revive_jax.video import layers as layers_lib
 
+_log = logging.getLogger(__name__)
 _END = 1 << 20  # Bytes at both ends of a file that stand for it.
 
 
@@ -51,8 +56,9 @@ def identity(path: str | os.PathLike) -> dict[str, Any]:
 class Segments:
   """The finished segments of one film; made by opened()."""
 
-  def __init__(self, folder: pathlib.Path):
-    self.folder = folder
+  def __init__(self, folder: pathlib.Path, run: str = ''):
+    """run: stands for the key in the notes."""
+    self.folder, self.run = folder, run
     self.notes = []  # Of each finished segment, in order.
 
   @property
@@ -66,11 +72,11 @@ class Segments:
 
   def measured(self) -> dict[str, Any] | None:
     """What keep_measured() was given, in an earlier run."""
-    return _read(self.folder / 'measured.json')
+    return _told(self.folder, 'measured')
 
   def keep_measured(self, found: Mapping[str, Any]) -> None:
     """Keeps what was measured of the film, in JSON's types."""
-    workdir.write_json(self.folder / 'measured.json', dict(found))
+    _tell(self.folder, 'measured', found)
 
   def seal(
       self, notes: Mapping[str, Any], files: list[str],
@@ -98,7 +104,8 @@ class Segments:
     notes = dict(notes) | {
         'files': {name: _hash(self.folder / name) for name in files},
         'beside': {name: _hash(self.folder / name) for name in beside},
-        'memory': memory is not None}
+        'memory': None if memory is None else _hash(held),
+        'number': number, 'run': self.run}
     workdir.write_json(self.folder / f'{number:06d}.json', notes)
     self.notes[number:number + 1] = [notes]
     if number:
@@ -120,7 +127,7 @@ class Segments:
 
   def keep_joined(self, report: Mapping[str, Any]) -> None:
     """Notes that the film is whole, and what its report says."""
-    workdir.write_json(self.folder / 'joined.json', dict(report))
+    _tell(self.folder, 'joined', report)
 
   def remove(self) -> None:
     """Removes all of it: the film is finished."""
@@ -136,9 +143,10 @@ def joined(
 ) -> dict[str, Any] | None:
   """The report of a run of this key that was ended just after its film."""
   folder = files_lib.path(folder)
+  _check_sealed(folder / 'key.json', False)
   if _read(folder / 'key.json') != _plain(key):
     return None
-  return _read(folder / 'joined.json')
+  return _told(folder, 'joined')
 
 
 def opened(
@@ -147,7 +155,8 @@ def opened(
   """What an earlier run of the same film, settings and weights left there.
 
   A segment whose files are not as they were written is left out, with all
-  after it.
+  after it; the log says so. (Whole but changed notes are known where they are
+  sealed, and refused: nobody has them by accident.)
 
   Args:
     folder: made, if there is none.
@@ -155,12 +164,15 @@ def opened(
     anew: forget what is there.
 
   Raises:
-    types.BadInput: what is there is of another key.
+    types.BadInput: what is there is of another key, or sealed and changed.
   """
   folder = files_lib.path(folder)
   _check_sealed(folder / 'key.json', anew)
   before = _read(folder / 'key.json')
   if anew or before is None:  # Without a key nobody knows what it is of.
+    if not anew and (folder / 'key.json').exists():
+      _log.warning('%s: what a run that was stopped left there cannot be gone '
+                   'on with, its key.json is cut off; it begins anew.', folder)
     before = None
     shutil.rmtree(folder, ignore_errors=True)
   with workdir.written(folder):
@@ -173,17 +185,21 @@ def opened(
         f'{folder}: a run that was stopped there began with '
         f'{_difference(before, key)}; set that back to go on with it, choose '
         'another --workdir, or remove this folder to begin anew.')
-  segments = Segments(folder)
+  segments = Segments(folder, _run(key))
   while (notes := _read(folder / f'{len(segments.notes):06d}.json')) and (
-      _is_whole(folder, notes)):
+      _is_whole(segments, notes)):
     segments.notes.append(notes)
+  there = len([*folder.glob(f'{"[0-9]" * 6}.json')])
   _clean(segments)
+  if len(segments.notes) < there:
+    _log.warning('%s: %d of %d finished segments are as they were written; the '
+                 'others are made anew.', folder, len(segments.notes), there)
   return segments
 
 
 def _check_sealed(path, anew) -> None:
   """Refuses what an earlier run left sealed, or did not."""
-  if anew or not path.is_file():
+  if anew or not path.is_file() or not path.stat().st_size:
     return
   if encryption.is_sealed(path) != files_lib.is_sealed(path):
     raise types.BadInput(
@@ -197,9 +213,21 @@ def _plain(key):
   return json.loads(json.dumps(workdir.plain(dict(key))))
 
 
-def _is_whole(folder, notes) -> bool:
-  return all((folder / name).is_file() and _hash(folder / name) == digest
-             for name, digest in _all_files(notes).items())
+def _run(key) -> str:
+  """What stands for a key in notes."""
+  return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def _is_whole(segments, notes) -> bool:
+  """Whether notes are those of the next segment, and its files as it says."""
+  return notes.get('number') == len(segments.notes) and (
+      notes.get('run') == segments.run) and all(
+          _is_file(segments.folder / name, digest)
+          for name, digest in _all_files(notes).items())
+
+
+def _is_file(path, digest) -> bool:
+  return path.is_file() and _hash(path) == digest
 
 
 def _all_files(notes) -> dict[str, str]:
@@ -219,10 +247,11 @@ def _clean(segments) -> None:
         shutil.rmtree(path, ignore_errors=True)
       else:
         path.unlink()
-  if count and segments.notes[-1]['memory'] and not (
-      segments.folder / f'memory_{count - 1:06d}.npz').is_file():
-    # A later segment was damaged, and the memory of this one is gone: back to
-    # where none was needed.
+  if count and segments.notes[-1]['memory'] and not _is_file(
+      segments.folder / f'memory_{count - 1:06d}.npz',
+      segments.notes[-1]['memory']):
+    # A later segment was damaged, and the memory of this one is gone, or is
+    # another: back to where none was needed.
     while segments.notes and segments.notes[-1]['memory']:
       segments.notes.pop()
     _clean(segments)
@@ -249,13 +278,35 @@ def _flat(tree, name=''):
     yield name, tree
 
 
+def _tell(folder, what, told) -> None:
+  workdir.write_json(
+      folder / f'{what}.json', {'what': what, 'told': dict(told)})
+
+
+def _told(folder, what) -> dict[str, Any] | None:
+  """What _tell() was given; None: nothing, or the file is of something else."""
+  found = _read(folder / f'{what}.json') or {}
+  return found.get('told') if found.get('what') == what else None
+
+
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
+  """What is in a file; None: it is not there, or was never finished.
+
+  Raises:
+    types.BadInput: it is sealed, and was changed or is of another key.
+  """
   try:
-    return json.loads(path.read_text())
+    found = json.loads(path.read_text())
   except encryption.WrongKeyError:
     raise
+  except encryption.CutOffError:
+    return None
+  except types.BadInput as error:
+    raise types.BadInput(
+        f'{error} Or remove {path.parent} to begin anew.') from error
   except (OSError, ValueError):  # Or it was written as the power went off.
     return None
+  return found if isinstance(found, dict) else None
 
 
 def _hash(path: pathlib.Path) -> str:

@@ -52,6 +52,10 @@ class WrongKeyError(types.BadInput):
   """A file is sealed with another key than the one at hand."""
 
 
+class CutOffError(types.BadInput):
+  """A sealed file that was never finished, or lost its end."""
+
+
 class _Cost(NamedTuple):
   """Of scrypt: 128 r 2^log2_n bytes of memory."""
 
@@ -100,9 +104,10 @@ class MasterKey:
       WrongKeyError: it is of another key.
     """
     if header[:len(MAGIC)] != MAGIC:
-      raise types.BadInput(f'{path}: this file is not sealed.')
+      kind = CutOffError if MAGIC.startswith(header) else types.BadInput
+      raise kind(f'{path}: this file is not sealed.')
     if len(header) < _START:
-      raise types.BadInput(f'{path}: {_cut(len(header))}')
+      raise CutOffError(f'{path}: {_cut(len(header))}')
     _, version, kind, *cost, salt, name, number = _HEADER.unpack_from(header)
     cost = _Cost(*cost)
     if version != 1:
@@ -206,7 +211,7 @@ class _Chunks:
     start = _START + self.length + _TAG * count
     sealed = _NONCE + _LENGTH.size + _NONCE * count + _TAG
     if size != start + sealed + _LENGTH.size:
-      raise types.BadInput(f'{self.path}: {_cut(size)}')
+      raise CutOffError(f'{self.path}: {_cut(size)}')
     self.file.seek(start)
     index = self.file.read(sealed)
     with _refused(self.path):

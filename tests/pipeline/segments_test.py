@@ -1,5 +1,6 @@
 """Tests of pipeline/segments.py."""
 
+import os
 import pathlib
 
 from absl.testing import absltest
@@ -7,6 +8,7 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.pipeline import segments
+from revive_jax.privacy import encryption, vault
 
 _KEY = {'input': {'bytes': 5}, 'settings': {'crf': 16, 'a': {'b': 1}},
         'weights': 'abc'}
@@ -90,6 +92,88 @@ class SegmentsTest(absltest.TestCase):
     self.assertNotIn('000002.nut', self._names())
     self._seal(again, 2)
     self.assertLen(self._open().notes, 3)
+
+  def _swap(self, *names):
+    first, second = (self.dir / name for name in names)
+    first.rename(self.dir / 'x')
+    second.rename(first)
+    (self.dir / 'x').rename(second)
+
+  def _sealed(self, count=3, **options):
+    """A sealed run with some segments; all files are opened by one key."""
+    self.dir = vault.Vault(encryption.MasterKey(bytes(32))).path(self.dir)
+    kept = self._open()
+    kept.keep_measured({'shots': [1]})
+    for number in range(count):
+      self._seal(kept, number, **options)
+    return kept
+
+  def test_whole_sealed_files_in_each_others_place(self):
+    kept = self._sealed(memory=False)
+    self.assertLen(self._open().notes, 3)
+    self._swap('000001.json', '000002.json')
+    with self.assertLogs(level='WARNING') as logs:
+      again = self._open()
+    self.assertIn('1 of 3 finished segments', ''.join(logs.output))
+    self.assertEqual([p.read_bytes() for p in again.files()], [b'frames 0'])
+    kept.keep_joined({'schema': 1})
+    self._swap('joined.json', 'measured.json')
+    self.assertIsNone(kept.measured())
+    self.assertIsNone(segments.joined(self.dir, _KEY))
+    self._swap('key.json', 'measured.json')
+    with self.assertRaisesRegex(types.BadInput, 'began with other'):
+      self._open()
+
+  def test_notes_of_another_run_are_none_of_this_one(self):
+    self._sealed(1)
+    notes = (self.dir / '000000.json').read_bytes()
+    self._open().remove()
+    self._open(weights='other')
+    (self.dir / '000000.json').write_bytes(notes)
+    (self.dir / '000000.nut').write_bytes(b'frames 0')
+    with self.assertLogs(level='WARNING'):
+      self.assertEqual(self._open(weights='other').frames, 0)
+
+  def test_another_memory(self):
+    kept = self._sealed(2)
+    held = self.dir / 'memory_000001.npz'
+    with held.open('wb') as file:
+      np.savez(file, x=np.ones(2, np.float32))
+    with self.assertLogs(level='WARNING'):
+      self.assertEqual(self._open().frames, 0)
+    self.assertLen(kept.notes, 2)
+
+  def test_a_changed_sealed_file_is_refused_and_all_stays(self):
+    self._sealed()
+    for name in ('key.json', '000001.json', 'measured.json'):
+      path = pathlib.Path(self.dir / name)
+      data = bytearray(open(path, 'rb').read())
+      data[len(data) // 2] ^= 1
+      with open(path, 'r+b') as file:
+        file.write(data)
+      before = self._names()
+      with self.assertRaisesRegex(
+          types.BadInput, f'{name}: was changed .* Or remove .*segments to'):
+        self._open().measured()
+      self.assertEqual(self._names(), before)
+      data[len(data) // 2] ^= 1
+      with open(path, 'r+b') as file:
+        file.write(data)
+    self.assertLen(self._open().notes, 3)
+
+  def test_a_sealed_file_that_was_cut_off(self):
+    self._sealed(2, memory=False)
+    for size in (200, 40, 5, 0):
+      self._seal(self._open(), 2, memory=False)
+      os.truncate(self.dir / '000002.json', size)
+      with self.assertLogs(level='WARNING') as logs:
+        self.assertLen(self._open().notes, 2, size)
+      self.assertIn('2 of 3', ''.join(logs.output))
+    for size in (40, 0):
+      os.truncate(self.dir / 'key.json', size)
+      with self.assertLogs(level='WARNING') as logs:
+        self.assertEqual(self._open().frames, 0)
+      self.assertIn('its key.json is cut off', ''.join(logs.output))
 
   def test_other_runs_are_refused_with_what_differs(self):
     self._open()
