@@ -26,7 +26,8 @@ def explain(
     The sentences, a line each.
 
   Raises:
-    types.BadInput: also where there is no such record, or the source is gone.
+    types.BadInput: also where there is no such record, or the source is gone,
+      or faces were hidden, which the pictures of the source would show.
   """
   try:
     record = json.loads((files.path(workdir) / 'report.json').read_text())
@@ -36,6 +37,11 @@ def explain(
         f'{workdir}: there is no report.json of {film}, which says where its '
         'source is; name the workdir of its restore with --workdir.'
         ) from error
+  if explain_frame.hides_faces(record):
+    raise types.BadInput(
+        f'{film}: faces are hidden in this film, and what made the network '
+        'decide is drawn on its source, which shows them; leave out '
+        '--config.attribution.')
   return '\n'.join(attribute(c, workdir, source, time=time))
 
 

@@ -1,10 +1,12 @@
 """Explain: one frame of a restored film, and what was done at each pixel."""
 
 import bisect
+from collections.abc import Mapping
 import fractions
 import json
 import os
 import re
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,8 @@ from revive_jax.video import (
 
 _CLOCK = re.compile(r'(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)$')
 _ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds, and users round.
+_HIDDEN = ('The source is not shown: faces are hidden in this film, and it '
+           'would show them.')
 _NO_SOURCE = ('The source is not shown: restore with '
               '--config.output.keep_original, and it stays at hand.')
 
@@ -31,6 +35,8 @@ def explain(
     workdir: str, film: str, destination: str | None = None, *, time: str = '0'
 ) -> str:
   """Writes one frame as a PNG: source, output, each layer with a legend.
+
+  Of a film with hidden faces the source is not shown.
 
   Args:
     workdir: of the restore, whose report says where the source is; gets
@@ -61,12 +67,15 @@ def explain(
   stamp = float(stamps[number] * time_base)
   seconds = stamp - float(stamps[0] * time_base)
   found = layers.read(place, number, stamp)
-  source = _source(workdir, film, seconds)
+  report = _report(workdir, film)
+  source = None if hides_faces(report) else _source(
+      workdir, film, seconds, report)
   pictures = {} if source is None else {'source': _fit(source, found)}
   pictures |= {'output': _fit(_picture(info, number, stamp), found)}
   notes = [f'Frame {number} at {conceal.clock(seconds)} of '
            f'{os.path.basename(film)}.']
-  notes += [] if source is not None else [_NO_SOURCE]
+  if source is None:
+    notes.append(_HIDDEN if hides_faces(report) else _NO_SOURCE)
   path = files.path(destination) if destination else files.outputs(
       workdir, f'{files.opened_name(film).stem}_explained_{number:06d}.png')
   sheet.write_png(path, layers_lib.page(pictures, found, notes))
@@ -126,7 +135,7 @@ def _picture(info, number, seconds) -> np.ndarray:
   return list(reader.read_frames(info, stop=number + 1))[-1].rgb
 
 
-def _source(workdir, film, seconds) -> np.ndarray | None:
+def _source(workdir, film, seconds, report) -> np.ndarray | None:
   """The source's frame at a time from its first; None: it is not at hand."""
   if original.holds(film):
     with probe.open_video(film) as container:
@@ -135,7 +144,7 @@ def _source(workdir, film, seconds) -> np.ndarray | None:
     return None if frame is None else frame.to_ndarray(format='rgb24')
   place, rate = duplicate.find(film), 24.0
   if place is None:
-    place, rate = _input_of(workdir, film)
+    place, rate = _input_of(workdir, report)
   if place is None or files.suffix(place) == '.zip':
     return None
   info = probe.probe(place, frame_rate=rate)
@@ -146,15 +155,30 @@ def _source(workdir, film, seconds) -> np.ndarray | None:
   return _picture(info, number, float(stamps[number] * time_base))
 
 
-def _input_of(workdir, film) -> tuple[str | None, float]:
-  """The source by the report in the workdir, and its rate of frames."""
+def hides_faces(report: Mapping[str, Any]) -> bool:
+  """Whether a run, by its report.json, hid faces: its source shows them."""
+  redact = (report.get('settings') or {}).get('redact') or {}
+  return redact.get('faces', 'none') != 'none'
+
+
+def _report(workdir, film) -> dict[str, Any]:
+  """The report in the workdir; {}: there is none, or it is of another film."""
   try:
     report = json.loads((files.path(workdir) / 'report.json').read_text())
-    path = sealing.beside(report['input']['path'], workdir)
-    made = report['outputs'][0]['path']
-    if os.path.samefile(made, film) and os.path.exists(path):
-      return path, report['input']['frame_rate']
+    if os.path.samefile(report['outputs'][0]['path'], film):
+      return report
   except (OSError, ValueError, LookupError, TypeError):
+    pass
+  return {}
+
+
+def _input_of(workdir, report) -> tuple[str | None, float]:
+  """The source by a report, and its rate of frames."""
+  try:
+    path = sealing.beside(report['input']['path'], workdir)
+    if os.path.exists(path):
+      return path, report['input']['frame_rate']
+  except (LookupError, TypeError):
     pass  # Then it is not at hand.
   return None, 24.0
 

@@ -46,6 +46,11 @@ class AttributedTest(absltest.TestCase):
       attributed.attribute(self.c, self.dir, str(self.path))
     with self.assertRaisesRegex(types.BadInput, 'no report.json'):
       attributed.explain(self.c, self.dir, str(self.path))
+    (self.dir / 'report.json').write_text(json.dumps({
+        'input': {'path': str(self.path)},
+        'settings': {'redact': {'faces': 'blur', 'keep': []}}}))
+    with self.assertRaisesRegex(types.BadInput, 'faces are hidden'):
+      attributed.explain(self.c, self.dir, str(self.path))
     self.c.weights = 'restorer'
     with self.assertRaisesRegex(types.BadInput, 'no frame 99'):
       attributed.attribute(self.c, self.dir, str(self.path), time='#99')

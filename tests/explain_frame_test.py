@@ -3,6 +3,7 @@
 import fractions
 import json
 import pathlib
+import shutil
 
 from absl.testing import absltest, parameterized
 import cv2
@@ -73,11 +74,32 @@ class ExplainFrameTest(parameterized.TestCase):
     self.assertIn(str(place), said)
     self.assertTrue(place.is_file())
 
-  def test_the_source_by_the_report(self):
+  def _report(self, **settings):
     source = clips.write(self.dir / 'source.mp4', clips.pictures(_COUNT))
     (self.dir / 'report.json').write_text(json.dumps({
         'input': {'path': source, 'frame_rate': 25.0},
-        'outputs': [{'path': self.film}]}))
+        'outputs': [{'path': self.film}], 'settings': settings}))
+    return source
+
+  def test_where_faces_are_hidden_the_source_is_not_shown(self):
+    source = self._report(redact={'faces': 'blur', 'keep': []})
+    # Nor is one that lies beside the film.
+    shutil.copy(source, f'{self.film}.original.mp4')
+    said = explain_frame.explain(
+        str(self.dir), self.film, str(self.dir / 'a.png'), time='0.2')
+    self.assertIn('source is not shown: faces are hidden', said)
+    self.assertNotIn('keep_original', said)
+    page = cv2.imread(str(self.dir / 'a.png'))[..., ::-1].astype(int)
+    self._report(redact={'faces': 'none', 'keep': []})
+    explain_frame.explain(
+        str(self.dir), self.film, str(self.dir / 'b.png'), time='0.2')
+    other = cv2.imread(str(self.dir / 'b.png'))[..., ::-1].astype(int)
+    self.assertNotEqual(page.shape, other.shape)  # One panel less.
+    first = page[66:66 + 7 * 32:7, :7 * 48:7]  # The output, of one grey.
+    self.assertLess(np.abs(first - 100).max(), 3)
+
+  def test_the_source_by_the_report(self):
+    self._report()
     said = explain_frame.explain(
         str(self.dir), self.film, str(self.dir / 'a.png'), time='0.2')
     self.assertNotIn('keep_original', said)
