@@ -53,6 +53,11 @@ def suffix(name: str | os.PathLike) -> str:
   return opened_name(name).suffix.lower()
 
 
+def is_private(file) -> bool:
+  """Whether nobody but its owner can read an open file, as far as one knows."""
+  return os.name != 'posix' or not os.fstat(file.fileno()).st_mode & 0o077
+
+
 def media(name: str | os.PathLike, mode: str = 'r'):
   """What av.open is to be given: a name, or an open file of what is sealed.
 

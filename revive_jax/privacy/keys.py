@@ -10,7 +10,7 @@ import getpass
 import os
 import sys
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.privacy import encryption
 
 VARIABLE = 'REVIVE_JAX_PASSPHRASE'  # Of the environment.
@@ -98,7 +98,7 @@ def _private_text(path: str, what: str) -> str:
   """The text of a file that nobody else can read."""
   try:
     with open(path, encoding='utf-8') as file:
-      if os.name == 'posix' and os.fstat(file.fileno()).st_mode & 0o077:
+      if not files.is_private(file):
         raise types.BadInput(
             f'{path}: others can read this {what}; run: chmod 600 {path}')
       return file.read(1 << 16)

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from typing import NamedTuple
 
-from revive_jax import types
+from revive_jax import files, types
 
 TEST_NAME = 'revive_jax local test credential (untrusted)'
 _CHAIN, _KEY, _ANCHOR = 'chain.pem', 'key.pem', 'anchor.pem'
@@ -57,7 +57,8 @@ def find(key: str, certificate: str, fallback: str | os.PathLike) -> Credential:
       be written.
 
   Raises:
-    types.BadInput: only one of both is named, or they cannot be used.
+    types.BadInput: only one of both is named, others can read the key, or they
+      cannot be used.
   """
   check_pair(key, certificate)
   return of_user(key, certificate) if key else local(fallback)
@@ -74,6 +75,23 @@ def check_pair(key: str, certificate: str) -> None:
 
 def of_user(key: str, certificate: str) -> Credential:
   """Reads a key and its certificates, and makes sure they fit; see find."""
+  _check_private(key)
+  return _loaded(key, certificate)
+
+
+def _check_private(key: str) -> None:
+  """Refuses a key that others can read: they could sign as its owner."""
+  try:
+    with open(key, 'rb') as file:
+      is_private = files.is_private(file)
+  except OSError:
+    return  # That is told where it is read.
+  if not is_private:
+    raise types.BadInput(
+        f'{key}: others can read this key; run: chmod 600 {key}')
+
+
+def _loaded(key: str, certificate: str) -> Credential:
   check_installed('Signing')
   from cryptography import x509
   from cryptography.hazmat.primitives import serialization
@@ -139,7 +157,8 @@ def _kept(folder: pathlib.Path) -> Credential:
         raise
     finally:
       shutil.rmtree(made, ignore_errors=True)
-  found = of_user(str(folder / _KEY), str(folder / _CHAIN))
+  # (Some disks have no owners, and this one proves nothing about us anyway.)
+  found = _loaded(str(folder / _KEY), str(folder / _CHAIN))
   return found._replace(is_test=True)
 
 

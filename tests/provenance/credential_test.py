@@ -32,6 +32,7 @@ class CredentialTest(parameterized.TestCase):
 
   def _files(self, key=None, chain=None):
     (self.dir / 'key.pem').write_bytes(key or films.signer().key)
+    (self.dir / 'key.pem').chmod(0o600)
     (self.dir / 'chain.pem').write_bytes(chain or films.signer().chain)
     return str(self.dir / 'key.pem'), str(self.dir / 'chain.pem')
 
@@ -85,6 +86,19 @@ class CredentialTest(parameterized.TestCase):
   def test_what_cannot_be_used(self, key, chain, words):
     with self.assertRaisesRegex(types.BadInput, words):
       credential.find(*self._files(key, chain), self.dir)
+
+  @parameterized.parameters(0o640, 0o604, 0o644, 0o620)
+  def test_a_key_that_others_can_read(self, mode):
+    files = self._files()
+    (self.dir / 'key.pem').chmod(mode)
+    with self.assertRaisesRegex(
+        types.BadInput, r'key.pem: others can read this key; run: chmod 600'):
+      credential.find(*files, self.dir)
+
+  def test_a_local_one_on_a_disk_without_owners(self):
+    credential.find('', '', self.dir)
+    (self.dir / 'home/revive_jax/credential/key.pem').chmod(0o777)
+    self.assertTrue(credential.find('', '', self.dir).is_test)
 
   def test_one_without_the_other_and_no_file(self):
     with self.assertRaisesRegex(types.BadInput, 'belong together'):
