@@ -47,6 +47,8 @@ class Statement:
     """
     self._c, self._info, self._path = c, info, files_lib.path(destination)
     self._id = run_id(workdir)
+    # Kept: at the end it may be past its last day, or another file.
+    self._consent = consent.told(settings.check_provenance(c))
     self._facts, self.warnings = {}, []
     if c.mark.invisible:
       watermark.check_size(info.height, info.width)
@@ -110,7 +112,7 @@ class Statement:
         'upscaler': _described(c.upscaler) if c.output.upscale > 1 else None,
         'fills': _described(c.fills) if c.fills and learned else None,
         'faces_hidden': c.redact.faces,
-        'consent': consent.told(settings.check_provenance(c)),
+        'consent': self._consent,
         'marks': self._marks(),
         'source': None if self._credential is None else {
             'sha256': manifest.hash_file(self._info.path)},

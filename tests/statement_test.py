@@ -90,6 +90,20 @@ class StatementTest(parameterized.TestCase):
     self.assertEqual({p.name for p in self.dir.iterdir()},
                      {'film.mkv', 'consent.json'})
 
+  def test_the_consent_is_that_of_the_beginning(self):
+    """Neither midnight nor an edited file spoils what was restored by then."""
+    path, say = pathlib.Path(self._consent()), statement.Statement.say
+    before = manifest.hash_file(path)
+    def edited(*arguments):
+      self._consent(until='2001-01-01')
+      say(*arguments)
+    with mock.patch.object(statement.Statement, 'say', edited):
+      report = self._restore('out.mkv', consent=dict(file=str(path)))
+    self.assertNotEqual(manifest.hash_file(path), before)
+    self.assertEqual(report['provenance']['consent']['sha256'], before)
+    stated = verify.verify(self.dir / 'out.mkv').restoration['consent']
+    self.assertEqual(stated['sha256'], before)
+
   def test_what_is_asked_of_a_consent(self):
     c = config.get_config()
     c.consent.file = self._consent(scope=['full'])
@@ -140,6 +154,7 @@ class StatementTest(parameterized.TestCase):
 
   def test_a_useless_credential(self):
     (self.dir / 'key.pem').write_bytes(films.signer().key)
+    (self.dir / 'key.pem').chmod(0o600)
     (self.dir / 'chain.pem').write_text('nothing')
     with self.assertRaisesRegex(types.BadInput, 'no certificate'):
       self._restore('out.mkv', provenance=dict(
@@ -151,6 +166,7 @@ class StatementTest(parameterized.TestCase):
 
   def test_the_users_credential(self):
     (self.dir / 'key.pem').write_bytes(films.signer().key)
+    (self.dir / 'key.pem').chmod(0o600)
     (self.dir / 'chain.pem').write_bytes(films.signer().chain)
     self._restore('out.mp4', provenance=dict(
         key=str(self.dir / 'key.pem'),
