@@ -145,7 +145,8 @@ class Checkpoints:
     verdict, why = 0, _DamagedError('as process 0 says')
     if cluster.is_first():
       try:
-        verdict = 1 + _check_manifest(_folder(self._manager, step))
+        verdict = 1 + _check_manifest(
+            _folder(self._manager, step), is_newest=step == self.steps[-1])
       except _DamagedError as error:
         why = error
     verdict = cluster.shared(verdict)
@@ -273,10 +274,20 @@ def _hashes(folder: pathlib.Path) -> dict[str, str]:
   return hashes
 
 
-def _check_manifest(folder: pathlib.Path) -> bool:
-  """Whether there is a manifest; raises _DamagedError if it does not hold."""
+def _check_manifest(folder: pathlib.Path, *, is_newest: bool = False) -> bool:
+  """Whether there is a manifest; raises _DamagedError if it does not hold.
+
+  is_newest: it may be missing, since a manifest is written when the next
+    checkpoint is saved, or at the end; a run that was killed has none there.
+  """
   path = folder / _MANIFEST
-  if not path.exists():  # The run was killed just after this was saved.
+  if not path.exists():
+    if not is_newest:
+      raise _DamagedError(f'its {_MANIFEST} is missing')
+    _log.warning(
+        '%s has no %s: the run was ended before it was written, or somebody '
+        'removed it; whether its bytes are as they were saved is not known.',
+        folder, _MANIFEST)
     return False
   try:
     wanted = json.loads(path.read_bytes())['sha256']

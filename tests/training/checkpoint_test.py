@@ -183,6 +183,20 @@ class CheckpointTest(absltest.TestCase):
     with self.assertLogs(level=logging.WARNING):
       self.assertEqual(bits(self.read()[0]), bits(make_state(1)))
 
+  def test_without_a_manifest(self):
+    self.write(1, 2, 3)
+    with self.assertNoLogs(level=logging.WARNING):
+      self.read()
+    (self.dir / '3' / 'manifest.json').unlink()  # As where a run is killed.
+    with self.assertLogs(level=logging.WARNING) as logs:
+      self.assertEqual(bits(self.read()[0]), bits(make_state(3)))
+    self.assertIn('3 has no manifest.json', ''.join(logs.output))
+    os.truncate(self.largest(3), 3)
+    (self.dir / '2' / 'manifest.json').unlink()  # When 3 was saved it had one.
+    with self.assertLogs(level=logging.WARNING) as logs:
+      self.assertEqual(bits(self.read()[0]), bits(make_state(1)))
+    self.assertIn('manifest.json is missing', ''.join(logs.output))
+
   def test_no_whole_checkpoint_is_refused(self):
     self.write(1, 2)
     for step in (1, 2):
