@@ -14,6 +14,7 @@ import ml_collections
 
 from revive_jax import (
     ahead,
+    companions,
     files,
     identity,
     networks,
@@ -99,6 +100,8 @@ def restore(
         f'{source}: medical pictures are only repaired where somebody marked '
         'them; set --config=presets/medical.')
   made = identity.of(c, info, destination)
+  companions.check(c, workdir, destination, target.choose(
+      destination, info, c.output.codec, c.output.bits or 'auto'))
   again = settings.keeps_segments(c)  # Perhaps with other decisions.
   if not again and (
       report := _whole_already(workdir, made, destination)) is not None:
