@@ -18,6 +18,7 @@ import pytest
 from configs import restore as config
 from revive_jax import live, types
 from revive_jax.models import restorer, weights
+from revive_jax.pipeline import causal
 from revive_jax.video import probe, reader
 from tests import compiling
 from tests.models import params as params_lib
@@ -79,7 +80,7 @@ class LiveTest(parameterized.TestCase):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
     # Every setting is compiled.
-    self.enter_context(mock.patch.object(live, '_LEVELS', (1.0, 0.0)))
+    self.enter_context(mock.patch.object(causal, 'SCALES', (1.0, 0.0)))
     self.source = clips.write(
         self.dir / 'source.mkv', clips.pictures(12, *_SIZE), codec='ffv1',
         pix_fmt='bgr0')
@@ -120,8 +121,8 @@ class LiveTest(parameterized.TestCase):
     c = config.get_config()
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (*_SIZE, 3)).astype(np.uint8)
-    with mock.patch.object(live, '_LEVELS', (1.0, 0.5, 0.0)):
-      run = live.Restorer(found, c)
+    with mock.patch.object(causal, 'SCALES', (1.0, 0.5, 0.0)):
+      run = causal.Network(found, c.strength.to_dict())
       full, half, none = (run([frame], level) for level in range(3))
     self.assertIs(none, frame)
     self.assertGreater(np.abs(full.astype(int) - frame).mean(), 0.1)
@@ -130,7 +131,7 @@ class LiveTest(parameterized.TestCase):
     for kind in c.strength:
       c.strength[kind] = 0.0
     np.testing.assert_array_equal(
-        live.Restorer(found, c)([frame], 0), frame)
+        causal.Network(found, c.strength.to_dict())([frame], 0), frame)
 
   def test_timestamps_in_every_container(self):
     """Each has a unit of its own."""
@@ -166,7 +167,7 @@ class LiveTest(parameterized.TestCase):
     self.assertLen(self._frames('piped.mkv'), 12)
 
   def test_ctrl_c_ends_the_file_where_it_is(self):
-    whole, count = live.Restorer.__call__, 0
+    whole, count = causal.Network.__call__, 0
 
     def restored(self, frames, level):
       nonlocal count
@@ -175,13 +176,13 @@ class LiveTest(parameterized.TestCase):
         raise KeyboardInterrupt
       return whole(self, frames, level)
 
-    with mock.patch.object(live.Restorer, '__call__', restored):
+    with mock.patch.object(causal.Network, '__call__', restored):
       self.assertEqual(self._restore()['frames'], 3)
     self.assertLen(self._frames('out.mkv'), 3)
 
   def test_frames_that_come_at_their_time(self):
     """A machine that is too slow shows frames as they are, and none is lost."""
-    whole = live.Restorer.__call__
+    whole = causal.Network.__call__
 
     def slow(self, frames, level):
       time.sleep(0.06 if level == 0 else 0)
@@ -202,7 +203,7 @@ class LiveTest(parameterized.TestCase):
     feeder = threading.Thread(target=feed)
     feeder.start()
     c = config.get_config().live.to_dict() | dict(keep_up=1, format='mpegts')
-    with mock.patch.object(live.Restorer, '__call__', slow):
+    with mock.patch.object(causal.Network, '__call__', slow):
       found = self._restore(pipe, **{'live': c})
     feeder.join()
     self.assertEqual(found['frames'], 50)
@@ -216,7 +217,7 @@ class LiveTest(parameterized.TestCase):
 
   @parameterized.parameters(
       (dict(source='/nowhere'), '/nowhere: nothing to see comes from there'),
-      (dict(weights=''), 'needs a network'),
+      (dict(weights='', composite='repair'), 'needs a network'),
       (dict(lookahead=-1), 'lookahead=-1'),
       (dict(output='none/out.mkv'), 'cannot be written to'))
   def test_refuses(self, settings, words):
