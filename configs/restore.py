@@ -80,8 +80,10 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # Of an input that runs by itself (a camera, rtsp://..., a pipe, -): frames
   # that are waited for, and how it is coded (v4l2, mpegts, ...; '': found).
   # keep_up: whether frames get cheaper settings rather than late; -1: yes,
-  # unless the input waits by itself, as pipes do.
-  c.live = dict(lookahead=0, format='', keep_up=-1)
+  # unless the input waits by itself, as pipes do. weights: of its network;
+  # 'auto': those above, but 'live', which are faster, for 'restorer', if they
+  # ship; '': none, and noise alone is taken out, by a mean of the last frames.
+  c.live = dict(lookahead=0, format='', keep_up=-1, weights='auto')
 
   c.report = not tiny  # Also report.html in the workdir: a page for everybody.
   # Of --mode=explain: also which pixels and frames of the source made the
