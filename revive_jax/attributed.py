@@ -1,12 +1,11 @@
 """Attributed: what in the film made the network decide at one frame."""
 
-import json
 import pathlib
 from typing import Any
 
 import numpy as np
 
-from revive_jax import explain_frame, files, types
+from revive_jax import explain_frame, files, sealing, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.explain import attribution
 from revive_jax.models import inference, weights
@@ -22,6 +21,12 @@ def explain(
 ) -> str:
   """attribute(), of the source that the record in the workdir names.
 
+  Args:
+    c: see attribute.
+    workdir: of the restore; as sealing.places gives it.
+    film: the restored film, of which the record must be.
+    time: see attribute.
+
   Returns:
     The sentences, a line each.
 
@@ -29,10 +34,10 @@ def explain(
     types.BadInput: also where there is no such record, or the source is gone,
       or faces were hidden, which the pictures of the source would show.
   """
+  record = explain_frame.report_of(workdir, film)
   try:
-    record = json.loads((files.path(workdir) / 'report.json').read_text())
-    source = record['input']['path']
-  except (OSError, ValueError, LookupError) as error:
+    source = sealing.beside(record['input']['path'], workdir)
+  except (LookupError, TypeError) as error:
     raise types.BadInput(
         f'{workdir}: there is no report.json of {film}, which says where its '
         'source is; name the workdir of its restore with --workdir.'
@@ -80,7 +85,7 @@ def attribute(
 
   damage = np.asarray(network(clip[None]).damage[0, t, ..., 0]) > 0.5
   clip, box = _around(clip, sheet.densest(damage))
-  name = f'{pathlib.Path(info.path).stem}_attribution_{first + t:06d}'
+  name = f'{files.opened_name(info.path).stem}_attribution_{first + t:06d}'
   told, record = [], {'frame': first + t, 'weights': c.weights}
   for what, function in (
       ('damage', attribution.damage_verdict(network, t, box)),

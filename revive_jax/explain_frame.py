@@ -67,7 +67,7 @@ def explain(
   stamp = float(stamps[number] * time_base)
   seconds = stamp - float(stamps[0] * time_base)
   found = layers.read(place, number, stamp)
-  report = _report(workdir, film)
+  report = report_of(workdir, film)
   source = None if hides_faces(report) else _source(
       workdir, film, seconds, report)
   pictures = {} if source is None else {'source': _fit(source, found)}
@@ -161,7 +161,7 @@ def hides_faces(report: Mapping[str, Any]) -> bool:
   return redact.get('faces', 'none') != 'none'
 
 
-def _report(workdir, film) -> dict[str, Any]:
+def report_of(workdir, film) -> dict[str, Any]:
   """The report in the workdir; {}: there is none, or it is of another film."""
   try:
     report = json.loads((files.path(workdir) / 'report.json').read_text())

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from configs import restore as config
-from revive_jax import attributed, types
+from revive_jax import attributed, explain_frame, main, sealing, types, workdir
+from revive_jax.privacy import keys
 from revive_jax.video import writer
 from tests.pipeline import clips
 
@@ -40,6 +42,44 @@ class AttributedTest(absltest.TestCase):
         str(self.dir / 'outputs/film_attribution_000002_damage.png'))
     self.assertEqual(drawn.shape, (2 * 48, 3 * 66, 3))
 
+  def _explained(self, film, place):
+    """What main hands on to be drawn: the workdir and the source."""
+    self.enter_context(mock.patch.object(
+        explain_frame, 'explain', lambda *_, **__: ''))
+    with mock.patch.object(
+        main, '_INPUT', mock.Mock(value=str(film))), mock.patch.object(
+            main, '_OUTPUT', mock.Mock(value=None)), mock.patch.object(
+                main, '_TIME', mock.Mock(value='#2')), mock.patch.object(
+                    attributed, 'attribute', return_value=['']) as drawn:
+      main._explain(self.c, str(place))
+    return drawn.call_args.args[1:]
+
+  def _restored(self, place, film):
+    (self.dir / 'out.mkv').write_bytes(b'restored')
+    workdir.write_json(place / 'report.json', {
+        'input': {'path': str(film)},
+        'outputs': [{'path': str(self.dir / 'out.mkv')}]})
+
+  def test_of_a_sealed_run_nothing_is_read_as_it_lies(self):
+    self.c.encrypt.key, self.c.attribution = f'file:{self.dir / "key"}', True
+    keys.make(self.c.encrypt.key)
+    held = sealing.vault(self.c)
+    sealed = held.path(self.dir / 'film.mkv.sealed')
+    sealed.write_bytes(self.path.read_bytes())
+    self._restored(held.path(self.dir), sealed)
+    place, source = self._explained(self.dir / 'out.mkv', self.dir)
+    self.assertEqual(source.read_bytes(), self.path.read_bytes())
+    (place / 'drawn').write_bytes(b'a picture')
+    self.assertNotIn(b'picture', (self.dir / 'drawn').read_bytes())
+
+  def test_the_report_is_of_this_film(self):
+    self.c.attribution = True
+    self._restored(self.dir, self.path)
+    _, source = self._explained(self.dir / 'out.mkv', self.dir)
+    self.assertEqual(source, str(self.path))
+    with self.assertRaisesRegex(types.BadInput, 'no report.json of .*film.mkv'):
+      self._explained(self.path, self.dir)
+
   def test_refusals(self):
     self.c.weights = ''
     with self.assertRaisesRegex(types.BadInput, 'Without a network'):
@@ -48,6 +88,7 @@ class AttributedTest(absltest.TestCase):
       attributed.explain(self.c, self.dir, str(self.path))
     (self.dir / 'report.json').write_text(json.dumps({
         'input': {'path': str(self.path)},
+        'outputs': [{'path': str(self.path)}],
         'settings': {'redact': {'faces': 'blur', 'keep': []}}}))
     with self.assertRaisesRegex(types.BadInput, 'faces are hidden'):
       attributed.explain(self.c, self.dir, str(self.path))
