@@ -85,14 +85,7 @@ def _restore(c, workdir):
   if live.is_live(_INPUT.value):
     sealing.refuse(c, 'What runs by itself (a camera, a stream, a pipe)')
     sandbox.refuse(c.get('sandbox'), _INPUT.value)
-    found = live.restore(c, workdir, _INPUT.value, _OUTPUT.value)['live']
-    sys.stderr.write(
-        f'{found["frames"]} frames, {found["frames_per_second"]} a second; '
-        'latency {p50}, {p95}, {p99} ms (50, 95, 99 %).\n'.format(
-            **found['latency_ms']))
-    if less := found['frames'] - found['frames_by_setting']['full size']:
-      sys.stderr.write(f'{less} of them at a cheaper setting: see '
-                       f'{pathlib.Path(workdir) / "report.json"}.\n')
+    _restore_live(c, workdir)
     return
   if films.is_many(_INPUT.value):
     rows = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
@@ -122,6 +115,26 @@ def _restore(c, workdir):
           else f'{item["kind"].capitalize()}: {item["path"]}')
   print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}'
         f'{sealing.hint(c, workdir)}')
+
+
+def _restore_live(c, workdir):
+  from revive_jax import live
+
+  try:
+    found = live.restore(c, workdir, _INPUT.value, _OUTPUT.value)['live']
+  except KeyboardInterrupt:  # After the first frame it only ends the film.
+    sys.stderr.write('revive_jax: stopped before the first frame was restored; '
+                     'there is no output.\n')
+    sys.exit(130)
+  sys.stderr.write(
+      f'{found["frames"]} frames, {found["frames_per_second"]} a second; '
+      'latency {p50}, {p95}, {p99} ms (50, 95, 99 %).\n'.format(
+          **found['latency_ms']))
+  if found['damaged']:
+    sys.stderr.write(f'{found["damaged"]} parts of the input were damaged.\n')
+  if less := found['frames'] - found['frames_by_setting']['full size']:
+    sys.stderr.write(f'{less} of them at a cheaper setting: see '
+                     f'{pathlib.Path(workdir) / "report.json"}.\n')
 
 
 def _train(c, workdir):
