@@ -26,6 +26,11 @@ from revive_jax.video import dicom_writer, probe, sandbox, writer
 
 _UNSIGNED = ('{}: no signed statement of what was done goes with it; install '
              'pip install "revive-jax[provenance]".')
+_ORIGINAL = (
+    '{}: the original goes with it (--config.output.keep_original), and all '
+    'that it says of places, devices and people, also what is left out of the '
+    'film: a telephone\'s place, a patient\'s name; keep it to yourself where '
+    'that matters.')
 _TEST = 'local test credential, untrusted'
 
 
@@ -50,6 +55,8 @@ class Statement:
     # Kept: at the end it may be past its last day, or another file.
     self._consent = consent.told(settings.check_provenance(c))
     self._facts, self.warnings = {}, []
+    if c.output.keep_original and not c.keep_private_metadata:
+      self.warnings.append(_ORIGINAL.format(self._path))
     if c.mark.invisible:
       watermark.check_size(info.height, info.width)
     self._credential = self._found(workdir)

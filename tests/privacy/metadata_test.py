@@ -88,6 +88,23 @@ class MetadataTest(parameterized.TestCase):
     if not keep:  # Nor does any byte of the file say it.
       self.assertNotRegex(out.read_bytes(), rb'Phone 9|48\.8577')
 
+  def test_the_original_says_it_all_and_that_is_said(self):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    path = films.everything(str(folder / 'in.mkv'), labels=dict(
+        films.LABELS, location='+48.8577+002.2950/'))
+    for original, keep in ((True, False), (False, False), (True, True)):
+      c = config.get_config('tiny')
+      c.output.keep_original, c.keep_private_metadata = original, keep
+      out = folder / f'out{original}{keep}.mp4'
+      report = restore.restore(
+          c, str(folder / f'work{original}{keep}'), path, str(out))
+      said = [w for w in report['warnings'] if 'the original goes with' in w]
+      self.assertLen(said, int(original and not keep))
+      if said:  # It is true, too.
+        beside = out.with_name(f'{out.name}.original.mkv')
+        self.assertTrue(b'48.8577' in beside.read_bytes())
+        self.assertIsNone(extras.read(out).metadata.get('location'))
+
   @parameterized.parameters(
       ('mkv', False, 'none'), ('mp4', False, 'none'), ('mkv', True, 'none'),
       ('mkv', True, 'blur'), ('mp4', False, 'blur'))
