@@ -4,6 +4,8 @@ One pass over the film, before restoring. What is kept per frame is a few
 numbers, so that memory does not grow with the pictures.
 """
 
+import array
+import base64
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
@@ -74,7 +76,9 @@ def measure(
     sampled: steps, which take time, of stretches only; enough to say how the
       film jumps. The others are stabilise.UNKNOWN.
   """
-  cuts, rows, samples, moves = [], [], [], []
+  cuts, samples = [], []
+  # Lists of a float each would take ten times as much.
+  rows, moves = array.array('d'), array.array('d')
   watch = _motion(sampled) if motion else None
   ring = deque(maxlen=_SAMPLE)
   before = None
@@ -85,21 +89,20 @@ def measure(
     step = (0.0, 1.0, 0.0) if before is None else flicker.compare(before, small)
     before = small
     chroma = float(np.ptp(picture[::4, ::4], axis=-1).mean())
-    rows.append((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
+    rows.extend((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
                  edge_width(luma) if t % 3 == 0 else np.nan))
     ring.append(_middle(picture))
     if watch is not None:
-      moves.append(watch(luma))
+      moves.extend(watch(luma))
     # The first window comes early, so that short shots have one too.
     if len(ring) == _SAMPLE and (t + 1 - _SAMPLE) % _EVERY == 0:
       samples.append((t + 1 - _SAMPLE, _sample(np.stack(ring))))
   if rows and not samples:
     samples.append((0, _sample(np.stack(ring))))
-  table = np.array(rows, np.float64).reshape(-1, 7)
-  ranges = shots_lib.ranges(cuts, len(rows)) if rows else []
-  moves = np.array(moves, np.float64).reshape(-1, 7)
+  table, moves = (np.frombuffer(x).reshape(-1, 7) for x in (rows, moves))
+  ranges = shots_lib.ranges(cuts, len(table)) if rows else []
   return [_shot(a, b, table[a:b], samples, moves[a:b])
-          for a, b in ranges], len(rows)
+          for a, b in ranges], len(table)
 
 
 def _motion(sampled):
@@ -122,15 +125,27 @@ def _motion(sampled):
 
 def packed(shots: Sequence[Shot]) -> list[dict[str, Any]]:
   """Shots in JSON's types, but for numbers that are not finite."""
-  return [dataclasses.asdict(s) | {
-      name: getattr(s, name).tolist() for name in _SERIES} for s in shots]
+  plain = [f.name for f in dataclasses.fields(Shot) if f.name not in _SERIES]
+  return [{name: getattr(s, name) for name in plain} | {
+      name: text(getattr(s, name)) for name in _SERIES} for s in shots]
 
 
 def unpacked(found: Sequence[Mapping[str, Any]]) -> list[Shot]:
   """The inverse of packed; of a null it makes a NaN."""
   return [Shot(**{k: math.nan if v is None else v for k, v in shot.items()} | {
-      name: np.array(shot[name], np.float64).reshape(-1, width)
+      name: numbers(shot[name]).reshape(-1, width)
       for name, width in _SERIES.items()}) for shot in found]
+
+
+def text(values: Any, dtype: str = '<f8') -> str:
+  """Numbers as text, every bit of them: as a list they take ten times as much.
+  """
+  return base64.b64encode(np.asarray(values, dtype).tobytes()).decode()
+
+
+def numbers(coded: str, dtype: str = '<f8') -> np.ndarray:
+  """The inverse of text, [N]."""
+  return np.frombuffer(bytearray(base64.b64decode(coded)), dtype)
 
 
 def to_float(rgb: np.ndarray) -> np.ndarray:

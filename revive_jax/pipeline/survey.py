@@ -1,6 +1,7 @@
 """Survey: the pass over a film that comes before it is restored."""
 
-from collections.abc import Callable, Mapping
+import array
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ class Survey(NamedTuple):
   """What is known of a film before it is restored."""
 
   shots: list[measure.Shot]
-  stamps: list[int]  # Of each frame, in info.time_base.
+  stamps: Sequence[int]  # Of each frame, in info.time_base.
   concealed: list[dict[str, Any]]  # See record.concealed_frame.
 
 
@@ -41,7 +42,7 @@ def survey(
   Raises:
     types.BadInput: not one picture can be decoded.
   """
-  stamps, concealed = [], []
+  stamps, concealed = array.array('q'), []
 
   def noted(frames):
     for frame in frames:
@@ -66,10 +67,13 @@ def survey(
 
 def packed(found: Survey) -> dict[str, Any]:
   """A survey in JSON's types, but for numbers that are not finite."""
-  return found._asdict() | {'shots': measure.packed(found.shots)}
+  return {'shots': measure.packed(found.shots),
+          'stamps': measure.text(found.stamps, '<i8'),
+          'concealed': found.concealed}
 
 
 def unpacked(found: Mapping[str, Any]) -> Survey:
   """The inverse of packed; other keys are passed over."""
-  return Survey(measure.unpacked(found['shots']), found['stamps'],
-                found['concealed'])
+  stamps = array.array('q')
+  stamps.extend(measure.numbers(found['stamps'], '<i8').tolist())
+  return Survey(measure.unpacked(found['shots']), stamps, found['concealed'])
