@@ -16,6 +16,9 @@ from revive_jax.pipeline import (
 from revive_jax.video import deinterlace, probe, reader
 
 NAME = 'report.html'
+# What may still be done to a face that was compared with its source.
+_LATER = {'optimise': 'sharpening and evening out', 'interpolate': 'frames that '
+          'were made anew', 'output': 'grain', 'stabilise': 'moving whole frames'}
 _CALIBRATION = pathlib.Path(report.__file__).parent / 'calibration.json'
 
 
@@ -34,6 +37,7 @@ def add(
     notes: of the segments, with what gather.Segment left there.
     decision: what was done with fields.
   """
+  _judge(told, plans)
   if not told['settings'].get('report'):
     return told
   if told['outputs'][0]['frames'] == told['input']['frames']:
@@ -47,6 +51,47 @@ def add(
     shot['seen'] = seen
   told['choice'] = choices(told, plans)
   return told
+
+
+def _judge(told, plans) -> None:
+  """Says in the record what was done to faces after they were compared."""
+  settings, found = told['settings'], told.get('faces') or {}
+  if found.get('policy') != 'protect' or not found.get('tracks'):
+    return
+  later = after_faces(plans, settings['output']['upscale'])
+  if not later:
+    found['judged'] = 'as they are written, but for coding'
+    return
+  found['judged'] = (
+      f'before {", ".join(later)}: what that did to faces was not compared')
+  if 'enlarging' in later:
+    told['warnings'].append(
+        'Faces were compared with the source before enlarging; whether the '
+        'detail that was invented then is that of the person, nobody knows: '
+        'look at them (--config.output.upscale).')
+
+
+def after_faces(plans: Sequence[choose.Plan], upscale: int) -> list[str]:
+  """What is done to faces after the policy judged them, in words.
+
+  plans: of all shots. upscale: the factor.
+  """
+  found = set()
+  for plan in plans:
+    names = [s.name for s in plan.stages]
+    if 'faces' in names:
+      found |= {s.name for s in plan.stages[names.index('faces') + 1:]
+                if _acts(s)}
+  words = [word for name, word in _LATER.items() if name in found]
+  return words + (['enlarging'] if upscale > 1 else [])
+
+
+def _acts(stage) -> bool:
+  """Whether a stage changes what a picture shows, by its options."""
+  options = stage.options
+  if stage.name == 'optimise':
+    return any(options.get(x, 0) > 0 for x in ('sharpen', 'local_deflicker'))
+  return options.get('grain', 0) > 0 if stage.name == 'output' else True
 
 
 def again(

@@ -13,6 +13,7 @@ from configs import restore as config
 from revive_jax import reporting, restore
 from revive_jax.pipeline import choose, segments, tally
 from revive_jax.video import writer
+from tests.faces import people
 from tests.pipeline import run_test
 
 _DOCS = pathlib.Path(__file__).parents[1] / 'docs/formats.md'
@@ -69,6 +70,35 @@ class ReportingTest(parameterized.TestCase):
         [x['repair'] for x in report['choice']['shots'][0]],
         ['flicker', 'noise', 'dust', 'scratch', 'blur'])
     self.assertIn('noise ≤ 0.8 of 255 -&gt; no noise', text)
+
+  @parameterized.parameters(
+      ((), 1, []), ((('optimise', {'sharpen': 0.0}),), 1, []),
+      ((('optimise', {'sharpen': 0.5}), ('output', {'grain': 0.0})), 1,
+       ['sharpening and evening out']),
+      ((('output', {'bits': 8, 'grain': 1.0}), ('stabilise', {})), 2,
+       ['grain', 'moving whole frames', 'enlarging']),
+      ((('interpolate', {}),), 1, ['frames that were made anew']))
+  def test_what_is_done_to_faces_after_they_were_judged(
+      self, later, upscale, words):
+    # What is before the stage faces is judged by it.
+    stages = [('optimise', {'sharpen': 1.0}), ('faces', {}), *later]
+    plans = [choose.Plan(tuple(choose.Choice(
+        name, '', 1.0, options) for name, options in some), 0, 0)
+             for some in (stages, [('stabilise', {}), ('interpolate', {})])]
+    self.assertEqual(reporting.after_faces(plans, upscale), words)
+
+  def test_the_report_says_where_faces_were_judged(self):
+    report = self._restore(people.film(3, side=160))
+    self.assertIn(report['faces']['judged'], (
+        self.dir / 'work/report.html').read_text())
+    for upscale, warned in ((1, 0), (2, 1)):
+      told = {'settings': {'output': {'upscale': upscale}}, 'warnings': [],
+              'faces': {'policy': 'protect', 'tracks': [{}]}}
+      reporting._judge(told, [])
+      self.assertLen(told['warnings'], warned)
+      self.assertEqual(told['faces']['judged'], (
+          'before enlarging: what that did to faces was not compared' if warned
+          else 'as they are written, but for coding'))
 
   def test_what_is_not_changed_measures_the_same(self):
     report = self._restore(
