@@ -105,6 +105,7 @@ def restore(
     restorer = causal.Network(
         found, c.strength.to_dict(), repair=c.composite == 'repair')
     name = f'{found.name}, sha256 {found.config["sha256"]}'
+    warnings += live_settings.unguarded(c)
   for warning in warnings:
     logging.warning('%s', warning)
   with workdir_lib.opened(workdir) as folder:

@@ -85,6 +85,15 @@ def _at(values, key):
   return values
 
 
+def unguarded(c: ml_collections.ConfigDict) -> list[str]:
+  """A sentence where a network may change faces, and nobody looks."""
+  if c.faces.policy != 'protect':
+    return []
+  return ['Live films are not searched for faces: the network may change one, '
+          'and --config.faces.policy=protect is for films; restore a recording '
+          'where a person must stay that person (policy=off: no warning).']
+
+
 def network(c: ml_collections.ConfigDict) -> weights.Weights | None:
   """The weights that frames are restored with; None: a mean of the last ones.
 

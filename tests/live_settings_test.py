@@ -6,7 +6,7 @@ from absl.testing import absltest, parameterized
 
 from configs import restore as config
 from configs.presets import surveillance
-from revive_jax import live_settings, types
+from revive_jax import live, live_settings, types
 from revive_jax.models import weights
 
 
@@ -62,6 +62,18 @@ class LiveSettingsTest(parameterized.TestCase):
     c = surveillance.get_config()
     self.assertLen(live_settings.check(c), 1)  # Checksums.
     self.assertIsNone(live_settings.network(c))
+
+  def test_that_nobody_looks_at_faces_is_said(self):
+    c = config.get_config()
+    for policy, weights, said in (
+        ('protect', 'restorer', 1), ('off', 'restorer', 0), ('protect', '', 0)):
+      c.faces.policy, c.weights = policy, weights
+      with mock.patch.object(live.causal, 'Network'), mock.patch.object(
+          live.logging, 'warning') as warning:
+        with self.assertRaises(types.BadInput):  # There is no such film.
+          live.restore(c, self.create_tempdir().full_path, 'none.mkv', 'o.mkv')
+      told = [call.args for call in warning.call_args_list]
+      self.assertEqual('searched for faces' in str(told), bool(said), told)
 
 
 if __name__ == '__main__':
