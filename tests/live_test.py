@@ -1,10 +1,12 @@
 """Tests of live.py."""
 
+import collections
 import functools
 import io
 import json
 import os
 import pathlib
+import socket
 import threading
 import time
 from unittest import mock
@@ -16,7 +18,8 @@ import numpy as np
 import pytest
 
 from configs import restore as config
-from revive_jax import live, types
+from configs.presets import surveillance
+from revive_jax import live, main, types
 from revive_jax.models import restorer, weights
 from revive_jax.pipeline import causal
 from revive_jax.video import probe, reader
@@ -156,6 +159,93 @@ class LiveTest(parameterized.TestCase):
     writer.start()
     self.assertEqual(self._restore(pipe)['frames'], 12)
     writer.join()
+
+  def _fed(self, data):
+    """A named pipe into which bytes are written."""
+    pipe = self.dir / 'pipe'
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(data))
+    feeder.start()
+    self.addCleanup(feeder.join)
+    return pipe
+
+  def test_wrong_bytes_in_a_pipe_cost_their_frame_alone(self):
+    data = bytearray(pathlib.Path(clips.write(
+        self.dir / 'camera.mjpeg', clips.pictures(12, *_SIZE), codec='mjpeg',
+        pix_fmt='yuvj420p')).read_bytes())
+    head = data.index(b'\xff\xc0', len(data) // 2)  # The size of a frame.
+    data[head:head + 9] = bytes(9)
+    c = config.get_config().live.to_dict() | dict(format='mjpeg')
+    found = self._restore(self._fed(data), weights='', live=c)
+    self.assertEqual((found['frames'], found['damaged']), (11, 1))
+    self.assertLen(self._frames('out.mkv'), 11)
+
+  def test_the_preset_for_cameras_without_a_network(self):
+    c = surveillance.get_config('tiny')
+    pipe = self._fed(pathlib.Path(self.source).read_bytes())
+    report = live.restore(
+        c, str(self.dir / 'work'), str(pipe), str(self.dir / 'out.mkv'))
+    self.assertEqual(report['live']['frames'], 12)
+    self.assertIsNone(report['weights'])
+    self.assertLen(report['warnings'], 2)
+    self.assertLen(self._frames('out.mkv'), 12)
+
+  def test_a_local_stream(self):
+    """What a player gets that listens at the address: all frames."""
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    self.addCleanup(receiver.close)
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    receiver.bind(('127.0.0.1', 0))
+    receiver.setblocking(False)
+    port = receiver.getsockname()[1]
+    self._restore(output=f'udp://127.0.0.1:{port}?pkt_size=1316', weights='')
+    parts = []
+    with self.assertRaises(BlockingIOError):
+      while True:
+        parts.append(receiver.recv(1 << 16))
+    packets = b''.join(parts)
+    self.assertEqual(len(packets) % 188, 0)  # Of MPEG-TS.
+    self.assertEqual(set(packets[::188]), {0x47})
+    (self.dir / 'received.ts').write_bytes(packets)
+    self.assertLen(self._frames('received.ts'), 12)
+
+  def test_the_report_is_kept_while_it_runs(self):
+    kept, write = [], live.workdir_lib.write_json
+
+    def noted(path, value):
+      kept.append((path.name, value))
+      write(path, value)
+
+    with mock.patch.object(live, '_SAVED', 0.0), (
+        mock.patch.object(live.workdir_lib, 'write_json', noted)):
+      self._restore(weights='')
+    self.assertEqual(
+        [v['live']['frames'] for name, v in kept if name == 'report.json'],
+        [*range(1, 13), 12])
+
+  def test_percentiles_of_a_histogram(self):
+    counts = collections.Counter({10: 90, 20: 5, 700: 4, 60_000: 1})
+    values = sorted(counts.elements())
+    for share in (1, 50, 90, 91, 95, 96, 99, 100):
+      self.assertEqual(
+          live.percentile(counts, share),
+          np.percentile(values, share, method='inverted_cdf'))
+
+  def test_ctrl_c_before_the_first_frame_leaves_nothing(self):
+    c = config.get_config()
+    c.weights = ''
+    flag = lambda value: mock.Mock(value=str(value))
+    with mock.patch.object(main, '_INPUT', flag(self.source)), (
+        mock.patch.object(main, '_OUTPUT', flag(self.dir / 'out.mkv'))), (
+            mock.patch.object(causal.Mean, '__call__',
+                              side_effect=KeyboardInterrupt)), (
+            mock.patch('sys.stderr', io.StringIO())) as said:
+      with self.assertRaises(SystemExit) as stopped:
+        main._restore_live(c, str(self.dir / 'work'))
+    self.assertEqual(stopped.exception.code, 130)
+    self.assertIn('before the first frame', said.getvalue())
+    self.assertNotIn('goes on', said.getvalue())
+    self.assertFalse((self.dir / 'out.mkv').exists())
 
   def test_from_standard_input_to_standard_output(self):
     out = io.BytesIO()
