@@ -13,6 +13,7 @@ import ml_collections
 
 from revive_jax import files, identity, restore, sealing, settings, types
 from revive_jax import workdir as workdir_lib
+from revive_jax.pipeline import upscale
 from revive_jax.privacy import encryption
 from revive_jax.video import images, probe, sandbox, target
 
@@ -190,8 +191,8 @@ def _one(c, path, work, output) -> Row:
     _, source, _ = sealing.places(c, work, str(path), None)
     source = sandbox.guarded(source, c.get('sandbox', 'off'), many=True)
     info = probe.probe(source, frame_rate=c.frame_rate)
-    _, _, destination = sealing.places(
-        c, work, None, str(output) + target.suffix(info))
+    _, _, destination = sealing.places(c, work, None, str(output) + (
+        target.suffix(upscale.enlarged(info, c.output.upscale))))
     made_of = identity.of(c, info, destination)
     if before := _finished(work / 'done.json', made_of, destination):
       return row('done before', str(destination), before['frames'])

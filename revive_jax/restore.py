@@ -94,7 +94,8 @@ def restore(
   source = sandbox.guarded(source, c.get('sandbox', 'off'))
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
-    destination = target.default_output(workdir, info)
+    destination = target.default_output(
+        workdir, upscale.enlarged(info, c.output.upscale))
   if info.kind == 'dicom' and c.composite != 'repair':
     raise types.BadInput(
         f'{source}: medical pictures are only repaired where somebody marked '
@@ -113,8 +114,7 @@ def restore(
   network = networks.make_network(found, c) if found else None
   enlarger = upscale.load(c.output.upscale, c.upscaler)
   with workdir_lib.opened(workdir) as folder:
-    kept = segments_lib.opened(
-        folder / 'segments', made, anew=anew)
+    kept = segments_lib.opened(folder / 'segments', made, anew=anew)
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
     report = upscale.noted(_Film(
         c, info, files.name(destination), kept, network, see, enlarger
@@ -281,10 +281,10 @@ class _Film:
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
-    coded = functools.partial(space.coded_bytes, self.target, self.larger)
-    said = space.check({
-        self.kept.folder: coded(max(num_frames - self.kept.frames, 0)),
-        self.destination: self.statement.copies * coded(num_frames)})
+    said = space.check(space.needed(
+        self.target, self.info, self.larger, num_frames, self.kept.frames,
+        folder=self.kept.folder, copies=self.statement.copies,
+        layers=self.layers, keeps_original=self.c.output.keep_original))
     for sentence in said:
       logging.warning('%s', sentence)
     self.warnings += said

@@ -314,7 +314,10 @@ def check_output(
 
 
 def default_output(workdir: str, info: probe.VideoInfo) -> str:
-  """workdir/outputs/<name>_restored, in the input's container if it can be."""
+  """workdir/outputs/<name>_restored, in the input's container if it can be.
+
+  info: of the film as it is written, perhaps larger than the source.
+  """
   path = files.opened_name(info.path)
   name = path.name if info.kind == 'images' else path.stem
   end = suffix(info)
@@ -326,7 +329,8 @@ def default_output(workdir: str, info: probe.VideoInfo) -> str:
 def suffix(info: probe.VideoInfo) -> str:
   """Of an output that is not named: the input's own, if it can be written.
 
-  Else .mp4, or .mkv where MP4 cannot hold it (sound, HDR, its size).
+  Else .mp4, or .mkv where MP4 cannot hold it (sound, HDR, its size). info: see
+  default_output.
   """
   if info.kind != 'video':
     return {'images': '', 'image': '.png', 'dicom': '.dcm'}[info.kind]

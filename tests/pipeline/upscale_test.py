@@ -14,7 +14,16 @@ import numpy as np
 from configs import demo as demo_config
 from configs import restore as config
 from configs.presets import medical, surveillance
-from revive_jax import demo, films, live, restore, samples, settings, types
+from revive_jax import (
+    demo,
+    films,
+    identity,
+    live,
+    restore,
+    samples,
+    settings,
+    types,
+)
 from revive_jax.models import upscaler, weights
 from revive_jax.pipeline import tally, upscale
 from revive_jax.provenance import verify
@@ -252,6 +261,23 @@ class FilmTest(parameterized.TestCase):
                        codec='ffv1', pix_fmt='yuv420p')
     with self.assertRaisesRegex(types.BadInput, 'cannot hold 18000x32'):
       self._restore(path, 'out.mp4')
+
+  def test_where_it_goes_by_itself_there_is_room_for_its_size(self):
+    """H.264 holds 16384 px: half of that, enlarged."""
+    for width, suffix in ((8192, '.mp4'), (8194, '.mkv')):
+      folder = self.dir / str(width)
+      folder.mkdir()
+      clips.write(folder / 'film.avi', clips.pictures(1, 16, width),
+                  codec='ffv1', pix_fmt='yuv420p')
+      with mock.patch.object(
+          identity, 'of', side_effect=types.BadInput('so far')) as asked:
+        with self.assertRaisesRegex(types.BadInput, 'so far'):
+          restore.restore(self._config(), str(self.dir / 'work'),
+                          str(folder / 'film.avi'))
+        films.restore_all(self._config(), str(self.dir / 'many'), str(folder),
+                          str(self.dir / 'out'))
+      self.assertEqual([pathlib.Path(call.args[2]).suffix for call in
+                        asked.call_args_list], [suffix] * 2)
 
 
 class RefusalsTest(parameterized.TestCase):
