@@ -1,6 +1,6 @@
 """Frames per second of restoring, end to end and by stage, and its memory.
 
-python benchmarks/restore.py [--sizes=480p,1080p --frames=48,12]
+python benchmarks/restore.py [--sizes=480p,1080p,2160p --frames=48,12,6]
 
 For each size a grainy, scratched pan is made and coded with H.264, and restored
 to H.264 in a process of its own. Stages alone, in the same process: decoding,
@@ -29,6 +29,7 @@ import numpy as np
 from configs import restore as config
 from revive_jax import networks, restore
 from revive_jax.models import weights
+from revive_jax.ops import windows as tiles
 from revive_jax.pipeline import fit, measure, run
 from revive_jax.video import extras, parts, probe, reader, target, writer
 
@@ -39,8 +40,8 @@ _SIZES = {'240p': (240, 320), '480p': (480, 640), '720p': (720, 1280),
 def main():
   """Measures all sizes, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument('--sizes', default='480p,1080p')
-  parser.add_argument('--frames', default='48,12')
+  parser.add_argument('--sizes', default='480p,1080p,2160p')
+  parser.add_argument('--frames', default='48,12,6')
   parser.add_argument('--weights', default='restorer')
   parser.add_argument('--one', help=argparse.SUPPRESS)
   args = parser.parse_args()
@@ -144,17 +145,17 @@ def _network(frames, c, info, name) -> float:
   context = fit.context(c.lookahead, height=info.height, width=info.width)
   cuts = run.cut(shots, window=window, context=context)
   whole = np.stack([measure.to_float(f.rgb) for f in frames])
+  size = info.height, info.width
+  tall, wide = (tiles.tile_size(x, c.tile, c.overlap) for x in size)
 
   def work():
     for segment in cuts:
       clip = whole[segment.core_start:segment.stop]
       missing = window + context - len(clip)
       clip = np.concatenate([clip, np.repeat(clip[-1:], missing, 0)])
-      side = c.tile
       for top, left in itertools.product(
-          range(0, clip.shape[1], side - c.overlap),
-          range(0, clip.shape[2], side - c.overlap)):
-        part = clip[None, :, top:top + side, left:left + side]
+          *(tiles.tile_starts(x, c.tile, c.overlap) for x in size)):
+        part = clip[None, :, top:top + tall, left:left + wide]
         jax.block_until_ready(network(part))
 
   work()

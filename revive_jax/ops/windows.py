@@ -40,14 +40,36 @@ def cut_segments(
   return segments
 
 
-def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
-  """First pixels of the tiles that cover length; the last ends at its end."""
+def tile_size(length: int, tile: int, overlap: int) -> int:
+  """Pixels of each of the fewest tiles that cover length, as few as can be.
+
+  Whole sixteens, of which networks need no padding, where tile allows that.
+
+  Args:
+    length: to be covered, px.
+    tile: the most pixels of a tile; a shorter length is one tile.
+    overlap: the least that neighbours have in common, px.
+  """
   if not 0 <= overlap < tile:
     raise ValueError(f'overlap={overlap} is not in [0, tile={tile}).')
   if length <= tile:
+    return length
+  count = _count(length, tile, overlap)
+  least = -(-(length + (count - 1) * overlap) // count)
+  return min(-(-least // 16) * 16, tile)
+
+
+def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
+  """First pixels of the tiles of tile_size() that cover length, evenly."""
+  rest = length - tile_size(length, tile, overlap)
+  if not rest:
     return [0]
-  last = length - tile
-  return [*range(0, last, tile - overlap), last]
+  last = _count(length, tile, overlap) - 1
+  return [rest * i // last for i in range(last + 1)]
+
+
+def _count(length, tile, overlap) -> int:
+  return -(-(length - overlap) // (tile - overlap))
 
 
 def _ramp(length: int, before: int, after: int) -> np.ndarray:
@@ -60,7 +82,7 @@ def _ramp(length: int, before: int, after: int) -> np.ndarray:
 def _axis_weights(length: int, tile: int, overlap: int) -> list[np.ndarray]:
   """One ramp per tile; at every pixel the ramps of all tiles sum to one."""
   starts = tile_starts(length, tile, overlap)
-  size = min(tile, length)
+  size = tile_size(length, tile, overlap)
   ramps = []
   for i, start in enumerate(starts):
     before = starts[i - 1] + size - start if i else 0
@@ -84,8 +106,8 @@ def map_tiles(
       one; of integer arrays the tile with the largest weight is taken.
     height: of the frame, px.
     width: of the frame, px.
-    tile: side of a tile, px; a frame that fits into one is not cut.
-    overlap: of neighbouring tiles, px.
+    tile: longest side of a tile, px; a frame that fits into one is not cut.
+    overlap: of neighbouring tiles, px, at least.
 
   Returns:
     The same names as function returns, with arrays [T, height, width, ...].

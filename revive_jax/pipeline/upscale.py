@@ -7,6 +7,7 @@ codes of the output have the source's code as their mean, exactly.
 from collections.abc import Callable, Iterable, Iterator
 import dataclasses
 import functools
+import itertools
 import os
 from typing import Any, NamedTuple
 
@@ -132,26 +133,26 @@ def enlarge(
   Args:
     rgb: the frame.
     enlarger: of load().
-    tile: its side, px of the source.
+    tile: its longest side, px of the source.
   """
   height, width = rgb.shape[:2]
   result = np.empty((2 * height, 2 * width, 3), rgb.dtype)
   reach, peak = enlarger.reach, np.float32(np.iinfo(rgb.dtype).max)
   tile, grey = max(tile, 4 * reach), bool((rgb == rgb[..., :1]).all())
   # Of two neighbours each sees enough beyond the line where they meet.
-  starts = functools.partial(
-      windows.tile_starts, tile=tile, overlap=2 * reach)
-  for top in starts(height):
-    for left in starts(width):
-      part = rgb[top:top + tile, left:left + tile]
-      values = np.asarray(enlarger.network(part / peak), np.float32)
-      if grey:
-        values = values.mean(-1, keepdims=True).repeat(3, -1)
-      codes = to_codes(values, part)
-      # What was at the border of a tile was made better by the one before.
-      skip_y, skip_x = (2 * reach if start else 0 for start in (top, left))
-      result[2 * top + skip_y:2 * (top + tile),
-             2 * left + skip_x:2 * (left + tile)] = codes[skip_y:, skip_x:]
+  cut = dict(tile=tile, overlap=2 * reach)
+  tall, wide = (windows.tile_size(x, **cut) for x in (height, width))
+  for top, left in itertools.product(
+      windows.tile_starts(height, **cut), windows.tile_starts(width, **cut)):
+    part = rgb[top:top + tall, left:left + wide]
+    values = np.asarray(enlarger.network(part / peak), np.float32)
+    if grey:
+      values = values.mean(-1, keepdims=True).repeat(3, -1)
+    codes = to_codes(values, part)
+    # What was at the border of a tile was made better by the one before.
+    skip_y, skip_x = (2 * reach if start else 0 for start in (top, left))
+    result[2 * top + skip_y:2 * (top + tall),
+           2 * left + skip_x:2 * (left + wide)] = codes[skip_y:, skip_x:]
   return result
 
 

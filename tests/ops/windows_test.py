@@ -58,6 +58,36 @@ class TilesTest(absltest.TestCase):
     np.testing.assert_allclose(row[12:16], [0.2, 0.4, 0.6, 0.8], atol=1e-6)
     np.testing.assert_allclose(row[16:], 1)
 
+  def test_full_hd_and_4k_by_hand(self):
+    """Two rows of (1080 + 64) / 2 = 572, not of 1024 with 56 new lines."""
+    cut = dict(tile=1024, overlap=64)
+    for length, starts, size in (
+        (1080, [0, 504], 576), (1920, [0, 928], 992),
+        (2160, [0, 696, 1392], 768), (3840, [0, 944, 1888, 2832], 1008)):
+      self.assertEqual(windows.tile_starts(length, **cut), starts)
+      self.assertEqual(windows.tile_size(length, **cut), size)
+    seen = []
+    def look(top, bottom, left, right):
+      seen.append((bottom - top) * (right - left))
+      return {}
+    windows.map_tiles(look, 1080, 1920, **cut)
+    self.assertLess(sum(seen) / (1080 * 1920), 1.11)  # 2.02 were measured.
+
+  @given(st.integers(1, 9000), st.integers(17, 1200), st.integers(0, 400))
+  @settings(deadline=None, max_examples=200)
+  def test_all_is_covered_and_little_of_it_twice(self, length, tile, overlap):
+    overlap %= tile // 2
+    starts = windows.tile_starts(length, tile, overlap)
+    size = windows.tile_size(length, tile, overlap)
+    self.assertLessEqual(size, tile)
+    self.assertEqual((starts[0], starts[-1] + size), (0, length))
+    for a, b in zip(starts[:-1], starts[1:], strict=True):
+      self.assertBetween(a + size - b, overlap, size)
+    # Whole sixteens cost up to 15 px a tile.
+    self.assertLess(
+        len(starts) * size, length + (len(starts) - 1) * overlap + 16 * len(
+            starts))
+
   def test_refuses_an_overlap_as_large_as_the_tile(self):
     with self.assertRaisesRegex(ValueError, 'overlap=8'):
       windows.tile_starts(20, 8, 8)
