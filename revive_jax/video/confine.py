@@ -11,6 +11,10 @@ import os
 import platform
 import resource
 
+# What confine() can take away, where the kernel has what it takes.
+ALL = {'files': 'the files (Landlock, from Linux 5.13 on)',
+       'calls': 'the calls of the kernel (seccomp, on x86-64 and ARM64)'}
+
 _NO_NEW_PRIVILEGES, _SECCOMP, _DIE_WITH_PARENT = 38, 22, 1  # Of prctl.
 _RULESET, _ADD_RULE, _RESTRICT = 444, 445, 446  # Everywhere the same.
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3

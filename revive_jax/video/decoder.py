@@ -79,12 +79,15 @@ def _work(data, film) -> int:
   _close_all_but(data, film)
   os.chdir(request['folder'])
   confine.limit(request['memory'])
-  confine.confine(request['readable'])
+  held = confine.confine(request['readable'])
 
   def send(kind, value=None):
     for piece in messages.packed((kind, value)):
       connection.sendall(piece)
 
+  send('held', held)  # Before the film is opened, so that it is true.
+  if request['is_strict'] and set(held) < set(confine.ALL):
+    return 0
   try:
     _answer(function, request, film, send)
   except types.BadInput as error:

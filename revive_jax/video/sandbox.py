@@ -21,8 +21,10 @@ import threading
 import time
 from typing import Any, NamedTuple
 
+from absl import logging
+
 from revive_jax import files, types
-from revive_jax.video import decoder, images, messages, served
+from revive_jax.video import confine, decoder, images, messages, served
 
 USES = ('auto', 'on', 'off')
 _TICK = 0.5  # Seconds between looks at a worker that says nothing.
@@ -46,6 +48,8 @@ LIMITS = Limits()
 
 class Untrusted(str):
   """The path of a film that is opened by a worker only."""
+
+  is_strict = False  # Whether it is not opened where a limit cannot be kept.
 
 
 class _EndedError(Exception):
@@ -72,7 +76,9 @@ def guarded(path: Any, use: str, *, many: bool = False) -> Any:
         f'{path}: films can be decoded in a process of their own on Linux '
         'only; leave out --config.sandbox.')
   if not files.is_sealed(path):
-    return Untrusted(os.fspath(path))
+    plain = Untrusted(os.fspath(path))
+    plain.is_strict = use == 'on'
+    return plain
   if os.path.isdir(path):
     if use == 'auto':
       return path
@@ -80,7 +86,7 @@ def guarded(path: Any, use: str, *, many: bool = False) -> Any:
         f'{path}: sealed pictures cannot be decoded in a process of their own; '
         'leave out --config.sandbox, or give a film.')
   place = type(path)(path)
-  place.is_untrusted = True
+  place.is_untrusted, place.is_strict = True, use == 'on'
   return place
 
 
@@ -187,18 +193,20 @@ class _Worker:
           name='served', daemon=True).start()
 
   def ask(self, request) -> None:
-    """Says what is to be done."""
+    """Says what is to be done, and hears which limits hold."""
+    strict = getattr(self._path, 'is_strict', False)
     request |= {
         'memory': LIMITS.memory, 'is_served': files.is_sealed(self._path),
-        'readable': _readable(self._path)}
+        'readable': _readable(self._path), 'is_strict': strict}
     try:
       for piece in messages.packed(request):
         self._data.sendall(piece)
     except ConnectionError:
       raise self._obituary() from None
+    _check_held(self._path, strict, self.answer()[1])
 
   def answer(self) -> tuple[str, Any]:
-    """The next message: ('said', 'item' or 'result', value).
+    """The next message: ('held', 'said', 'item' or 'result', value).
 
     Raises:
       types.BadInput: the film cannot be read, or the worker died of it.
@@ -220,7 +228,7 @@ class _Worker:
       raise types.BadInput(str(value))
     if kind == 'failed':
       raise RuntimeError(f'{self._path}: {value} (in the decoding process)')
-    if kind not in ('said', 'item', 'result'):
+    if kind not in ('held', 'said', 'item', 'result'):
       raise types.BadInput(
           f'{self._path}: the process that decodes it sent what is no frame; '
           'the file may be made to do harm, leave it out.')
@@ -307,6 +315,18 @@ class _Worker:
       self._film.shutdown(socket.SHUT_RDWR)
     for end in (self._data, self._status, self._film):
       end.close()
+
+
+def _check_held(path, is_strict, held) -> None:
+  """Refuses, or says once, what this kernel cannot keep a worker from."""
+  missing = ' and '.join(v for k, v in confine.ALL.items() if k not in held)
+  lacks = f'this kernel cannot limit {missing} of what decodes films'
+  if missing and is_strict:
+    raise types.BadInput(
+        f'{path}: {lacks}, so it is not opened; leave out --config.sandbox.')
+  if missing:
+    logging.log_first_n(logging.WARNING, 'Sandbox: %s; its memory and time '
+                        'are limited.', 1, lacks)
 
 
 class _Server:

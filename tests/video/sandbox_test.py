@@ -16,7 +16,7 @@ from revive_jax import films, types
 from revive_jax.audio import decode
 from revive_jax.privacy import encryption
 from revive_jax.privacy import vault as vault_lib
-from revive_jax.video import extras, images, probe, reader, sandbox
+from revive_jax.video import confine, extras, images, probe, reader, sandbox
 from tests.video import clips, confine_test, workers
 
 
@@ -235,6 +235,64 @@ class SandboxTest(parameterized.TestCase):
     sandbox.refuse('auto', '-')
     with self.assertRaisesRegex(types.BadInput, '-: what runs by itself'):
       sandbox.refuse('on', '-')
+
+  def test_limits_that_cannot_be_kept(self):
+    if confine_test.holds() != ('files', 'calls'):
+      self.skipTest('This kernel lacks others.')
+    loose = sandbox.guarded(str(self.film), 'auto', many=True)
+    with mock.patch.dict(confine.ALL, {'light': 'the light'}):
+      with self.assertLogs(level='WARNING') as logged:
+        self.assertEqual(probe.probe(loose), probe.probe(str(self.film)))
+        probe.probe(loose)
+      with self.assertRaisesRegex(
+          types.BadInput, 'cannot limit the light of what decodes films, so it '
+          'is not opened; leave out --config.sandbox.'):
+        probe.probe(self.path)
+      place = vault_lib.Vault(encryption.MasterKey(bytes(32))).path(
+          self.dir / 'film.mkv.sealed')
+      place.write_bytes(self.film.read_bytes())
+      with self.assertRaisesRegex(types.BadInput, 'cannot limit the light'):
+        probe.probe(sandbox.guarded(place, 'on'))
+    self.assertLen(logged.output, 1)
+
+  @pytest.mark.slow
+  def test_a_kernel_that_lacks_what_limits(self):
+    """Without Landlock: a filter, passed on to all, says that it is not there.
+
+    'auto' says so once, 'on' does not open the film.
+    """
+    if confine_test.holds() != ('files', 'calls'):
+      self.skipTest('This kernel is one.')
+    code = ('import ctypes, sys\n'
+            'from revive_jax import types\n'
+            'from revive_jax.video import confine, probe, sandbox\n'
+            'step = confine._Step\n'
+            'steps = [step(0x20, 0, 0, 0), step(0x15, 0, 1, 444),\n'
+            '         step(6, 0, 0, 0x50000 | 38), step(6, 0, 0, 0x7fff0000)]\n'
+            'program = confine._Program(4, (step * 4)(*steps))\n'
+            'confine._prctl(38, 1)\n'
+            'assert not confine._libc().prctl(\n'
+            '    22, ctypes.c_ulong(2), ctypes.byref(program),\n'
+            '    ctypes.c_ulong(0), ctypes.c_ulong(0))\n'
+            'film = sys.argv[1]\n'
+            'for _ in range(2):\n'
+            '  path = sandbox.guarded(film, "auto", many=True)\n'
+            '  print(probe.probe(path).frame_count)\n'
+            'try:\n'
+            '  probe.probe(sandbox.guarded(film, "on"))\n'
+            'except types.BadInput as error:\n'
+            '  print(error)\n')
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(self.film)], text=True, check=False,
+        capture_output=True)
+    self.assertEqual(done.returncode, 0, done.stderr)
+    frames = str(probe.probe(str(self.film)).frame_count)
+    first, second, refusal = done.stdout.splitlines()
+    self.assertEqual((first, second), (frames, frames))
+    self.assertRegex(
+        refusal, 'film.mkv: this kernel cannot limit the files .Landlock, from '
+        'Linux 5.13 on. of what decodes films, so it is not opened')
+    self.assertEqual(done.stderr.count('this kernel cannot limit the files'), 1)
 
   def test_a_folder_goes_on(self):
     folder = self.dir / 'in'
