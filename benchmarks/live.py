@@ -66,7 +66,7 @@ def measure(name, width, height, rate, seconds) -> dict:
     live = subprocess.Popen(
         [sys.executable, '-m', 'revive_jax.main', '--input=-',
          f'--output={folder}/out.mkv', f'--workdir={folder}/work',
-         f'--config.weights={name}', '--config.live.format=mpegts',
+         f'--config.live.weights={name}', '--config.live.format=mpegts',
          f'--config.live.keep_up={int(rate > 0)}'],
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=_ROOT)
     _feed(live.stdin, width, height, rate, seconds)

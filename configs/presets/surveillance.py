@@ -2,7 +2,8 @@
 
 For what may be evidence, and for live cameras. Noise is averaged away over a
 few frames; nothing is filled, sharpened or generated, no face is made clearer
-than it was recorded, and no network runs. Frames wait for a short window only.
+than it was recorded, and no network runs. Frames wait for a short window only;
+of a live camera they do not wait, and the mean is of the frames before.
 """
 
 import ml_collections

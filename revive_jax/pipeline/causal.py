@@ -63,7 +63,7 @@ def _scaled(frame, scale):
                     interpolation=cv2.INTER_AREA)
 
 
-@functools.partial(jax.jit, static_argnames=('model', 'noise', 'fill'))
+@functools.partial(jax.jit, static_argnames='model')
 def _change(params, frames, state, *, model, noise, fill):
   """What to add to the first frame, [H, W, 3] in codes, and the next state."""
   clip = frames[None].astype(jnp.float32) / 255
