@@ -16,7 +16,14 @@ import av
 import numpy as np
 
 from revive_jax import files, types
-from revive_jax.video import atomic, encoders, images, probe, writer
+from revive_jax.video import (
+  atomic,
+  durations,
+  encoders,
+  images,
+  probe,
+  writer,
+)
 from revive_jax.video import target as target_lib
 
 # Names of the layers, in order, and what their tracks are called.
@@ -171,10 +178,12 @@ class Tracks:
     found: the layers of all segments, in order.
     stamps: of the frames, in time_base.
     time_base: in seconds.
+    shown: how long each frame is, by its time; None: until the next one.
   """
 
   def __init__(self, output, found: Sequence[str | os.PathLike],
-               stamps: Sequence[int], time_base: fractions.Fraction):
+               stamps: Sequence[int], time_base: fractions.Fraction,
+               shown: Mapping[int, int] | None = None):
     self._streams = {}
     with probe.open_video(found[0]) as container:
       for template in container.streams:
@@ -184,7 +193,7 @@ class Tracks:
         made.disposition = 0  # None of them is the film.
         self._streams[name] = made
     self._stamps, self._time_base = stamps, time_base
-    self._step = stamps[1] - stamps[0] if len(stamps) > 1 else 1
+    self._shown = shown or durations.of(stamps)
     self._packets = _packets(found)
     self._next, self._count = None, 0
 
@@ -203,7 +212,8 @@ class Tracks:
       if float(stamp * self._time_base) > seconds:
         return
       self._next, self._count = None, self._count + 1
-      packet.pts, packet.dts, packet.duration = stamp, stamp, self._step
+      packet.pts, packet.dts, packet.duration = (
+          stamp, stamp, self._shown[stamp])
       packet.time_base, packet.stream = self._time_base, self._streams[name]
       yield packet
 
@@ -220,6 +230,7 @@ class Tracks:
 def write_sidecar(
     path: str | os.PathLike, found: Sequence[str | os.PathLike],
     stamps: Sequence[int], time_base: fractions.Fraction,
+    shown: Mapping[int, int] | None = None,
 ) -> str:
   """Joins the layers of all segments in sidecar(path); returns its name."""
   place = sidecar(path)
@@ -227,7 +238,7 @@ def write_sidecar(
     with _new_file(part, container_options={
         'avoid_negative_ts': 'disabled', 'default_mode': 'passthrough'}
                    ) as output:
-      tracks = Tracks(output, found, stamps, time_base)
+      tracks = Tracks(output, found, stamps, time_base, shown)
       for packet in tracks.until(float('inf')):
         output.mux(packet)
   return str(place)

@@ -20,6 +20,7 @@ from revive_jax.video import (
   atomic,
   dicom_writer,
   duplicate,
+  durations,
   mux,
   original,
   probe,
@@ -137,19 +138,20 @@ def join(
     tally.relabelled += part.relabelled
   writer.check_count(tally, expected_frames)
   travels = keep_original and _can_travel(info, target)
-  more = _tracks(info, tally.stamps, layers if form == 'tracks' else (),
+  shown = durations.of(tally.stamps, info)
+  more = _tracks(info, tally.stamps, shown, layers if form == 'tracks' else (),
                  sound or (), travels)
   if keep_original and not travels:
     duplicate.keep(info, path)
   if form == 'files' and target.kind != 'images':
-    _write_layers(path, layers, tally.stamps, info, target)
+    _write_layers(path, layers, tally.stamps, shown, info, target)
   if target.kind == 'dicom':
     return dicom_writer.join(path, found, info, tally)
   warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
   with atomic.replacing(
       files_lib.path(path), folder=target.kind == 'images') as part:
     if target.kind == 'video':
-      packets = _packets(found, info.time_base, tally.stamps)
+      packets = _packets(found, info.time_base, shown)
       sounds = writer.join_coded(
           part, target, found[0], packets, info, warnings.append,
           extras=extras, sound=sound, beside=more)
@@ -176,23 +178,24 @@ def _can_travel(info, target) -> bool:
           and original.travels(info.path, target.suffix))
 
 
-def _tracks(info, stamps, layers, replaced, travels):
+def _tracks(info, stamps, shown, layers, replaced, travels):
   """What makes further tracks of the film: of its layers, of the original."""
   more = []
   if layers:
     more.append(lambda output: layers_lib.Tracks(
-        output, layers, stamps, info.time_base))
+        output, layers, stamps, info.time_base, shown))
   if travels:
     more.append(original.tracks(info.path, replaced))
   return more
 
 
-def _write_layers(path, layers, stamps, info, target) -> None:
+def _write_layers(path, layers, stamps, shown, info, target) -> None:
   """Writes the layers beside the film."""
   if target.kind == 'image':
     layers_lib.write_pictures(layers_lib.folder(path), layers)
   else:
-    layers_lib.write_sidecar(path, layers, stamps, info.time_base)
+    layers_lib.write_sidecar(
+        path, layers, stamps, info.time_base, shown)
 
 
 def _join_pictures(found, part, target) -> None:
@@ -209,18 +212,23 @@ def _join_pictures(found, part, target) -> None:
 
 
 def _packets(
-    found, time_base: fractions.Fraction, stamps: Sequence[int]
+    found, time_base: fractions.Fraction, shown: Mapping[int, int]
 ) -> Iterator[av.Packet]:
   """The coded frames of all parts, in the time base of the source.
 
   Each part was coded for itself: its times of decoding may run into those of
   the part before it, where frames are not even. So they are given anew: the
   times of presentation in order, as late as the deepest reordering asks for.
+
+  shown: how long each frame is, by its time of presentation, in order.
   """
-  depth = max(map(_reordering, found), default=0)
-  ordered = sorted(stamps)
-  step = ordered[1] - ordered[0] if len(ordered) > 1 else 1
-  early = [ordered[0] - step * n for n in range(depth, 0, -1)]
+  depths, ends = zip(*map(_reordering, found), strict=True)
+  depth, ordered = max(depths), list(shown)
+  # MP4 is as long as its times of decoding say: so much before the first frame.
+  last = _exactly(ends[-1] / time_base)
+  delay = max(depth, ordered[-1] + shown[ordered[-1]]
+              - ordered[-1 - depth] - shown[last])
+  early = [ordered[0] - delay + delay // depth * n for n in range(depth)]
   decoded = iter([*early, *ordered])
   for path in found:
     with probe.open_video(path) as container:
@@ -231,7 +239,7 @@ def _packets(
         packet.pts = _exactly(packet.pts * stream.time_base / time_base)
         packet.dts = next(decoded)
         packet.time_base = time_base
-        packet.duration = step
+        packet.duration = shown[packet.pts]
         yield packet
 
 
@@ -241,10 +249,12 @@ def _exactly(value: fractions.Fraction) -> int:
   return int(value)
 
 
-def _reordering(path) -> int:
-  """By how many places a frame is decoded before its turn."""
+def _reordering(path) -> tuple[int, fractions.Fraction]:
+  """By how many places a frame is decoded before its turn, and the last's time.
+  """
   with probe.open_video(path) as container:
-    stamps = [p.pts for p in container.demux(container.streams.video[0])
-              if p.size]
+    stream = container.streams.video[0]
+    stamps = [p.pts for p in container.demux(stream) if p.size]
+    last = stamps[-1] * stream.time_base
   place = {stamp: i for i, stamp in enumerate(sorted(stamps))}
-  return max((i - place[stamp] for i, stamp in enumerate(stamps)), default=0)
+  return max(i - place[stamp] for i, stamp in enumerate(stamps)), last

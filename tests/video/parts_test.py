@@ -59,6 +59,7 @@ class PartsTest(parameterized.TestCase):
     self.assertEqual(written.audio_tracks, 1)
     self.assertLessEqual(written.max_timestamp_error, error)
     own = probe.probe(str(self.dir / name))
+    self._assert_ends(self.dir / name, info)
     for frame, stamp in zip(frames, _STAMPS, strict=True):
       self.assertAlmostEqual(
           float(frame.pts * own.time_base), stamp / 90000, delta=error + 1e-9)
@@ -68,6 +69,25 @@ class PartsTest(parameterized.TestCase):
     self.assertEqual(
         [p for p, _ in clips.packets(self.dir / name, 'audio')[0]],
         [p for p, _ in clips.packets(info.path, 'audio')[0]])
+
+  def _assert_ends(self, path, info):
+    """A film ends when its source does, by what the headers say."""
+    ends = []
+    for one in (path, info.path):
+      with probe.open_video(str(one)) as container:
+        ends.append(probe.declared_end(container, container.streams.video[0]))
+    self.assertAlmostEqual(*ends, delta=2e-3)
+
+  @parameterized.parameters('out.mp4', 'out.mkv')
+  def test_a_first_frame_that_is_long(self, name):
+    """By hand: 4 s, and ten of 40 ms, are 4.4 s."""
+    path = clips.write(
+        self.dir / 'source.mp4', clips.pictures(_COUNT, 64, 96),
+        time_base=fractions.Fraction(1, 1000), pts=[0, *range(4000, 4400, 40)])
+    info = probe.probe(path)
+    self._joined(info, self.dir / name, (4, 7))
+    self.assertAlmostEqual(
+        probe.probe(str(self.dir / name)).duration, 4.4, delta=2e-3)
 
   def test_lossless_is_the_same_however_it_is_cut(self):
     info = self._source()
