@@ -81,6 +81,7 @@ def run(
   segments = segments[done:] if only is None else [segments[i] for i in only]
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
+  paths = _paths(shots)
   masks = itertools.repeat(None) if masks is None else masks
   for segment, pairs in reader.windows(
       zip(frames, masks, strict=False), segments):
@@ -102,7 +103,8 @@ def run(
         keep=context, length=window + context, tile=tile, overlap=overlap)
     work = functools.partial(
         apply_stages, tile=tile, overlap=overlap, stages=_bound_to(
-            segment, shot, plans[number].stages, clip.source.shape[1:3]))
+            segment, shot, plans[number].stages, functools.partial(
+                paths, number, clip.source.shape[1:3])))
     if by_field:
       work.keywords['stages'] = [s for s in work.keywords['stages']
                                  if s.name not in _WHOLE]
@@ -123,8 +125,22 @@ def cut(
       [(s.start, s.stop) for s in shots], window=window, context=context)
 
 
-def _bound_to(segment, shot, stages, size):
-  """The stages, with what a window needs of what was measured on its shot."""
+def _paths(shots):
+  """What finds the path of a shot: once, for all of its windows.
+
+  Of (number of the shot, size, **options of stabilise.path).
+  """
+  @functools.lru_cache(maxsize=1)
+  def find(number, size, **options):
+    return stabilise.path(shots[number].steps, size=size, **options)
+  return find
+
+
+def _bound_to(segment, shot, stages, path):
+  """The stages, with what a window needs of what was measured on its shot.
+
+  path: finds that of the shot, by the options of stabilise.path.
+  """
   box = slice(segment.start - shot.start, segment.stop - shot.start)
   bound = []
   for stage in stages:
@@ -132,8 +148,7 @@ def _bound_to(segment, shot, stages, size):
     if stage.name == 'interpolate':
       options = dict(replace=options['replace'][box])
     elif stage.name == 'stabilise':
-      path = stabilise.path(shot.steps, size=size, **options)
-      options = dict(motion=stabilise.Path(*(x[box] for x in path)))
+      options = dict(motion=stabilise.Path(*(x[box] for x in path(**options))))
     elif stage.name in ('faces', 'redact'):
       options = dict(options, start=segment.start)
     bound.append(dataclasses.replace(stage, options=options))

@@ -1,6 +1,7 @@
 """Tests of pipeline/motion.py, and of stages that move frames, by run.run."""
 
 from types import SimpleNamespace
+from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
@@ -51,7 +52,9 @@ class MotionTest(absltest.TestCase):
     self.assertIn('stabilise', [s.name for s in plans[0].stages])
     output = np.concatenate([c.output for c in whole])
     self.assertLess(jumps(output), 0.35 * jumps(film / 255))
-    cut, _, _ = _run(film, strength=1.0, window=7)
+    with mock.patch.object(stabilise, 'path', wraps=stabilise.path) as path:
+      cut, _, _ = _run(film, strength=1.0, window=7)
+    path.assert_called_once()  # Of the whole shot: not for each window.
     middle = (slice(None), slice(16, -16), slice(16, -16))
     np.testing.assert_allclose(
         np.concatenate([c.output for c in cut])[middle], output[middle],
