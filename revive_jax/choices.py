@@ -14,7 +14,7 @@ import numpy as np
 from revive_jax import files, restore, sealing
 from revive_jax import workdir as workdir_lib
 from revive_jax.pipeline import decisions
-from revive_jax.video import probe, reader, sheet
+from revive_jax.video import probe, reader, sandbox, sheet
 
 _FOLDER = 'fills'
 _KNOWN = ('key.json', 'measured.json')  # Of a run, what every answer shares.
@@ -50,7 +50,8 @@ def restore_all(
   if not form.exists():
     _write_form(form, report['shots'])
   sheets = _write_sheets(
-      folder, None if c.redact.faces != 'none' else source, films,
+      folder, None if c.redact.faces != 'none' else sandbox.guarded(
+          source, c.get('sandbox', 'off')), films,
       report['shots'], c.frame_rate)
   report['fills'] = {'films': films, 'sheets': sheets, 'form': str(form)}
   workdir_lib.write_json(files.path(workdir) / 'report.json', report)

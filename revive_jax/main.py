@@ -175,9 +175,17 @@ def _evaluate(c, workdir):
   evaluate.evaluate(c, workdir)
 
 
+def _refuse_sandbox(c, mode):
+  from revive_jax.video import sandbox
+
+  sandbox.refuse(c.get('sandbox'), _INPUT.value, (
+      f'the mode {mode} opens films in its own process'))
+
+
 def _restore_original(c, workdir):
   from revive_jax import original, sealing
 
+  _refuse_sandbox(c, 'restore-original')
   found = original.give_back(*sealing.places(
       c, workdir, _INPUT.value, _OUTPUT.value))
   for warning in found.warnings:
@@ -198,6 +206,7 @@ def _verify(c, workdir):
 def _explain(c, workdir):
   from revive_jax import explain_frame, sealing
 
+  _refuse_sandbox(c, 'explain')
   workdir, film, output = sealing.places(
       c, workdir, _INPUT.value, _OUTPUT.value)
   print(explain_frame.explain(workdir, film, output, time=_TIME.value))

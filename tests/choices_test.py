@@ -13,7 +13,7 @@ from configs import restore as config
 from revive_jax import choices, networks, restore, types
 from revive_jax.models import inference, restorer
 from revive_jax.privacy import encryption, keys
-from revive_jax.video import layers, probe, reader, writer
+from revive_jax.video import layers, probe, reader, sandbox, writer
 from tests.pipeline import run_test
 
 _BOX = np.s_[8:13, 20:25]
@@ -104,6 +104,21 @@ class ChoicesTest(absltest.TestCase):
     self.assertNotIn(str(self.dir / 'film.mkv'), read)
     for path in report['fills']['sheets']:
       self.assertEqual(cv2.imread(path).shape[1], 2 * 48)  # The two alone.
+
+  def test_sheets_read_the_source_in_the_sandbox(self):
+    self.c.num_samples = 1
+    report = {'outputs': [{'path': str(self.dir / 'out.mkv')}],
+              'shots': [{'start': 0, 'key_frame': 0}]}
+    film = str(self.dir / 'film.mkv')
+    for use in ('on', 'off'):
+      self.c.sandbox = use
+      with mock.patch.object(restore, 'restore', return_value=report), (
+          mock.patch.object(choices, '_write_sheets')) as write:
+        choices.restore_all(
+            self.c, str(self.dir / 'w'), film, str(self.dir / 'out.mkv'))
+      source = write.call_args.args[1]
+      self.assertEqual(source, film)
+      self.assertEqual(sandbox.covers(source), use == 'on')
 
   def test_how_much_fills_differ_goes_along(self):
     def network(frames, **options):

@@ -40,6 +40,8 @@ class MainTest(parameterized.TestCase):
       (['--config=demo:tiny', '--config.severity=awful'], 'severity'),
       (['--config=presets/film:tiny', '--config.sample.width=8'], 'too small'),
       (['--config=presets/nope'], 'presets/medical'),
+      (['--mode=explain', '--input=a.mkv', '--config.sandbox=on'],
+       'a.mkv: the mode explain opens films in its own process; leave out'),
   )
   def test_usage_is_one_sentence_and_exit_code_2(self, arguments, words):
     done = _call(*arguments, cwd=self.dir)

@@ -100,16 +100,14 @@ def _is_possible() -> bool:
   return True
 
 
-def refuse(use: str | None, source: str) -> None:
-  """Refuses what cannot be decoded elsewhere: a source that runs by itself.
+_LIVE = ('what runs by itself (a camera, a stream, a pipe) is decoded in the '
+         'process that restores it')
 
-  Raises:
-    types.BadInput: the setting use, of USES, asks for it.
-  """
+
+def refuse(use: str | None, source: str, why: str = _LIVE) -> None:
+  """Raises BadInput for what is decoded here, if use is 'on'; why: says so."""
   if use == 'on':
-    raise types.BadInput(
-        f'{source}: what runs by itself (a camera, a stream, a pipe) is '
-        'decoded in the process that restores it; leave out --config.sandbox.')
+    raise types.BadInput(f'{source}: {why}; leave out --config.sandbox.')
 
 
 def covers(path: Any) -> bool:
