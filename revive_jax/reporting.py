@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 import json
+import os
 import pathlib
 from typing import Any
 
+from revive_jax import files
+from revive_jax import workdir as workdir_lib
 from revive_jax.explain import gather, record, report, tree
 from revive_jax.pipeline import (
     choose,
@@ -20,6 +23,25 @@ NAME = 'report.html'
 _LATER = {'optimise': 'sharpening and evening out', 'interpolate': 'frames that '
           'were made anew', 'output': 'grain', 'stabilise': 'moving whole frames'}
 _CALIBRATION = pathlib.Path(report.__file__).parent / 'calibration.json'
+
+
+def whole_already(
+    workdir: str, made: Mapping[str, Any], destination: str
+) -> dict[str, Any] | None:
+  """The report of a run that was ended between its film and its last step.
+
+  None: there was none, or its film is another file than destination.
+  """
+  folder = files.path(workdir)
+  report = segments.joined(folder / 'segments', made)
+  if report is None or not os.path.exists(destination) or (
+      os.path.abspath(report['outputs'][0]['path'])
+      != os.path.abspath(str(destination))):
+    return None
+  with workdir_lib.opened(folder):
+    workdir_lib.write_json(folder / 'report.json', report)
+    segments.Segments(folder / 'segments').remove()
+  return report
 
 
 def add(

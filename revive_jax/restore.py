@@ -4,7 +4,6 @@ import collections
 from collections.abc import Callable, Iterator
 import functools
 import itertools
-import os
 import resource
 import time
 from typing import Any
@@ -104,8 +103,8 @@ def restore(
   companions.check(c, workdir, destination, target.choose(
       destination, info, c.output.codec, c.output.bits or 'auto'))
   again = settings.keeps_segments(c)  # Perhaps with other decisions.
-  if not again and (
-      report := _whole_already(workdir, made, destination)) is not None:
+  if not again and (report := reporting.whole_already(
+      workdir, made, destination)) is not None:
     return report
   writer.check_output(
       destination, upscale.enlarged(info, c.output.upscale),
@@ -127,18 +126,6 @@ def restore(
     workdir_lib.write_json(folder / 'report.json', report)
     if not again:
       kept.remove()
-  return report
-
-
-def _whole_already(workdir, made, destination) -> dict[str, Any] | None:
-  """The report of a run that was ended between its film and its last step."""
-  folder = files.path(workdir)
-  report = segments_lib.joined(folder / 'segments', made)
-  if report is None or not os.path.exists(destination):
-    return None
-  with workdir_lib.opened(folder):
-    workdir_lib.write_json(folder / 'report.json', report)
-    segments_lib.Segments(folder / 'segments').remove()
   return report
 
 
@@ -176,7 +163,7 @@ class _Film:
 
   def restored(self) -> dict[str, Any]:
     """Measures, restores and joins; returns the report."""
-    start, before = time.monotonic(), self.kept.frames
+    start = time.monotonic()
     if self.source.frame_count:
       self.check_space(self.source.frame_count)
     found = self.measured()
@@ -192,7 +179,7 @@ class _Film:
       self.check_space(num_frames)
     self.wanted = gather.NOTHING if not self.c.report else gather.wanted(
         shots, hides=self.c.redact.faces != 'none')
-    self.restore(shots, plans, num_frames)
+    done = self.restore(shots, plans, num_frames)
     sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))
     self.statement.say(plans, tallies, num_frames, sound.report)
@@ -210,8 +197,7 @@ class _Film:
         self.info, shots=shots, plans=plans, tallies=tallies, written=written,
         speed=dict(frames=num_frames, seconds=round(seconds, 2),
                    measuring_seconds=round(measuring, 2),
-                   frames_per_second=round(
-                       (num_frames - before) / seconds, 3),
+                   frames_per_second=round(done / seconds, 3),
                    peak_memory_mb=peak_memory()),
         settings=self.c.to_dict(), concealed=found.concealed,
         motion=motion.described(
@@ -289,8 +275,9 @@ class _Film:
       logging.warning('%s', sentence)
     self.warnings += said
 
-  def restore(self, shots, plans, num_frames) -> None:
-    """Finishes the segments that are not there yet."""
+  def restore(self, shots, plans, num_frames) -> int:
+    """Finishes the segments that are not there yet; how many frames those are.
+    """
     c, info = self.c, self.info
     size = dict(height=info.height, width=info.width)
     window = fit.window(c.window, **size)
@@ -303,7 +290,7 @@ class _Film:
     starts = {*first, num_frames}
     to_do = decisions.to_do(self.kept.notes, groups, first, self.decided)
     if not to_do:
-      return
+      return 0
     finished = num_frames - sum(
         w.core_stop - w.core_start for n in to_do for w in groups[n])
     if finished:
@@ -334,6 +321,7 @@ class _Film:
     finally:
       windows.close()
       counted.close()
+    return num_frames - finished
 
   def marks(self, num_frames):
     """The user's mask of each frame, or None."""
@@ -391,6 +379,7 @@ class _Film:
     self.kept.seal(
         {'part': coded._asdict(), 'tallies': dict(tallies), 'seen': seen.notes,
          'faces': people, 'timing': self.timing.notes(),
+         'frames': following - own[0].core_start,
          'decision': self.decided.of(max(tallies)).what()},
         names, arrays or None, seen.files, number)
 

@@ -15,7 +15,7 @@ import pytest
 from configs import restore as config
 from configs import restore_classical
 from revive_jax import restore, types
-from revive_jax.pipeline import segments, tally
+from revive_jax.pipeline import segments, tally, timeline
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
 
@@ -223,6 +223,52 @@ class RestoreTest(parameterized.TestCase):
       self.assertEqual((self.dir / output).stat().st_mtime_ns, stamp)
       self.assertTrue((self.dir / 'work' / 'report.json').exists())
       self.assertFalse((self.dir / 'work' / 'segments').exists())
+
+  def test_another_output_is_not_the_film_of_a_run_that_was_ended(self):
+    path = self._write(run_test._film(4, 32, 48))
+    with mock.patch.object(
+        segments.Segments, 'remove', side_effect=KeyboardInterrupt):
+      with self.assertRaises(KeyboardInterrupt):
+        self._restore(path, 'out.mkv')
+    (self.dir / 'other.mkv').write_bytes(b'of somebody else')
+    report = self._restore(path, 'other.mkv')
+    self.assertEqual(
+        report['outputs'][0]['path'], str(self.dir / 'other.mkv'))
+    self.assertLen(_frames(self.dir / 'other.mkv'), 4)
+    # All frames were there already: none was restored in this run.
+    self.assertEqual(report['speed']['frames_per_second'], 0)
+
+  def test_speed_and_space_are_of_frames_of_the_source(self):
+    """Of 24 a third is shown twice, and left out: 16 are written."""
+    film = np.repeat(run_test._film(16, 48, 64), [1, 2] * 8, axis=0)
+    path, c = self._write(film), config.get_config('tiny')
+    planned, seen = timeline.plan, []
+
+    def plan(shots, stamps, mode, **options):  # Even ones of each pair.
+      found = planned(shots, stamps, mode, **options)
+      return found._replace(shown={t: () for t in range(2, 24, 3)})
+
+    def stop(clip):
+      seen.append(clip)
+      if len(seen) > 1:
+        raise KeyboardInterrupt
+
+    c.window, c.lookahead, c.repeats = 12, 2, 'all'
+    with (mock.patch.object(tally, 'SEGMENT', 12),
+          mock.patch.object(timeline, 'plan', plan)):
+      with self.assertRaises(KeyboardInterrupt):
+        restore.restore(c, str(self.dir / 'work'), str(path),
+                        str(self.dir / 'out.mkv'), see=stop)
+      kept = segments.Segments(self.dir / 'work/segments')
+      kept.notes = [json.loads(
+          (kept.folder / '000000.json').read_text())]
+      self.assertLen(kept.notes[0]['part']['stamps'], 8)
+      self.assertEqual(kept.frames, 12)
+      report = self._restore(path, c=c)
+    speed = report['speed']
+    self.assertEqual(report['outputs'][0]['frames'], 16)
+    self.assertAlmostEqual(
+        speed['frames_per_second'] * speed['seconds'], 12, delta=0.2)
 
   @pytest.mark.slow
   def test_interlaced_again_with_the_network(self):

@@ -63,8 +63,9 @@ class Segments:
 
   @property
   def frames(self) -> int:
-    """How many frames are finished."""
-    return sum(len(notes['part']['stamps']) for notes in self.notes)
+    """How many frames of the source are finished; others may be written."""
+    return sum(notes['frames'] if 'frames' in notes else
+               len(notes['part']['stamps']) for notes in self.notes)
 
   def path(self, name: str) -> pathlib.Path:
     """Where a file of a segment lies that seal() is to be told of."""
