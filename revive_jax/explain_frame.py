@@ -162,11 +162,17 @@ def hides_faces(report: Mapping[str, Any]) -> bool:
 
 
 def report_of(workdir, film) -> dict[str, Any]:
-  """The report in the workdir; {}: there is none, or it is of another film."""
+  """The report in the workdir; {}: there is none, or it is of another film.
+
+  Raises:
+    types.BadInput: it is sealed, and was changed: nobody knows what it hid.
+  """
   try:
     report = json.loads((files.path(workdir) / 'report.json').read_text())
     if os.path.samefile(report['outputs'][0]['path'], film):
       return report
+  except types.BadInput:
+    raise
   except (OSError, ValueError, LookupError, TypeError):
     pass
   return {}

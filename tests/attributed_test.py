@@ -71,6 +71,13 @@ class AttributedTest(absltest.TestCase):
     self.assertEqual(source.read_bytes(), self.path.read_bytes())
     (place / 'drawn').write_bytes(b'a picture')
     self.assertNotIn(b'picture', (self.dir / 'drawn').read_bytes())
+    # Nobody knows what a report hid that was changed.
+    report = self.dir / 'report.json'
+    data = bytearray(report.read_bytes())
+    data[-20] ^= 1
+    report.write_bytes(data)
+    with self.assertRaisesRegex(types.BadInput, 'report.json'):
+      self._explained(self.dir / 'out.mkv', self.dir)
 
   def test_the_report_is_of_this_film(self):
     self.c.attribution = True
