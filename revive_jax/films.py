@@ -109,7 +109,8 @@ def restore_all(
   _check_folder(folder, source)
   rows = []
   with workdir_lib.opened(workdir) as work:
-    names = _names(paths, _named_before(work / 'films.json'))
+    before = _named_before(work / 'films.json')
+    names = _names(paths, before)
     for number, (path, name) in enumerate(
         zip(paths, names, strict=True), 1):
       logging.warning('Film %d of %d: %s', number, len(paths), path)
@@ -117,7 +118,8 @@ def restore_all(
       workdir_lib.write_json(work / 'films.json', {
           'schema': 1, 'films': [r._asdict() for r in rows],
           'left': len(paths) - number,
-          'names': {str(p): n for p, n in zip(paths, names, strict=True)}})
+          'names': before | {
+              str(p): n for p, n in zip(paths, names, strict=True)}})
   return rows
 
 
@@ -160,10 +162,11 @@ def _named_before(path) -> dict[str, str]:
 def _names(paths, before) -> list[str]:
   """A name for each film; with its suffix, where two would be the same.
 
-  before: names of an earlier run, which stay, whatever was added since.
+  before: names of earlier runs, which stay, whatever was added since, and are
+    given to no other film.
   """
   stems = [files.opened_name(p).stem for p in paths]
-  names, used = [], {before.get(str(p)) for p in paths}
+  names, used = [], set(before.values())
   for path in paths:
     if str(path) in before:
       names.append(before[str(path)])

@@ -79,6 +79,23 @@ class FilmsTest(absltest.TestCase):
     self.assertCountEqual([p.name for p in (self.dir / 'out').iterdir()],
                           ['a.mkv', 'a.mkv.c2pa', 'a_mp4.mp4'])
 
+  def test_a_later_list_overwrites_nothing_of_an_earlier_one(self):
+    for folder in ('one', 'two'):
+      (self.dir / folder).mkdir()
+      self._film('a.mkv', 1 + (folder == 'two'))
+      (self.input / 'a.mkv').rename(self.dir / folder / 'a.mkv')
+      (self.dir / f'{folder}.txt').write_text(f'{folder}/a.mkv\n')
+    self._run(self.dir / 'one.txt')
+    first = (self.dir / 'out/a.mkv').read_bytes()
+    rows = self._run(self.dir / 'two.txt')
+    self.assertEqual([(r.state, r.frames) for r in rows], [('restored', 2)])
+    self.assertEqual((self.dir / 'out/a.mkv').read_bytes(), first)
+    self.assertTrue((self.dir / 'out/a_2.mkv').is_file())
+    # Both names are known from now on.
+    for name in ('one', 'two'):
+      rows = self._run(self.dir / f'{name}.txt')
+      self.assertEqual([r.state for r in rows], ['done before'])
+
   def test_a_run_that_was_stopped_between_films_goes_on(self):
     for name in 'abc':
       self._film(f'{name}.mkv')
