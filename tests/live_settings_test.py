@@ -46,14 +46,14 @@ class LiveSettingsTest(parameterized.TestCase):
   def test_which_network(self):
     read = self.enter_context(mock.patch.object(
         weights, 'read_weights', side_effect=lambda name: name))
-    for given, live, shipped, wanted in (
+    for given, own, shipped, wanted in (
         ('restorer', 'auto', ['live', 'restorer'], 'live'),
         ('restorer', 'auto', ['restorer'], 'restorer'),
         ('mine', 'auto', ['live'], 'mine'), ('', 'auto', ['live'], None),
         ('restorer', 'restorer', ['live'], 'restorer'),
         ('restorer', '', ['live'], None)):
       c = config.get_config()
-      c.weights, c.live.weights = given, live
+      c.weights, c.live.weights = given, own
       with mock.patch.object(weights, 'shipped', return_value=shipped):
         self.assertEqual(live_settings.network(c), wanted)
     self.assertEqual(read.call_count, 4)
@@ -65,9 +65,9 @@ class LiveSettingsTest(parameterized.TestCase):
 
   def test_that_nobody_looks_at_faces_is_said(self):
     c = config.get_config()
-    for policy, weights, said in (
+    for policy, name, said in (
         ('protect', 'restorer', 1), ('off', 'restorer', 0), ('protect', '', 0)):
-      c.faces.policy, c.weights = policy, weights
+      c.faces.policy, c.weights = policy, name
       with mock.patch.object(live.causal, 'Network'), mock.patch.object(
           live.logging, 'warning') as warning:
         with self.assertRaises(types.BadInput):  # There is no such film.
