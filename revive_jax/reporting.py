@@ -19,6 +19,7 @@ from revive_jax.pipeline import (
 from revive_jax.video import deinterlace, probe, reader
 
 NAME = 'report.html'
+_LENGTHS = ('edge_width_pixels', 'jitter_pixels')  # Of what is measured.
 # What may still be done to a face that was compared with its source.
 _LATER = {'optimise': 'sharpening and evening out', 'interpolate': 'frames that '
           'were made anew', 'output': 'grain', 'stabilise': 'moving whole frames'}
@@ -120,15 +121,26 @@ def again(
     path: str, shots: Sequence[measure.Shot], told: Mapping[str, Any],
     decision: deinterlace.Decision
 ) -> list[dict[str, Any]]:
-  """What is measured of the restored film, as told['measured']."""
+  """What is measured of the restored film, as told['measured'].
+
+  Lengths are in pixels of the source, also where the film was enlarged.
+  """
+  factor = told['settings'].get('output', {}).get('upscale', 1)
   rate = told['input']['frame_rate']
   info = probe.probe(path, frame_rate=rate)
   frames = reader.read_frames(
       info, decision=decision if decision.keeps_fields else None)
   found = remeasure.remeasure(
       (f.rgb for f in frames), shots, frame_rate=rate, motion=True)
-  return [record.measured(s) | {'jitter_pixels': motion.jitter(s.steps)}
-          for s in found]
+  return [_smaller(record.measured(s) | {
+      'jitter_pixels': motion.jitter(s.steps)}, factor) for s in found]
+
+
+def _smaller(measured, factor):
+  """What was measured of a shot that is larger than its source by a factor."""
+  return measured | {
+      name: round(measured[name] / factor, 3) for name in _LENGTHS
+      if factor != 1 and measured[name] is not None}
 
 
 def verdicts(plan: choose.Plan) -> dict[str, bool]:

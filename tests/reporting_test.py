@@ -6,15 +6,17 @@ import re
 from unittest import mock
 
 from absl.testing import absltest, parameterized
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 
 from configs import restore as config
 from revive_jax import reporting, restore
-from revive_jax.pipeline import choose, segments, tally
-from revive_jax.video import writer
+from revive_jax.pipeline import choose, measure, segments, tally
+from revive_jax.video import deinterlace, writer
 from tests.faces import people
-from tests.pipeline import run_test
+from tests.pipeline import motion_test, run_test
 
 _DOCS = pathlib.Path(__file__).parents[1] / 'docs/formats.md'
 _SEEN = {
@@ -145,6 +147,29 @@ class ReportingTest(parameterized.TestCase):
     with mock.patch.object(tally, 'SEGMENT', 8):
       self._restore(film)
     self.assertNotIn('base64,"', (self.dir / 'work/report.html').read_text())
+
+  def test_an_enlarged_film_is_measured_in_pixels_of_its_source(self):
+    """OpenCV enlarges a woven film of a checked cloth."""
+    _, moves = motion_test._woven(24)
+    cloth = np.kron(np.indices((9, 12)).sum(0) % 2, np.ones((20, 20)))
+    cloth = np.repeat(40 + 170 * cloth[..., None], 3, -1).astype(np.uint8)
+    cloth = cv2.GaussianBlur(cloth, (0, 0), 1)
+    film = np.stack([cloth[8 + y:136 + y, 8 + x:184 + x] for y, x in moves])
+    large = [cv2.resize(x, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+             for x in film]
+    shots, _ = measure.measure(iter(film), frame_rate=24.0, motion=True)
+    self.assertLen(shots, 1)
+    found = []
+    for factor, frames in ((1, film), (2, large)):
+      path = str(self.dir / f'{factor}.mkv')
+      writer.write_rgb(path, frames, frame_rate=24)
+      found += reporting.again(
+          path, shots, {'input': {'frame_rate': 24}, 'settings': {
+              'output': {'upscale': factor}}}, deinterlace.decide((), 'off'))
+    for name in ('edge_width_pixels', 'jitter_pixels'):
+      self.assertGreater(found[0][name], 0.8)
+      self.assertAlmostEqual(
+          found[1][name], found[0][name], delta=0.2 * found[0][name])
 
   def test_no_report_where_none_is_asked_for(self):
     report = self._restore(run_test._film(4, 32, 48), report=False)
