@@ -344,7 +344,9 @@ def read_frames(
     warn: Warn | None = None,
     decision: deinterlace.Decision | None = None,
 ) -> Iterator[SourceFrame]:
-  """Yields the frames in order, one in memory at a time; always the same.
+  """Yields the frames in order, one in memory at a time.
+
+  Always the same, but where H.264 is damaged: see docs/video.md.
 
   info: of the source, as probed. decision: of decide_interlace, or None; the
   frames are then those of deinterlace.retimed(info, decision).
