@@ -99,8 +99,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # the source's. grain: share of what denoising took out that is given back, in
   # its own spectrum; -1: none, but for fills in mode repair, which get as much
   # as their surroundings have. checksums: also write <output>.framemd5.
-  # layers: what was done at each pixel (docs/trust.md), as 'tracks' of an MKV or
-  # 'files' beside the film; 'auto': tracks in lossless MKV; 'none'.
+  # layers: what was done at each pixel (docs/trust.md), as 'tracks' of an MKV
+  # or 'files' beside the film; 'auto': tracks in lossless MKV; 'none'.
   # keep_original: the source travels in an MKV, or lies beside other outputs;
   # --mode=restore-original gives it back bit for bit.
   # upscale: 2 doubles width and height, by the weights c.upscaler; what lies

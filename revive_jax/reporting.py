@@ -21,8 +21,11 @@ from revive_jax.video import deinterlace, probe, reader
 NAME = 'report.html'
 _LENGTHS = ('edge_width_pixels', 'jitter_pixels')  # Of what is measured.
 # What may still be done to a face that was compared with its source.
-_LATER = {'optimise': 'sharpening and evening out', 'interpolate': 'frames that '
-          'were made anew', 'output': 'grain', 'stabilise': 'moving whole frames'}
+_LATER = {
+    'optimise': 'sharpening and evening out',
+    'interpolate': 'frames that were made anew',
+    'output': 'grain',
+    'stabilise': 'moving whole frames'}
 _CALIBRATION = pathlib.Path(report.__file__).parent / 'calibration.json'
 
 

@@ -147,7 +147,8 @@ def make_frame(
   height, width = planes[0].shape[:2]
   if given.pix_fmt == 'rgb24':
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(planes[0]), 'rgb24')
-    return frame if pix_fmt == 'rgb24' else frame.reformat(format=pix_fmt)
+    return frame if pix_fmt == 'rgb24' else frame.reformat(
+        format=pix_fmt, threads=1)
   if given.kind == 'rgb':
     planes = tuple(planes[0][..., i] for i in (1, 2, 0))
   frame = av.VideoFrame(width, height, pix_fmt)

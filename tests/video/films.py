@@ -24,7 +24,8 @@ def cover() -> bytes:
 
 
 def _subtitle(output, stream, suffix, text):
-  packet = av.Packet(text if suffix == 'mkv' else len(text).to_bytes(2, 'big') + text)
+  length = b'' if suffix == 'mkv' else len(text).to_bytes(2, 'big')
+  packet = av.Packet(length + text)
   packet.pts = packet.dts = 40
   packet.duration, packet.time_base = 80, fractions.Fraction(1, 1000)
   packet.stream = stream
