@@ -253,8 +253,13 @@ class FilmTest(parameterized.TestCase):
         self._restore(path, 'out.mkv', upscaler=_weights(1), **values)
       with self.assertLogs(level='WARNING') as logged:
         _, out = self._restore(path, 'out.mkv', **values)
+      restore.restore(self._config(**values), str(self.dir / 'other'),
+                      str(path), str(self.dir / 'whole.mkv'))
     self.assertIn('Going on after 4 of 12', '\n'.join(logged.output))
     self._assert_kept(_frames(path), out)
+    for a, b in zip(_frames(self.dir / 'whole.mkv'), out, strict=True):
+      self.assertEqual(a.pts, b.pts)
+      np.testing.assert_array_equal(a.rgb, b.rgb)
 
   def test_a_film_too_large_for_its_file(self):
     path = clips.write(self.dir / 'film.mkv', clips.pictures(1, 16, 9000),
