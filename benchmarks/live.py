@@ -53,7 +53,8 @@ def main():
   device = jax.devices()[0]
   text = (f'{datetime.date.today()}; {device.device_kind}, {os.cpu_count()} '
           f'CPU cores; Python {platform.python_version()}, jax '
-          f'{jax.__version__}; load before {load:.1f}. {args.size}, {args.seconds:g} s of each; '
+          f'{jax.__version__}; load before {load:.1f}. {args.size}, '
+          f'{args.seconds:g} s of each; '
           'H.264 in, H.264 out.\n\n' + '\n'.join(lines) + '\n')
   print('\n' + text)
   if args.output:
