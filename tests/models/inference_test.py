@@ -114,6 +114,7 @@ class LoadWeightsTest(parameterized.TestCase):
       config = json.load(file)
     with open(path, 'w') as file:
       json.dump(config | changes, file)
+    weights.write_sums(self.folder)  # Somebody meant it.
 
   def test_makes_the_network_of_the_folder(self):
     model, found = revive_jax.load_weights(self.folder)
