@@ -208,6 +208,7 @@ class TrainTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'another architecture'):
       train.train(c, self._folder())
 
+  @pytest.mark.slow
   def test_checkpoints_of_another_architecture_are_refused(self):
     _, source = _whole()
     c = problem.make_config()

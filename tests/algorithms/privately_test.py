@@ -227,6 +227,7 @@ class PicturesTest(_Case):
     settings.check(self._config())
     self._refused(words, settings.check, self._config(**values))
 
+  @pytest.mark.slow
   def test_a_run(self):
     folder = self._folder()
     state = train.train(self._config(), folder)

@@ -5,6 +5,7 @@ import pathlib
 from absl.testing import absltest
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from revive_jax import types
 from revive_jax.comparison import networks
@@ -59,6 +60,7 @@ class NetworksTest(absltest.TestCase):
       self.assertTrue((filled[hole] != made[2][hole]).any())
     self.assertTrue((made[0] != made[1]).any())
 
+  @pytest.mark.slow
   def test_a_latent_restorer_fills_what_a_restorer_found(self):
     settings = dict(features=(4, 4, 4), latent=2, mapping_features=4,
                     num_blocks=1)

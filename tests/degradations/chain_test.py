@@ -7,6 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from revive_jax.degradations import chain, film
 from revive_jax.ops import color
@@ -224,6 +225,7 @@ class EveryOperatorTest(absltest.TestCase):
 
 class TrainingTest(absltest.TestCase):
 
+  @pytest.mark.slow
   def test_runs_and_tells_all(self):
     clips = _clips(3, 3, 32)
     run = jax.jit(

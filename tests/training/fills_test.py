@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from scipy import stats
 
 from revive_jax.models import fills as fills_lib
@@ -84,6 +85,10 @@ def _clean(seed):
 
 
 class FillsTest(layouts.TestCase):
+
+  @pytest.mark.slow
+  def test_the_most_mixed_layout_does_the_same(self):
+    super().test_the_most_mixed_layout_does_the_same()
 
   after = staticmethod(_after)
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from revive_jax.losses import adversarial
 from revive_jax.models import discriminator, restorer
@@ -104,6 +105,10 @@ def _after(**layout):
 
 
 class GanTest(layouts.TestCase):
+
+  @pytest.mark.slow
+  def test_the_most_mixed_layout_does_the_same(self):
+    super().test_the_most_mixed_layout_does_the_same()
 
   after = staticmethod(_after)
 
