@@ -5,7 +5,8 @@ python benchmarks/live.py [--weights=live,restorer --size=320x240 --seconds=10
 
 A film with grain, dust and a scratch is coded and written into the standard
 input of `revive_jax.main --input=-`, once as fast as it is taken (rate 0), and
-at its own pace at each other rate, where frames may get cheaper settings. The
+at its own pace at each other rate, where frames may get cheaper settings (its
+first six seconds come at once, while the network is compiled). The
 output is a file. Prints a table in Markdown.
 """
 
@@ -86,19 +87,20 @@ def _feed(pipe, width, height, rate, seconds) -> None:
         'preset': 'ultrafast', 'tune': 'zerolatency', 'crf': '14'})
     stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
     start = None
-    for t, rgb in enumerate(_film(width, height, round(
-        seconds * (rate or 25)))):
+    whole = seconds + (_WARM_UP if rate else 0)
+    for t, rgb in enumerate(_film(width, height, round(whole * (rate or 25)))):
       if rate and start is not None:
         time.sleep(max(0, start + t / rate - time.monotonic()))
       container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, 'rgb24')))
-      if rate and t == _WARM_UP:
-        # The network is compiled when its first frame has come.
+      if rate and t == round(rate * _WARM_UP):
+        # The reader wants some seconds of a stream to know what it is; then the
+        # network is compiled.
         time.sleep(_COMPILING)
         start = time.monotonic() - t / rate
     container.mux(stream.encode(None))
 
 
-_WARM_UP, _COMPILING = 8, 90.0  # Frames, seconds.
+_WARM_UP, _COMPILING = 6.0, 60.0  # Seconds of film, and of waiting.
 
 
 def _film(width, height, count):
