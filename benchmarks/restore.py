@@ -5,8 +5,8 @@ python benchmarks/restore.py [--sizes=480p,1080p,2160p --frames=48,12,6]
 For each size a grainy, scratched pan is made and coded with H.264, and restored
 to H.264 in a process of its own. Stages alone, in the same process: decoding,
 measuring, the network (warm, on the windows of the run), coding. What users run
-instead: FFmpeg's hqdn3d and nlmeans, OpenCV's non-local means. Prints a table
-in Markdown.
+instead: FFmpeg's atadenoise and nlmeans, OpenCV's non-local means. Prints a
+table in Markdown.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main():
                          strict=True):
     done = subprocess.run(
         [sys.executable, __file__, f'--one={size},{count}',
-         f'--weights={args.weights}'], capture_output=True, text=True,
+         f'--weights={args.weights}'], stdout=subprocess.PIPE, text=True,
         check=True)
     rows.append((size, count, json.loads(done.stdout.splitlines()[-1])))
   device = jax.devices()[0]
@@ -121,8 +121,8 @@ def _measured(size, count, name) -> dict[str, float]:
           / found['network alone, on the same windows'])
     found['peak memory, MB'] = memory
     codes = [f.rgb for f in frames[:4]]
-    found['FFmpeg hqdn3d, frames/s'] = count / _timed(
-        lambda: _filtered(info.path, 'hqdn3d'))
+    found['FFmpeg atadenoise, frames/s'] = count / _timed(
+        lambda: _filtered(info.path, 'atadenoise'))
     found['FFmpeg nlmeans'] = count / _timed(
         lambda: _filtered(info.path, 'nlmeans'))
     found['OpenCV non-local means'] = len(codes) / _timed(
@@ -169,9 +169,13 @@ def _filtered(path, name):
     graph = av.filter.Graph()
     graph.link_nodes(graph.add_buffer(template=stream), graph.add(name),
                      graph.add('buffersink')).configure()
-    for frame in container.decode(stream):
+    for frame in (*container.decode(stream), None):
       graph.push(frame)
-      graph.pull()
+      try:
+        while True:
+          graph.pull()
+      except (av.BlockingIOError, EOFError):  # It wants more, or is done.
+        continue
 
 
 if __name__ == '__main__':
