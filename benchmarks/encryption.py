@@ -21,10 +21,10 @@ import statistics
 import tempfile
 import time
 
-import cv2
 import numpy as np
+import pan
+from revive_jax.configs import restore as config
 
-from configs import restore as config
 from revive_jax import restore
 from revive_jax.privacy import encryption, keys
 from revive_jax.privacy import vault as vault_lib
@@ -93,7 +93,9 @@ def _read_at_random(path, data):
 
 
 def _print_share(folder, args):
-  _film(folder / 'film.mkv', 240, 320, args.frames)
+  writer.write_rgb(
+      folder / 'film.mkv', pan.frames(240, 320, args.frames, damaged=False),
+      frame_rate=24)
   key = f'file:{folder / "key"}'
   keys.make(key)
   seconds, inside = {}, _counted()
@@ -141,21 +143,6 @@ def _counted():
                      (vault_lib.Vault, 'open')):
     setattr(kind, name, timed(getattr(kind, name)))
   return total
-
-
-def _film(path, height, width, count):
-  """A grainy pan, lossless."""
-  rng = np.random.default_rng(0)
-  scene = rng.random((height // 8, width // 4 + 1, 3), np.float32)
-  scene = cv2.resize(scene, (2 * width, height), interpolation=cv2.INTER_CUBIC)
-
-  def frames():
-    for t in range(count):
-      frame = scene[:, 3 * t:3 * t + width].copy()
-      frame += 0.04 * rng.standard_normal((height, width, 1), np.float32)
-      yield np.round(255 * np.clip(frame, 0, 1)).astype(np.uint8)
-
-  writer.write_rgb(path, frames(), frame_rate=24)
 
 
 def _restore(film, folder, key, weights):

@@ -20,8 +20,8 @@ import tempfile
 from absl import logging
 import cv2
 import numpy as np
+from revive_jax.configs import restore as config
 
-from configs import restore as config
 from revive_jax import restore, types
 from revive_jax.video import probe, reader
 

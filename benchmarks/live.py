@@ -22,9 +22,8 @@ import tempfile
 import time
 
 import av
-import cv2
 import jax
-import numpy as np
+import pan
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
@@ -88,7 +87,8 @@ def _feed(pipe, width, height, rate, seconds) -> None:
     stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
     start = None
     whole = seconds + (_WARM_UP if rate else 0)
-    for t, rgb in enumerate(_film(width, height, round(whole * (rate or 25)))):
+    for t, rgb in enumerate(pan.frames(
+        height, width, round(whole * (rate or 25)))):
       if rate and start is not None:
         time.sleep(max(0, start + t / rate - time.monotonic()))
       container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, 'rgb24')))
@@ -101,22 +101,6 @@ def _feed(pipe, width, height, rate, seconds) -> None:
 
 
 _WARM_UP, _COMPILING = 6.0, 60.0  # Seconds of film, and of waiting.
-
-
-def _film(width, height, count):
-  """Yields frames [H, W, 3] uint8: a pan with grain, dust and a scratch."""
-  rng = np.random.default_rng(0)
-  scene = rng.random((height // 8, width // 8 + count // 4, 3), np.float32)
-  scene = cv2.resize(scene, (width + 2 * count, height),
-                     interpolation=cv2.INTER_CUBIC)
-  for t in range(count):
-    frame = scene[:, 2 * t:2 * t + width].copy()
-    frame += 0.04 * rng.standard_normal((height, width, 1), np.float32)
-    for _ in range(4):
-      y, x = rng.integers(height - 8), rng.integers(width - 8)
-      frame[y:y + 6, x:x + 5] = 0.95
-    frame[:, width // 3 + t % 5:width // 3 + t % 5 + 2] = 0.03
-    yield np.round(255 * np.clip(frame, 0, 1)).astype(np.uint8)
 
 
 if __name__ == '__main__':

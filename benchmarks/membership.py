@@ -22,8 +22,8 @@ from unittest import mock
 import cv2
 import jax
 import numpy as np
+from revive_jax.configs import restorer as config
 
-from configs import restorer as config
 from revive_jax.algorithms import restorer
 from revive_jax.data import poisson, sources
 from revive_jax.degradations import chain

@@ -25,8 +25,9 @@ import av
 import cv2
 import jax
 import numpy as np
+import pan
+from revive_jax.configs import restore as config
 
-from configs import restore as config
 from revive_jax import networks, restore
 from revive_jax.models import weights
 from revive_jax.ops import windows as tiles
@@ -69,23 +70,6 @@ def main():
           + ' |')
 
 
-def _film(path, height, width, count):
-  """A pan with grain, dust and a scratch, as H.264."""
-  rng = np.random.default_rng(0)
-  scene = rng.random((height // 8, width // 4 + 1, 3), np.float32)
-  scene = cv2.resize(scene, (2 * width, height), interpolation=cv2.INTER_CUBIC)
-  def frames():
-    for t in range(count):
-      frame = scene[:, 3 * t:3 * t + width].copy()
-      frame += 0.04 * rng.standard_normal((height, width, 1), np.float32)
-      for _ in range(4):
-        y, x = rng.integers(height - 8), rng.integers(width - 8)
-        frame[y:y + 6, x:x + 5] = 0.95
-      frame[:, width // 3 + t % 5:width // 3 + t % 5 + 2] = 0.03
-      yield np.round(255 * np.clip(frame, 0, 1)).astype(np.uint8)
-  writer.write_rgb(path, frames(), frame_rate=24, crf=12)
-
-
 def _timed(work) -> float:
   start = time.perf_counter()
   work()
@@ -96,7 +80,8 @@ def _measured(size, count, name) -> dict[str, float]:
   """Frames per second, by what was done."""
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
-    _film(folder / 'film.mp4', *size, count)
+    writer.write_rgb(folder / 'film.mp4', pan.frames(*size, count),
+                     frame_rate=24, crf=12)
     info = probe.probe(str(folder / 'film.mp4'))
     c = config.get_config()
     c.weights, c.progress = name, 'none'

@@ -23,8 +23,8 @@ import cv2
 import jax
 import numpy as np
 import PIL.Image
+from revive_jax.configs import restorer
 
-from configs import restorer
 from revive_jax.data import held_out
 from revive_jax.metrics import fidelity
 from revive_jax.models import upscaler
