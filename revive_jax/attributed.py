@@ -76,7 +76,7 @@ def attribute(
         'Without a network there is no verdict to explain; name weights with '
         '--config.weights.')
   model, params = inference.build(weights.read_weights(c.weights))
-  source = sandbox.guarded(source, c.get('sandbox', 'off'))
+  source = sandbox.guarded(source, c.sandbox)
   info = probe.probe(source, frame_rate=c.frame_rate)
   clip, t, first = _frames(info, time)
 

@@ -51,7 +51,7 @@ def restore_all(
     _write_form(form, report['shots'])
   sheets = _write_sheets(
       folder, None if c.redact.faces != 'none' else sandbox.guarded(
-          source, c.get('sandbox', 'off')), films,
+          source, c.sandbox), films,
       report['shots'], c.frame_rate)
   report['fills'] = {'films': films, 'sheets': sheets, 'form': str(form)}
   workdir_lib.write_json(files.path(workdir) / 'report.json', report)

@@ -192,7 +192,7 @@ def _one(c, path, work, output) -> Row:
 
   try:
     _, source, _ = sealing.places(c, work, str(path), None)
-    source = sandbox.guarded(source, c.get('sandbox', 'off'), many=True)
+    source = sandbox.guarded(source, c.sandbox, many=True)
     info = probe.probe(source, frame_rate=c.frame_rate)
     _, _, destination = sealing.places(c, work, None, str(output) + (
         target.suffix(upscale.enlarged(info, c.output.upscale))))

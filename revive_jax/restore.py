@@ -90,7 +90,7 @@ def restore(
   if not source:
     raise types.BadInput('There is no input; name a film with --input.')
   workdir, source, destination = sealing.places(c, workdir, source, destination)
-  source = sandbox.guarded(source, c.get('sandbox', 'off'))
+  source = sandbox.guarded(source, c.sandbox)
   info = probe.probe(source, frame_rate=c.frame_rate)
   if destination is None:
     destination = target.default_output(

@@ -66,7 +66,7 @@ def check(c: ml_collections.ConfigDict) -> None:
         '--config.mask_overrides needs a mask; name one with --config.mask.')
   one_of('output.layers', c.output.layers, layers.FORMS)
   one_of('repeats', c.repeats, tuple(timeline.MODES))
-  one_of('sandbox', c.get('sandbox', 'auto'), sandbox.USES)
+  one_of('sandbox', c.sandbox, sandbox.USES)
   one_of('moving', c.moving, moving.MODES)
   if not 0 <= c.stabilise.strength <= 1:
     raise types.BadInput(
