@@ -9,7 +9,7 @@ import ml_collections
 from revive_jax import models, types
 from revive_jax.algorithms import assembled, privately
 from revive_jax.data import mixture, pipeline
-from revive_jax.degradations import chain
+from revive_jax.degradations import mixes
 from revive_jax.degradations import textures as textures_lib
 from revive_jax.models import layers
 from revive_jax.training import batch as batch_lib
@@ -30,7 +30,7 @@ def check(c: ml_collections.ConfigDict) -> None:
 
 def check_damage(c: ml_collections.ConfigDict) -> None:
   """Refuses clips and damage that cannot be."""
-  types.check_choice('damage.mix', c.damage.mix, tuple(chain.MIXES))
+  mixes.parse(c.damage.mix)
   check_data(c)
   low, high = c.damage.severity
   if not 0 < low <= high:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from revive_jax.degradations import geometry, walk
+from revive_jax.degradations import geometry, per_frame, walk
 from revive_jax.ops import color
 
 BLOCK = 8  # px: of the DCT; not scaled, since codecs do not scale it either.
@@ -59,7 +59,7 @@ def block_compression(
       keys[1], clip.shape[0], correlation=0.9, deviation=jitter
   )
   scale = drawn * severity * jnp.exp(wobble)
-  damaged = jax.lax.map(
+  damaged = per_frame.each(
       lambda x: jnp.where(x[1] > 0, _compress(*x), x[0]), (clip, scale)
   )
   return damaged, jnp.zeros_like(clip[..., :1]), {'scale': scale}
@@ -149,7 +149,7 @@ def lost_blocks(
   event = _event_of_block(record, frames, blocks)  # -1: not lost.
   event = event.reshape(frames, rows, columns)
   previous = jnp.concatenate([clip[:1], clip[:-1]])
-  damaged, damage = jax.lax.map(
+  damaged, damage = per_frame.each(
       lambda x: _lose(*x, record),
       (jax.random.split(keys[7], frames), clip, previous, event),
   )

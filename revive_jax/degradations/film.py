@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from revive_jax.degradations import geometry, paint, walk
+from revive_jax.degradations import geometry, paint, per_frame, walk
 from revive_jax.ops import filters, warp
 
 
@@ -46,7 +46,7 @@ def grain(
     noise = filters.apply_separable(noise, rows, columns) @ mix
     return jnp.clip(frame + amount * tone_response(frame) * noise, 0, 1)
 
-  damaged = jax.lax.map(
+  damaged = per_frame.each(
       one_frame, (jax.random.split(keys[3], frames), clip, deviation)
   )
   record = {'sigma': deviation, 'size': radius, 'correlation': common}
@@ -88,7 +88,7 @@ def weave(
 
 def move(clip: jax.Array, shift: jax.Array) -> jax.Array:
   """Moves each frame of clip [T, H, W, 3] by shift [T, 2] = (dy, dx) px."""
-  return jax.lax.map(
+  return per_frame.each(
       lambda x: jnp.clip(warp.translate(x[0], x[1]), 0, 1), (clip, shift)
   )
 
@@ -98,7 +98,7 @@ def move_damage(damage: jax.Array, shift: jax.Array) -> jax.Array:
 
   A pixel counts as damaged if any of the pixels it is mixed from was.
   """
-  moved = jax.lax.map(
+  moved = per_frame.each(
       lambda x: warp.translate(x[0], x[1], linear=True), (damage, shift)
   )
   return (moved > 1e-3).astype(damage.dtype)

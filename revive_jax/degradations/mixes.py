@@ -1,7 +1,9 @@
 """Which operators a clip may suffer, and how: the mixes by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from revive_jax import types
 
 
 class Mix(NamedTuple):
@@ -132,6 +134,22 @@ MIXES = {
             'white_noise': {'sigma': (4 / 255, 10 / 255)},
         },
     ),
+    # What denoisers are compared by: white noise, and nothing else.
+    'noise': Mix(
+        operators={
+            'white_noise': 1.0,
+            'poisson_noise': 0.1,
+            'monochrome': 0.15,
+        },
+        options={
+            'white_noise': {
+                'sigma': (12 / 255, 36 / 255),
+                'jitter': 0.0,
+                'grey': 0.15,
+                'unclipped': 0.5,
+            },
+        },
+    ),
     # A telephone or a watching camera: too little light, then too few bits.
     'camera': Mix(
         operators={
@@ -173,3 +191,54 @@ MIXES['footage'] = Mix(
     shuffled=0.5,
     spread=(0.5, 1.4),
 )
+
+
+def parse(text: str) -> tuple[tuple[Mix, float], ...]:
+  """Mixes and their shares of a batch, which add up to 1, of a text.
+
+  text: names in MIXES, as 'footage:0.6,noise:0.2,tape:0.2'; without a colon
+  the share is 1. 'film-flicker' is film without flicker.
+
+  Raises:
+    types.BadInput: a mix or an operator that there is not, a share that is no
+      positive number.
+  """
+  found = []
+  for part in text.split(','):
+    names, _, share = part.partition(':')
+    name, *without = names.strip().split('-')
+    types.check_choice('damage.mix', name, tuple(MIXES))
+    mix = MIXES[name]
+    for operator in without:
+      types.check_choice(
+          f'damage.mix: {name}-', operator, tuple(mix.operators))
+    found.append((mix._replace(operators={
+        k: p for k, p in mix.operators.items() if k not in without}),
+        _share(text, share)))
+  total = sum(share for _, share in found)
+  return tuple((mix, share / total) for mix, share in found)
+
+
+def _share(text, share) -> float:
+  try:
+    value = float(share or 1)
+  except ValueError:
+    value = -1.0
+  if not 0 < value < float('inf'):
+    raise types.BadInput(
+        f'--config.damage.mix={text}: the share {share!r} is not a positive '
+        'number; write for example footage:0.7,noise:0.3.')
+  return value
+
+
+def counts(shares: Sequence[float], total: int) -> list[int]:
+  """total shared out by shares, which add up to 1; at least 0 each.
+
+  By the edges of the shares on a line of `total` clips.
+  """
+  edges, position = [0], 0.0
+  for share in shares:
+    position += share
+    edges.append(round(position * total))
+  edges[-1] = total
+  return [b - a for a, b in zip(edges, edges[1:], strict=False)]

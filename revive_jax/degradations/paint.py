@@ -9,6 +9,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from revive_jax.degradations import per_frame
+
 # Below this opacity nothing is painted; from it on a pixel counts as replaced.
 THRESHOLD = 0.05
 
@@ -106,7 +108,7 @@ def draw(
     canvas, _ = jax.lax.scan(one, canvas, items)
     return canvas[..., :3], canvas[..., 3:]
 
-  return jax.lax.map(one_frame, (clip, objects))
+  return per_frame.each(one_frame, (clip, objects))
 
 
 def _start(centre: jax.Array, window: int, full: int) -> jax.Array:

@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from revive_jax.degradations import geometry, walk
+from revive_jax.degradations import geometry, per_frame, walk
 from revive_jax.ops import filters
 
 
@@ -38,7 +38,7 @@ def blur(
     columns = filters.gaussian_matrix(frame.shape[1], s)
     return jnp.clip(filters.apply_separable(frame, rows, columns), 0, 1)
 
-  damaged = jax.lax.map(one_frame, (clip, width))
+  damaged = per_frame.each(one_frame, (clip, width))
   return damaged, jnp.zeros_like(clip[..., :1]), {'sigma': width}
 
 
@@ -84,7 +84,7 @@ def anisotropic_blur(
     transfer = jnp.exp(-0.5 * (along**2 + across**2))
     return _in_spectrum(frame, transfer, margin)
 
-  damaged = jax.lax.map(one_frame, (clip, record))
+  damaged = per_frame.each(one_frame, (clip, record))
   return damaged, jnp.zeros_like(clip[..., :1]), record
 
 
@@ -128,7 +128,7 @@ def motion_blur(
     blurred = _in_spectrum(frame, transfer, margin)
     return jnp.where(item['length'] > 0, blurred, frame)
 
-  damaged = jax.lax.map(one_frame, (clip, record))
+  damaged = per_frame.each(one_frame, (clip, record))
   return damaged, jnp.zeros_like(clip[..., :1]), record
 
 
@@ -170,7 +170,7 @@ def defocus(
     blurred = _in_spectrum(frame, transfer, margin)
     return jnp.where(r > 0, blurred, frame)
 
-  damaged = jax.lax.map(one_frame, (clip, extent))
+  damaged = per_frame.each(one_frame, (clip, extent))
   return damaged, jnp.zeros_like(clip[..., :1]), {'radius': extent}
 
 
@@ -212,7 +212,7 @@ def low_light(
     change = encode(noisy) - encode(light)
     return jnp.where(severity > 0, jnp.clip(frame + change, 0, 1), frame)
 
-  damaged = jax.lax.map(
+  damaged = per_frame.each(
       one_frame, (jax.random.split(keys[1], clip.shape[0]), clip)
   )
   record = {
@@ -231,11 +231,13 @@ def white_noise(
     sigma: tuple[float, float] = (10 / 255, 10 / 255),
     jitter: float = 0.05,
     grey: float = 0.4,
+    unclipped: float = 0.0,
 ) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
   """White Gaussian noise of sigma * severity, new for each pixel and frame.
 
   sigma walks by `jitter` of itself; with probability `grey` the channels have
-  the same noise.
+  the same noise. With probability `unclipped` it may leave [0, 1], as in the
+  tests of the field (DVDnet, arXiv:1906.11890), though in no film.
 
   Record: sigma [T]; grey [].
   """
@@ -247,14 +249,16 @@ def white_noise(
   )
   deviation = drawn * severity * jnp.exp(wobble)
   is_grey = jax.random.bernoulli(keys[2], grey)
+  beyond = jax.random.bernoulli(jax.random.fold_in(rng, 4), unclipped)
 
   def one_frame(inputs):
     key, frame, amount = inputs
     noise = jax.random.normal(key, frame.shape)
     noise = jnp.where(is_grey, noise[..., :1], noise)
-    return jnp.clip(frame + amount * noise, 0, 1)
+    noisy = frame + amount * noise
+    return jnp.where(beyond, noisy, jnp.clip(noisy, 0, 1))
 
-  damaged = jax.lax.map(
+  damaged = per_frame.each(
       one_frame, (jax.random.split(keys[3], clip.shape[0]), clip, deviation)
   )
   record = {'sigma': deviation, 'grey': is_grey}
@@ -295,7 +299,7 @@ def poisson_noise(
     count = mean + jnp.sqrt(jnp.maximum(mean, 1e-6)) * z + skew
     return jnp.clip(count / full, 0, 1)
 
-  damaged = jax.lax.map(
+  damaged = per_frame.each(
       one_frame, (jax.random.split(keys[1], frames), clip, white)
   )
   return damaged, jnp.zeros_like(clip[..., :1]), {'photons': white}
@@ -324,7 +328,7 @@ def rescale(
   kernel = jax.random.randint(keys[1], (), 0, 3)
   rows = filters.resize_matrix(clip.shape[1], ratio, kernel)
   columns = filters.resize_matrix(clip.shape[2], ratio, kernel)
-  damaged = jax.lax.map(
+  damaged = per_frame.each(
       lambda x: jnp.clip(filters.apply_separable(x, rows, columns), 0, 1), clip
   )
   record = {'factor': ratio, 'kernel': kernel}

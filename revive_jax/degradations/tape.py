@@ -12,7 +12,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from revive_jax.degradations import geometry, paint, walk
+from revive_jax.degradations import geometry, paint, per_frame, walk
 from revive_jax.ops import color, filters
 
 FAR = 4.0  # px of a 480x272 frame.
@@ -64,7 +64,7 @@ def dropouts(
       'value': level,
       'opacity': between(drawn[8], opacity),
   }
-  damaged, damage = jax.lax.map(
+  damaged, damage = per_frame.each(
       lambda x: _drop(*x), (jax.random.split(keys[2], frames), clip, record)
   )
   return damaged, damage, record
@@ -115,7 +115,7 @@ def chroma_bleed(
     change = color.ycbcr_to_rgb(jnp.pad(change, ((0, 0), (0, 0), (1, 0))))
     return jnp.where(severity > 0, jnp.clip(frame + change, 0, 1), frame)
 
-  damaged = jax.lax.map(one_frame, (jax.random.split(keys[1], frames), clip))
+  damaged = per_frame.each(one_frame, (jax.random.split(keys[1], frames), clip))
   record = {'sigma': width, 'shift': shift, 'noise': amount}
   return damaged, jnp.zeros_like(clip[..., :1]), record
 
@@ -322,7 +322,7 @@ def shift_lines(
       result += weight[..., None] * value.reshape(frame.shape)
     return jnp.clip(result, 0, 1)
 
-  return jax.lax.map(one_frame, (clip, shift))
+  return per_frame.each(one_frame, (clip, shift))
 
 
 def move_damage(damage: jax.Array, shift: jax.Array) -> jax.Array:
@@ -377,7 +377,7 @@ def _skew_and_streak(rng, clip, shift, share, scale):
     return jnp.where(noisy[..., None], value[..., None], frame), noisy
 
   keys = jax.random.split(rng, frames)
-  damaged, noisy = jax.lax.map(one_frame, (keys, moved, share))
+  damaged, noisy = per_frame.each(one_frame, (keys, moved, share))
   far = (jnp.abs(shift) > FAR * scale)[..., None]
   damage = (noisy | far)[..., None].astype(clip.dtype)
   return damaged, damage, noisy

@@ -105,12 +105,14 @@ class Restorer(nn.Module):
   H and W are multiples of 16. features: channels at half resolution;
   deep_features: at a quarter, inside the recurrence. remat: what is kept of
   each frame for the gradient, and what is computed again: see layers.REMAT.
+  aligned: False for comparison, where nothing follows motion.
   """
 
   features: int = 48
   deep_features: int = 64
   num_blocks: int = 2
   noise: int = 0
+  aligned: bool = True
   dtype: jnp.dtype = jnp.float32
   remat: str = ''
 
@@ -222,8 +224,9 @@ class Restorer(nn.Module):
     """
     # The matcher learns from clean frames (losses/temporal.py) alone: what the
     # picture asks of a flow is mostly noise, and once led it astray.
-    flows = Flows(*self.matcher(
+    flows = (Flows(*self.matcher(
         descriptors, state.descriptors, frame, state.picture, mask))
+             if self.aligned else _no_flows(frame))
     neighbour = estimate_lib.follow(
         estimate_lib.Estimate(state.picture, state.support),
         2 * resize.double(flows.half), keep)
@@ -241,6 +244,13 @@ class Restorer(nn.Module):
         split_rngs={'params': False}, in_axes=1, out_axes=1, reverse=reverse)
     state, outputs = scan(self, state, inputs)
     return (state, outputs) if carry else outputs
+
+
+def _no_flows(frame) -> Flows:
+  """Flows that say that nothing moved."""
+  batch, height, width, _ = frame.shape
+  return Flows(*(jnp.zeros((batch, height // n, width // n, 2), jnp.float32)
+                 for n in (16, 8, 2)))
 
 
 def _bounded(x, limit=4.0):

@@ -6,7 +6,7 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from revive_jax.degradations import chain
+from revive_jax.degradations import chain, mixes
 
 
 class Draw(NamedTuple):
@@ -18,7 +18,7 @@ class Draw(NamedTuple):
   look at the future.
   """
 
-  mix: str
+  mix: str  # See mixes.parse.
   severity: tuple[float, float]
   clean_share: float
   told_share: float
@@ -31,7 +31,7 @@ class Draw(NamedTuple):
 class Batch(flax.struct.PyTreeNode):
   """B damaged clips of T frames, and what is wanted of them."""
 
-  damaged: jax.Array  # [B, T, H, W, 3] in [0, 1], of 256 levels as films are.
+  damaged: jax.Array  # [B, T, H, W, 3], in steps of 1 / 255 as films are.
   target: jax.Array  # [B, T, H, W, 3]
   damage: jax.Array  # [B, T, H, W, 1] in {0, 1}, replaced pixels.
   mask: jax.Array  # [B, T, H, W, 1] in {0, 1}, marked by the user.
@@ -56,12 +56,9 @@ def damage(
       keys[0], (count,), minval=jnp.log(low), maxval=jnp.log(high)))
   untouched = jax.random.bernoulli(keys[1], draw.clean_share, (count,))
   severity = jnp.where(untouched, 0.0, severity)
-  damaged, damage_mask, record = chain.degrade_batch(
-      keys[2], clean, severity, mix=draw.mix, diagonal=draw.diagonal,
-      density=draw.density, textures=textures)
-  target = jax.vmap(
-      lambda c, r: chain.reference(c, r, keep_weave=True))(clean, record)
-  damaged = jnp.round(jnp.clip(damaged, 0, 1) * 255) / 255
+  damaged, damage_mask, target = _degraded(
+      keys[2], clean, severity, draw, textures)
+  damaged = jnp.round(damaged * 255) / 255
   told = jax.random.bernoulli(keys[3], draw.told_share, (count,))
   has_cut = jax.random.bernoulli(keys[4], draw.cut_share, (count,))
   place = jax.random.randint(keys[5], (count,), 1, max(time, 2))
@@ -72,3 +69,25 @@ def damage(
   return Batch(
       damaged, target, damage_mask,
       damage_mask * told[:, None, None, None, None], cuts, future)
+
+
+def _degraded(rng, clean, severity, draw, textures):
+  """Damaged clips, their damage, and what is wanted: each mix has its share."""
+  shares = mixes.parse(draw.mix)
+  counts = mixes.counts([share for _, share in shares], len(clean))
+  parts, first = [], 0
+  for number, ((mix, _), count) in enumerate(zip(shares, counts, strict=True)):
+    own = slice(first, first + count)
+    first += count
+    if not count:
+      continue
+    key = jax.random.fold_in(rng, number) if len(shares) > 1 else rng
+    damaged, damage, record = chain.degrade_batch(
+        key, clean[own], severity[own], mix=mix, diagonal=draw.diagonal,
+        density=draw.density, textures=textures)
+    target = jax.vmap(lambda c, r: chain.reference(c, r, keep_weave=True))(
+        clean[own], record)
+    parts.append((damaged, damage, target))
+  if len(parts) == 1:
+    return parts[0]
+  return tuple(jnp.concatenate(part) for part in zip(*parts, strict=True))

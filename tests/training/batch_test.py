@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from revive_jax import types
 from revive_jax.degradations import chain
 from revive_jax.ops import color
 from revive_jax.training import batch as batch_lib
@@ -120,9 +121,22 @@ class BatchTest(absltest.TestCase):
     np.testing.assert_array_equal(batch.cuts, np.ones((128, 1), bool))
 
   def test_unknown_mixes_are_refused(self):
-    with self.assertRaisesRegex(KeyError, 'acid'):
+    with self.assertRaisesRegex(types.BadInput, 'acid.*film'):
       batch_lib.damage(jax.random.key(0), _clips(), draw=_draw('acid'),
                        textures=None)
+
+  def test_each_mix_has_its_share_of_a_batch(self):
+    clean = _clips(8)
+    batch = _damage(
+        jax.random.key(0), clean, draw=_draw('noise:0.5,dust:0.25,grey:0.25'),
+        textures=None)
+    # Noise, in the first half alone, reaches every pixel.
+    untouched = np.asarray((batch.damaged == batch.target).mean((1, 2, 3, 4)))
+    self.assertLess(untouched[:4].max(), 0.5)
+    self.assertGreater(untouched[4:6].min(), 0.5)
+    colour = np.asarray(jnp.ptp(batch.target, -1).max((1, 2, 3)))
+    self.assertGreater(colour[:6].min(), 0.1)
+    self.assertLess(colour[6:].max(), 1e-3)
 
 
 if __name__ == '__main__':
