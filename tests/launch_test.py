@@ -1,4 +1,4 @@
-"""Tests of what is around the package: launchers, workflow, notebook."""
+"""Tests of what is around the package: launchers, workflow."""
 
 import ast
 import json
@@ -12,7 +12,6 @@ import types
 from unittest import mock
 
 from absl.testing import absltest, parameterized
-import pytest
 import yaml
 
 from tests.launch import fakes
@@ -139,21 +138,6 @@ class LaunchTest(parameterized.TestCase):
     runs = [s.get('run', '') for job in jobs for s in job['steps']]
     self.assertTrue(any(_TEST in run for run in runs), runs)
     yaml.safe_load((_ROOT / '.pre-commit-config.yaml').read_text())
-
-  @pytest.mark.slow
-  def test_notebook_runs_from_top_to_bottom(self):
-    book = json.loads((_ROOT / 'colab/restore_a_clip.ipynb').read_text())
-    self.assertFalse([c for c in book['cells'] if c.get('outputs')])
-    before, names = os.getcwd(), {}
-    os.chdir(self.create_tempdir().full_path)
-    self.addCleanup(os.chdir, before)
-    for cell in book['cells']:
-      text = ''.join(cell['source'])
-      if cell['cell_type'] == 'code' and not any(
-          w in text for w in ('%pip', 'google.colab', 'IPython')):
-        exec(compile(text, cell['id'], 'exec'), names)
-    self.assertTrue(list(pathlib.Path('runs').rglob('contact_sheet.png')))
-    self.assertTrue(list(pathlib.Path('runs').rglob('*_restored.mkv')))
 
 
 if __name__ == '__main__':
