@@ -1,4 +1,4 @@
-"""What a training step costs: operations and memory, without running it."""
+"""What a step costs: operations, traffic, memory, without running it."""
 
 from collections.abc import Callable, Iterator
 import math
@@ -7,6 +7,12 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 import numpy as np
+
+_PRODUCTS = ('dot_general', 'conv_general_dilated')
+# What compilers do without touching memory, or inside what uses it.
+_SHAPES = ('reshape', 'squeeze', 'expand_dims', 'broadcast_in_dim', 'iota',
+           'stop_gradient', 'copy')
+_CUTS = ('slice', 'dynamic_slice', 'gather')
 
 
 def flops(step: Callable[..., Any], *args: Any) -> int:
@@ -28,7 +34,24 @@ def flops(step: Callable[..., Any], *args: Any) -> int:
   Raises:
     ValueError: products inside a loop whose length is not known beforehand.
   """
-  return _of_jaxpr(jax.make_jaxpr(step)(*args).jaxpr)
+  return _of_jaxpr(jax.make_jaxpr(step)(*args).jaxpr, _operations)
+
+
+class Traffic(NamedTuple):
+  """Bytes that one step reads and writes; the truth lies between the two."""
+
+  products: int  # Of matrix products and convolutions: all else is fused.
+  unfused: int  # Of all operations that compute or move: nothing is fused.
+
+
+def traffic(step: Callable[..., Any], *args: Any) -> Traffic:
+  """What step(*args) reads and writes, counted as flops are: see there.
+
+  Of each operation what goes in and what comes out, once; a result that is cut
+  out of a larger array is all that is read of it.
+  """
+  jaxpr = jax.make_jaxpr(step)(*args).jaxpr
+  return Traffic(_of_jaxpr(jaxpr, _product_bytes), _of_jaxpr(jaxpr, _bytes))
 
 
 class Memory(NamedTuple):
@@ -55,20 +78,19 @@ def memory(compiled: jax.stages.Compiled) -> Memory:
                 arguments + outputs - aliased + temporaries)
 
 
-def _of_jaxpr(jaxpr) -> int:
-  return sum(_of_equation(equation) for equation in jaxpr.eqns)
+def _of_jaxpr(jaxpr, count) -> int:
+  return sum(_of_equation(equation, count) for equation in jaxpr.eqns)
 
 
-def _of_equation(equation) -> int:
-  """The operations of one equation, with all that it calls."""
+def _of_equation(equation, count) -> int:
+  """The sum of count(equation) over an equation, with all that it calls."""
   name, params = equation.primitive.name, equation.params
-  if name == 'dot_general':
-    return _of_product(equation)
-  if name == 'conv_general_dilated':
-    return _of_convolution(equation)
   if name == 'cond':
-    return _of_branches(**params)
-  inside = sum(_of_jaxpr(jaxpr) for jaxpr in _called(params))
+    return _of_branches(count, **params)
+  called = list(_called(params))
+  if not called or name in _PRODUCTS:
+    return count(equation)
+  inside = sum(_of_jaxpr(jaxpr, count) for jaxpr in called)
   if name == 'while' and inside:
     raise ValueError(
         'Products inside a loop whose length is not known cannot be counted.')
@@ -80,6 +102,35 @@ def _of_equation(equation) -> int:
   return inside
 
 
+def _operations(equation) -> int:
+  name = equation.primitive.name
+  if name == 'dot_general':
+    return _of_product(equation)
+  return _of_convolution(equation) if name in _PRODUCTS else 0
+
+
+def _product_bytes(equation) -> int:
+  return _bytes(equation) if equation.primitive.name in _PRODUCTS else 0
+
+
+def _bytes(equation) -> int:
+  """What an operation reads and writes; none, where only the shape changes."""
+  name = equation.primitive.name
+  if name in _SHAPES:
+    return 0
+  results = [_size(v) for v in equation.outvars]
+  if name in _CUTS:  # Of the first operand only what comes out is read.
+    return sum(results) + sum(
+        min(_size(v), sum(results)) for v in equation.invars)
+  return sum(results) + sum(map(_size, equation.invars))
+
+
+def _size(variable) -> int:
+  """Bytes; keys of random numbers have no size that NumPy knows."""
+  shape, dtype = variable.aval.shape, variable.aval.dtype
+  return math.prod(shape) * getattr(dtype, 'itemsize', 4)
+
+
 def _called(params) -> Iterator[Any]:
   """The jaxprs among the parameters of an equation."""
   for value in params.values():
@@ -89,14 +140,14 @@ def _called(params) -> Iterator[Any]:
         yield x
 
 
-def _of_branches(branches, branches_platforms=None, **_) -> int:
-  counts = [_of_jaxpr(branch.jaxpr) for branch in branches]
+def _of_branches(count, branches, branches_platforms=None, **_) -> int:
+  counts = [_of_jaxpr(branch.jaxpr, count) for branch in branches]
   if branches_platforms is None:
     return max(counts)
   # jax.lax.platform_dependent; None stands for all other platforms.
   here = jax.default_backend()
   names = {'gpu': ('gpu', 'cuda', 'rocm')}.get(here, (here,))
-  return next(count for count, platforms in zip(
+  return next(found for found, platforms in zip(
       counts, branches_platforms, strict=True)
       if platforms is None or set(platforms) & set(names))
 
