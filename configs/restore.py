@@ -124,6 +124,12 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # with limits of memory and time: 'auto' (for folders and lists of films),
   # 'on', or 'off'.
   c.sandbox = 'auto'
+  # Of --mode=export, which writes c.weights as programs that run without the
+  # code of the network: for which of cpu, cuda, rocm, tpu, and in which of
+  # float32 (taken on CPUs), bfloat16 (elsewhere). check: they are run, too.
+  c.export = dict(
+      platforms=('cpu', 'cuda', 'tpu'),
+      dtypes=('float32',) if tiny else ('float32', 'bfloat16'), check=True)
   # key: what the run, its notes and the film are sealed with (docs/trust.md):
   # 'keyring', 'file:PATH', 'passphrase', or '': they are not. A passphrase is
   # asked for, or taken from REVIVE_JAX_PASSPHRASE or from a file.

@@ -20,19 +20,24 @@ Frames of twice the size:
 
   model, params = revive_jax.load_upscaler('upscaler')
   larger = revive_jax.upscale_frames(params, frames, model=model)
+
+What --mode=export wrote, run without the code of the network:
+
+  restore = revive_jax.load_exported('exported/restorer')
+  restored, state = restore(frames)
 """
 
 import importlib
 
 __version__ = '0.1.0'
-__all__ = ('load_fills', 'load_latent', 'load_upscaler', 'load_weights',
-           'restore_frames', 'restore_latent', 'sample_frames',
+__all__ = ('load_exported', 'load_fills', 'load_latent', 'load_upscaler',
+           'load_weights', 'restore_frames', 'restore_latent', 'sample_frames',
            'upscale_frames')
 
 
 def __getattr__(name: str):
   # On first use, so that a program that wants something else starts quickly.
   if name in __all__:
-    inference = importlib.import_module('revive_jax.models.inference')
-    return getattr(inference, name)
+    module = 'exported' if name == 'load_exported' else 'models.inference'
+    return getattr(importlib.import_module(f'revive_jax.{module}'), name)
   raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -39,8 +39,10 @@ _MODE = flags.DEFINE_string(
     'mode', None, 'What to do: restore, demo, train, evaluate, explain (one '
     'frame of a restored film, and what was done at each pixel), verify '
     '(whether a film is what its signed statement says), restore-original '
-    '(give the source back), unseal (open what is sealed), or make-key (what '
-    'to seal with). Default: the mode of the config.')
+    '(give the source back), unseal (open what is sealed), make-key (what '
+    'to seal with), or export (--config.weights, as programs that run without '
+    'this one; with an --input, whether it is such an export, and of these '
+    'weights). Default: the mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
     'many: a folder of videos, or a list (.txt, a path a line); or what runs '
@@ -175,6 +177,22 @@ def _evaluate(c, workdir):
   evaluate.evaluate(c, workdir)
 
 
+def _export(c, workdir):
+  from revive_jax import export, sealing
+
+  sealing.refuse(c, 'An exported network, which shows nobody,')
+  if _INPUT.value:
+    if _OUTPUT.value:
+      raise types.BadInput(
+          'With an --input, --mode=export looks at it, and writes nothing; '
+          'leave out --output, or --input.')
+    worst = export.check(c, _INPUT.value)
+    print(f'{_INPUT.value} restores as {c.weights} does, to {worst:.1g}.')
+  else:
+    found = export.export(c, workdir, _OUTPUT.value)
+    print(f'Exported for {", ".join(found["platforms"])}: {found["folder"]}')
+
+
 def _refuse_sandbox(c, mode):
   from revive_jax.video import sandbox
 
@@ -242,7 +260,7 @@ _STOPPED = {
     'train': 'revive_jax: stopped; the same command goes on from the last '
              'checkpoint.\n'}
 MODES = {'demo': _demo, 'evaluate': _evaluate, 'explain': _explain,
-         'make-key': _make_key, 'restore': _restore,
+         'export': _export, 'make-key': _make_key, 'restore': _restore,
          'restore-original': _restore_original, 'train': _train,
          'unseal': _unseal, 'verify': _verify}
 
@@ -284,7 +302,8 @@ def _with_config_path(argv: Sequence[str]) -> list[str]:
     else:
       rest.append(word)
   asks_input = any(w.lstrip('-').split('=')[0] == 'input' for w in rest)
-  asks_input |= '--mode=make-key' in rest  # Its config alone is of use.
+  # Their config alone is of use.
+  asks_input |= bool({'--mode=make-key', '--mode=export'} & {*rest})
   if given is None and asks_input:
     given = 'restore'
   if given is None:

@@ -32,7 +32,7 @@ def make_network(
         inference.fill_frames, params, model=model, seed=c.seed,
         num_samples=c.num_samples, fills=inference.load_fills(
             c.fills, restorer_weights=c.weights))
-  return functools.partial(inference.restore_frames, params, model=model)
+  return functools.partial(inference.restore_window, params, model=model)
 
 
 def described(found: weights.Weights) -> str:

@@ -19,9 +19,9 @@ from tests.pipeline import run_test
 _BOX = np.s_[8:13, 20:25]
 
 
-def _network(frames, *, mask, cuts, state, carry_after, sample=0):
+def _network(frames, *, mask, cuts, state, carry_after, sample=0, count=None):
   """Finds damage in a box, and fills it with a grey that sample says."""
-  del mask, cuts, state, carry_after
+  del mask, cuts, state, carry_after, count
   output = np.array(frames)
   damage = np.zeros((*frames.shape[:-1], 1), np.float32)
   output[(0, slice(None), *_BOX)] = 0.2 * (1 + sample)

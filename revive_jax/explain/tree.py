@@ -13,7 +13,6 @@ import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import tree as sklearn_tree
 
 REPAIRS = ('flicker', 'noise', 'dust', 'scratch', 'crack', 'blur')
 _RULES = pathlib.Path(__file__).parent / 'rules.json'
@@ -68,12 +67,14 @@ def fit(
     depth: forks one after the other, at most.
     least: samples in a leaf.
   """
+  from sklearn import tree  # Slow to import, and only for this.
+
   rows, verdicts = np.asarray(rows, np.float64), np.asarray(verdicts, bool)
   names, trees = list(FEATURES), []
   sizes = (1, 2, len(names))
   for chosen in itertools.chain(*(
       itertools.combinations(range(len(names)), n) for n in sizes)):
-    found = sklearn_tree.DecisionTreeClassifier(
+    found = tree.DecisionTreeClassifier(
         max_depth=depth, min_samples_leaf=least, random_state=0)
     found.fit(rows[:, chosen], verdicts)
     trees.append((found.score(rows[:, chosen], verdicts), found, chosen))

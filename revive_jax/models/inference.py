@@ -8,6 +8,7 @@ import chex
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from revive_jax import models, types
 from revive_jax.models import fills, latent, restorer, weights
@@ -49,7 +50,7 @@ def _checked(found: weights.Weights, example) -> nn.Module:
   try:
     model = models.build(name, settings, dtype=dtype)
     expected = jax.eval_shape(
-        model.init, jax.random.key(0), *example(model))['params']
+        lambda: model.init(jax.random.key(0), *example(model)))['params']
   except (TypeError, ValueError, ArithmeticError) as error:
     raise types.BadInput(
         f'{found.name}: settings {settings} are not those of a {name}; the '
@@ -71,6 +72,7 @@ def restore_frames(
     causal: bool = False,
     carry_after: jax.Array | int | None = None,
     sample: jax.Array | int | None = None,
+    count: jax.Array | int | None = None,
 ) -> tuple[restorer.Restored, restorer.State]:
   """Restores frames [B, T, H, W, 3] in [0, 1], of any size; jitted.
 
@@ -87,6 +89,7 @@ def restore_frames(
     causal: use no future frames at all.
     carry_after: how many of the frames the returned state has seen; None: all.
     sample: which of its answers, of a network with noise; None: the first, 0.
+    count: how many there are, others making up a shape; None: all.
 
   Returns:
     Restored, and the state.
@@ -110,13 +113,50 @@ def restore_frames(
         jax.random.key(sample), model.noise_shape(frames.shape))
   restored, state, _ = model.apply(
       {'params': params}, frames, mask=mask, cuts=cuts, state=state,
-      causal=causal, carry_after=carry_after, noise=noise)
+      causal=causal, carry_after=carry_after, noise=noise, count=count)
+  restored = restored.replace(output=jnp.clip(restored.output, 0, 1))
+  return _cut(restored, height, width), state
+
+
+def _cut(restored, height, width):
   cut = lambda x: x[:, :, :height, :width]
   return restorer.Restored(
-      output=jnp.clip(cut(restored.output), 0, 1),
-      damage=cut(restored.damage), log_variance=cut(restored.log_variance),
-      flow=restored.flow[:, :, :, :-(-height // 2), :-(-width // 2)],
-  ), state
+      output=cut(restored.output), damage=cut(restored.damage),
+      log_variance=cut(restored.log_variance),
+      flow=restored.flow[:, :, :, :-(-height // 2), :-(-width // 2)])
+
+
+def restore_window(
+    params: Any, frames: np.ndarray, *, model: nn.Module,
+    mask: np.ndarray | None = None, cuts: np.ndarray | None = None,
+    state: restorer.State | None = None, causal: bool = False,
+    carry_after: int | None = None, sample: int = 0, count: int | None = None,
+) -> tuple[restorer.Restored, restorer.State]:
+  """restore_frames, compiled once for all sizes of the same sixteens.
+
+  Whatever is not given is filled in: another program would be compiled for it.
+  """
+  batch, time, height, width, _ = frames.shape
+  pads = [(0, 0), (0, 0), (0, -height % restorer.BLOCK),
+          (0, -width % restorer.BLOCK), (0, 0)]
+  if mask is None:
+    mask = np.zeros((*frames.shape[:-1], 1), np.float32)
+  frames, mask = (np.asarray(x, np.float32) for x in (frames, mask))
+  if pads[2][1] or pads[3][1]:
+    frames, mask = (np.pad(x, pads, mode='edge') for x in (frames, mask))
+  cuts = np.zeros((batch, time), bool) if cuts is None else np.array(cuts, bool)
+  if state is None:
+    cuts[:, 0] = True
+    # NumPy, here and below: on a device each size would compile more programs.
+    state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(
+        lambda: model.initial_state(batch, *frames.shape[2:4])))
+  count = time if count is None else count
+  restored, state = restore_frames(
+      params, frames, model=model, mask=mask, cuts=cuts, state=state,
+      causal=causal, sample=np.int32(sample), count=np.int32(count),
+      carry_after=np.int32(count if carry_after is None else carry_after))
+  restored = jax.tree.map(np.asarray, restored)
+  return _cut(restored, height, width), state
 
 
 class Samples(NamedTuple):
@@ -236,7 +276,7 @@ def fill_frames(
     sample: which of them.
     **options: mask, cuts, state, causal, carry_after.
   """
-  restored, state = restore_frames(params, frames, model=model, **options)
+  restored, state = restore_window(params, frames, model=model, **options)
   drawn = sample_fills(
       fills.params, restored, jax.random.key(seed), fill_model=fills.model,
       sigma=fills.sigma, num_samples=max(num_samples, 2))

@@ -58,13 +58,15 @@ def beyond_border(height: int, width: int, radius: int) -> np.ndarray:
   There is nothing to be found. Without it a small crop, most of whose shifts
   end beyond its border, teaches nothing about the others.
   """
-  steps = np.arange(-radius, radius + 1)
-  rows = np.arange(height)[:, None] + steps
-  columns = np.arange(width)[:, None] + steps
+  # A constant, unless the size is left open (jax.export).
+  xp = jnp if any(map(jax.export.is_symbolic_dim, (height, width))) else np
+  steps = xp.arange(-radius, radius + 1)[None]
+  rows = xp.arange(height)[:, None] + steps
+  columns = xp.arange(width)[:, None] + steps
   inside_y, inside_x = (
       (i >= 0) & (i < size) for i, size in ((rows, height), (columns, width)))
   inside = inside_y[:, None, :, None] & inside_x[None, :, None, :]
-  return np.where(inside, 0, -30).astype(np.float32).reshape(
+  return xp.where(inside, 0, -30).astype(np.float32).reshape(
       1, height, width, -1)
 
 

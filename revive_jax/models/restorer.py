@@ -137,6 +137,7 @@ class Restorer(nn.Module):
       use_future: jax.Array | None = None,
       carry_after: jax.Array | int | None = None,
       noise: jax.Array | None = None,
+      count: jax.Array | int | None = None,
   ) -> tuple[Restored, State, tuple[Direction, Direction | None]]:
     """Restores clips.
 
@@ -150,6 +151,8 @@ class Restorer(nn.Module):
       carry_after: how many frames the returned state has seen; None: all.
       noise: standard normal, of noise_shape, if the network has any; None:
         always the same.
+      count: how many of the frames there are; what follows is gone through in
+        no time, and means nothing. None: all. It has no gradient.
 
     Returns:
       What was restored, the state, and what each direction saw.
@@ -161,33 +164,38 @@ class Restorer(nn.Module):
     if state is None:
       state = self.initial_state(batch, height, width)
       cuts = cuts.at[:, 0].set(True)
+    if count is not None:
+      cuts = cuts | (jnp.arange(time) == count)[None]
 
     encoded, descriptors = self._over_time(
-        lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask))
+        lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask),
+        count=count)
     seen = (frames, mask, encoded, descriptors)
     _, past = self._over_time(
         lambda m, s, x: m._step(m.forward_cell, m.forward_update, s, *x),
-        state, (*seen, _keep(cuts)), carry=True)
-    last = (time if carry_after is None else carry_after) - 1
+        state, (*seen, _keep(cuts)), carry=True, count=count)
+    ends = time if count is None else count
+    last = (ends if carry_after is None else carry_after) - 1
     state = State(*(x[:, last] for x in (
         *past.estimate, past.hidden, descriptors)))
-    future = None if causal else self._from_the_future(seen, cuts)
+    future = None if causal else self._from_the_future(
+        seen, cuts, count)
     backward, next_ = _used(future, past, use_future)
     output, damage, log_variance = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
         (encoded, past.hidden, backward, frames, mask, past.neighbour, next_,
-         self._noise(past.hidden, noise)))
+         self._noise(past.hidden, noise)), count=count)
     restored = Restored(
         output, damage, log_variance, _flow(past, future, cuts))
     return restored, state, (past, future)
 
-  def _from_the_future(self, seen, cuts) -> Direction:
+  def _from_the_future(self, seen, cuts, count) -> Direction:
     """The backward direction."""
     batch, _, height, width, _ = seen[0].shape
     _, found = self._over_time(
         lambda m, s, x: m._step(m.backward_cell, m.backward_update, s, *x),
         self.initial_state(batch, height, width),
-        (*seen, _keep(_ends(cuts))), carry=True, reverse=True)
+        (*seen, _keep(_ends(cuts))), carry=True, reverse=True, count=count)
     return found
 
   def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
@@ -237,13 +245,49 @@ class Restorer(nn.Module):
     state = State(*estimate, hidden, descriptors)
     return state, Direction(hidden, neighbour, estimate, flows)
 
-  def _over_time(self, step, state, inputs, *, carry=False, reverse=False):
+  def _over_time(self, step, state, inputs, *, carry=False, reverse=False,
+                 count=None):
     """Scans step(module, state, inputs of one frame) over axis 1."""
-    scan = nn.scan(
-        layers.remat(step, self.remat), variable_broadcast='params',
-        split_rngs={'params': False}, in_axes=1, out_axes=1, reverse=reverse)
-    state, outputs = scan(self, state, inputs)
+    if self.is_initializing():  # Frames share their parameters: one will do.
+      time = jax.tree.leaves(inputs)[0].shape[1]
+      state, outputs = step(
+          self, state, jax.tree.map(lambda x: x[:, 0], inputs))
+      outputs = jax.tree.map(
+          lambda x: jnp.repeat(x[:, None], time, 1), outputs)
+    elif count is None:
+      over = nn.scan(
+          layers.remat(step, self.remat), variable_broadcast='params',
+          split_rngs={'params': False}, in_axes=1, out_axes=1, reverse=reverse)
+      state, outputs = over(self, state, inputs)
+    else:
+      state, outputs = self._first(step, state, inputs, count, reverse)
     return (state, outputs) if carry else outputs
+
+  def _first(self, step, state, inputs, count, reverse):
+    """As a scan, of the first count frames alone; zeros for the others.
+
+    What count is need not be known when it is compiled.
+    """
+    model, variables = self.unbind()
+    # As a program of its own it is traced once, not for its shapes as well.
+    once = jax.jit(lambda variables, state, x: model.apply(
+        variables, state, x, method=step))
+    at = lambda t: jax.tree.map(
+        lambda x: jax.lax.dynamic_index_in_dim(x, t, 1, keepdims=False), inputs)
+    _, found = jax.eval_shape(once, variables, state, at(0))
+    batch, time = jax.tree.leaves(inputs)[0].shape[:2]
+    outputs = jax.tree.map(
+        lambda x: jnp.zeros((batch, time, *x.shape[1:]), x.dtype), found)
+
+    def frame(i, carry):
+      state, outputs = carry
+      t = count - 1 - i if reverse else i
+      state, found = once(variables, state, at(t))
+      return state, jax.tree.map(
+          lambda all_, x: jax.lax.dynamic_update_index_in_dim(all_, x, t, 1),
+          outputs, found)
+
+    return jax.lax.fori_loop(0, count, frame, (state, outputs))
 
 
 def _no_flows(frame) -> Flows:

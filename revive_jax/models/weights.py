@@ -128,6 +128,11 @@ def read_weights(where: str | os.PathLike) -> Weights:
   return Weights(config, traverse_util.unflatten_dict(arrays, sep='/'), name)
 
 
+def read_tensors(where: str | os.PathLike) -> bytes:
+  """The file of tensors as it is; where, and what is raised: read_weights."""
+  return _read(_find(str(where))[0])
+
+
 def write_sums(folder: str | os.PathLike) -> None:
   """Writes the sums of a folder of weights anew."""
   folder = pathlib.Path(folder)

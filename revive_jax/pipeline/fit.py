@@ -6,6 +6,7 @@ It depends on the film alone: every run of a film cuts the same windows.
 _SMALL = 640 * 480  # px; up to here windows are as long as was asked for.
 _LARGE = 1920 * 1088  # px; beyond, fewer frames around them are looked at, too.
 _WINDOW, _CONTEXT = 6, 3  # The least.
+_LENGTHS = (1, 8, 16)  # For which there are programs, and the longest there is.
 
 
 def window(frames: int, *, height: int, width: int) -> int:
@@ -20,3 +21,16 @@ def context(frames: int, *, height: int, width: int) -> int:
   sides of a window of six there would be 13 GB.
   """
   return min(frames, max(_CONTEXT, frames * _LARGE // (height * width)))
+
+
+def length(longest: int, *, most: int) -> int:
+  """Frames that all windows of a film are made up to for the network.
+
+  One length, for which one program is compiled; what makes up a shorter window
+  is not gone through (models/inference.py), but it takes memory.
+
+  Args:
+    longest: frames of its longest window, or of the film.
+    most: frames of the longest window that films of this size can have.
+  """
+  return next((n for n in _LENGTHS if longest <= n <= most), most)

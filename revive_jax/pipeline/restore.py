@@ -18,13 +18,12 @@ from revive_jax.ops import windows
 from revive_jax.pipeline import match
 
 # (frames [1, T, H, W, 3], mask=[1, T, H, W, 1], cuts=[1, T], state=,
-# carry_after=) to (restorer.Restored, state): models/inference.py.
+# carry_after=) to (restorer.Restored, state): models/inference.py; count=, too,
+# where only the first of the frames are some.
 Network = Callable[..., tuple[Any, Any]]
 
 _FIELDS = ('restored', 'damage', 'damage_kind', 'log_variance', 'flow_forward',
            'flow_backward', 'origin', 'origin_frame', 'spread')
-# Shorter windows are padded to these lengths, or to the full one.
-_LENGTHS = (1, 8, 16)
 
 
 class Memory(NamedTuple):
@@ -75,8 +74,8 @@ def restore(
       restored by the window before, those after are only looked at.
     memory: of the window before it in the same shot; None: there is none.
     keep: frames that the next window will look back at, at most.
-    length: frames of the longest window from core on; shorter ones are padded
-      to a few lengths, each of which is compiled once.
+    length: frames of the longest window from core on (fit.length); shorter ones
+      are made up to it, so that one program is compiled for all.
     tile: side of a tile, px.
     overlap: of tiles, px.
     sample: which of several answers, of a network that has some; 0 always is.
@@ -88,10 +87,10 @@ def restore(
   mask = _told(clip)[core.start:]
   cuts = np.zeros(len(frames), bool)
   cuts[0] = memory is None
-  padded = next((n for n in (*_LENGTHS, length) if n >= len(frames)),
-                len(frames))
-  frames, mask, cuts = _padded((frames, mask, cuts), padded)
   states, chosen = {}, {'sample': sample} if sample else {}
+  if len(frames) < length:
+    chosen['count'] = len(frames)
+    frames, mask, cuts = _padded((frames, mask, cuts), length)
 
   def one(top, bottom, left, right):
     box = (None, slice(None), slice(top, bottom), slice(left, right))
@@ -146,8 +145,6 @@ def _padded(arrays, length):
   """frames, mask and cuts with the last frame repeated behind a cut."""
   frames, mask, cuts = arrays
   extra = length - len(frames)
-  if not extra:
-    return arrays
   repeat = lambda x: np.concatenate([x, np.repeat(x[-1:], extra, 0)])
   cuts = np.concatenate([cuts, np.zeros(extra, bool)])
   cuts[length - extra] = True

@@ -12,6 +12,7 @@ from revive_jax import pipeline, types
 from revive_jax.ops import windows
 from revive_jax.pipeline import (
     choose,
+    fit,
     flicker,
     measure,
     preprocess,
@@ -78,6 +79,10 @@ def run(
     memory: of the last one of those.
   """
   segments = cut(shots, window=window, context=context)
+  # Of frames, and of what is restored without a memory, as fields are: a part
+  # of a film that was stopped, too, is restored by the program of the whole.
+  lengths = [fit.length(segments[-1].core_stop if segments else 1, most=most)
+             for most in (window + context, window + 2 * context)]
   segments = segments[done:] if only is None else [segments[i] for i in only]
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
@@ -100,7 +105,8 @@ def run(
     seen = core if memory is not None else slice(0, core.stop)
     learned = functools.partial(
         restore.restore, network=network, core=seen, memory=memory,
-        keep=context, length=window + context, tile=tile, overlap=overlap)
+        keep=context, length=lengths[by_field or seen.start < core.start],
+        tile=tile, overlap=overlap)
     work = functools.partial(
         apply_stages, tile=tile, overlap=overlap, stages=_bound_to(
             segment, shot, plans[number].stages, functools.partial(

@@ -17,6 +17,12 @@ class FitTest(absltest.TestCase):
         [fit.context(10, height=h, width=w) for h, w in sizes],
         [10, 10, 10, 3, 3])
 
+  def test_one_length_for_all_windows(self):
+    # A photograph is not made up to 34 frames, which would take the memory.
+    self.assertEqual([fit.length(n, most=34) for n in (1, 2, 9, 17, 34, 9999)],
+                     [1, 8, 16, 34, 34, 34])
+    self.assertEqual([fit.length(n, most=4) for n in (1, 3, 100)], [1, 4, 4])
+
   def test_never_more_than_asked_for(self):
     self.assertEqual(fit.window(4, height=2160, width=3840), 4)
     self.assertEqual(fit.context(0, height=2160, width=3840), 0)
