@@ -48,6 +48,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       size=32 if tiny else 128 if large else 64, workers=8 if large else 0)
 
   c.damage = dict(
+      # Or several with shares, as 'footage:0.6,noise:0.2,tape:0.2'.
       mix='film' if tiny else 'restoration', severity=(0.25, 2.0),
       clean_share=0.1, told_share=0.2, cut_share=0.15,
       causal_share=0.6 if size == 'live' else 0.25, diagonal=552.0, density=3.0)
@@ -77,5 +78,6 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # of a frame. fsdp: parameters and what goes with them are shared out, too.
   c.mesh = dict(data=0, model=1, fsdp=large)
   c.accumulate = 1  # Parts of a batch, one after the other.
+  c.apart = False  # Each kind of damage is a program: compiles fast on a GPU.
   c.max_skipped = 0  # Steps that may be left out as not finite.
   return c

@@ -55,14 +55,22 @@ def assemble(
 ) -> assembled.Assembled:
   """Data, network and step of c."""
   # What the user may have to set right comes before what takes long.
+  if c.apart and (jax.device_count() > 1 or privately.is_wanted(c)):
+    raise types.BadInput(
+        '--config.apart is for one device and for training that is not '
+        f'private; there are {jax.device_count()} devices. Leave it out.')
   if privately.is_wanted(c):
     return _assemble_privately(c, layout)
   data = make_data(c)
   textures = make_textures(c, sharding.replicated(layout))
-  init, step = make_trainer(c, layout, make_model(c))
+  if c.apart:
+    init, step = make_trainer_apart(c, layout, make_model(c), textures)
+  else:
+    init, together = make_trainer(c, layout, make_model(c))
+    step = lambda state, clean: together(state, clean, textures)
   return assembled.Assembled(
       data=assembled.after(data), init=init,
-      step=lambda state, batch: step(state, batch['clean'], textures),
+      step=lambda state, batch: step(state, batch['clean']),
       name=c.model.name, settings=c.model.settings.to_dict())
 
 
@@ -121,6 +129,18 @@ def make_trainer(c: ml_collections.ConfigDict, layout, model):
       layout, parts=c.accumulate,
       model=model, tx=tx, seed=c.seed, draw=make_draw(c),
       ema_decay=c.ema_decay, **make_costs(c))
+  init = functools.partial(supervised.init_state, model=model, tx=tx)
+  return init, step
+
+
+def make_trainer_apart(c: ml_collections.ConfigDict, layout, model, textures):
+  """make_trainer, whose step is several programs; step(state, clean)."""
+  tx = make_optimizer(c)
+  d = c.data
+  step = supervised.compile_apart(
+      layout, parts=c.accumulate, model=model, tx=tx, seed=c.seed,
+      draw=make_draw(c), textures=textures, ema_decay=c.ema_decay,
+      shape=(c.batch_size, d.num_frames, d.size, d.size, 3), **make_costs(c))
   init = functools.partial(supervised.init_state, model=model, tx=tx)
   return init, step
 

@@ -113,38 +113,54 @@ def degrade_batch(
   (indices into names(mix)), active and severity {name: [B]}, operators
   {name: the operator's own record, zeros where it does not act}.
   """
-  mix = MIXES[mix] if isinstance(mix, str) else mix
-  if textures is None:
-    mix = without_textures(mix)
-  elif 'textures' not in mix.operators:
-    mix = with_textures(mix)
-  steps = _steps(mix, diagonal, density, textures)
-  order_rng, clip_rng = jax.random.split(rng)
-  clip_rngs = jax.vmap(functools.partial(jax.random.fold_in, clip_rng))(
-      jnp.arange(clips.shape[0])
-  )
-  inputs = clip_rngs, severities
-  order = jnp.arange(len(steps))
-  state = clips, jnp.zeros_like(clips[..., :1])
+  mix = with_what_there_is(mix, textures)
+  steps = steps_of(mix, diagonal, density, textures)
+  order, inputs, state = begin(rng, clips, severities, mix)
   if mix.shuffled:
-    order_rng, choice_rng = jax.random.split(order_rng)
-    order = jnp.where(
-        jax.random.bernoulli(choice_rng, float(mix.shuffled)),
-        jax.random.permutation(order_rng, len(steps)),
-        order,
-    )
     state, records = _in_drawn_order(steps, order, inputs, state)
   else:
     records = {}
     for name, step in steps.items():
       state, records[name] = step(inputs, state)
-  record = {
-      'order': jnp.broadcast_to(order, (clips.shape[0], len(steps))),
-      'active': {k: v.pop('active') for k, v in records.items()},
-      'severity': {k: v.pop('severity') for k, v in records.items()},
-      'operators': records,
+  return *state, record_of(order, records, len(clips))
+
+
+def begin(rng, clips, severities, mix):
+  """The order, what every step is given, and what the first one changes."""
+  order_rng, clip_rng = jax.random.split(rng)
+  clip_rngs = jax.vmap(functools.partial(jax.random.fold_in, clip_rng))(
+      jnp.arange(clips.shape[0])
+  )
+  order = jnp.arange(len(mix.operators))
+  if mix.shuffled:
+    order_rng, choice_rng = jax.random.split(order_rng)
+    order = jnp.where(
+        jax.random.bernoulli(choice_rng, float(mix.shuffled)),
+        jax.random.permutation(order_rng, len(mix.operators)),
+        order,
+    )
+  state = clips, jnp.zeros_like(clips[..., :1])
+  return order, (clip_rngs, severities), state
+
+
+def record_of(order, records, count):
+  """The record of degrade_batch, of those of the operators."""
+  rest = lambda v: {
+      k: x for k, x in v.items() if k not in ('active', 'severity')}
+  return {
+      'order': jnp.broadcast_to(order, (count, len(records))),
+      'active': {k: v['active'] for k, v in records.items()},
+      'severity': {k: v['severity'] for k, v in records.items()},
+      'operators': {k: rest(v) for k, v in records.items()},
   }
-  return *state, record
+
+
+def with_what_there_is(mix: str | Mix, textures: jax.Array | None) -> Mix:
+  """The mix as it acts where there are textures, and where there are none."""
+  mix = MIXES[mix] if isinstance(mix, str) else mix
+  if textures is None:
+    return without_textures(mix)
+  return mix if 'textures' in mix.operators else with_textures(mix)
 
 
 def without_textures(mix: Mix) -> Mix:
@@ -186,7 +202,7 @@ def names(mix: str | Mix) -> tuple[str, ...]:
   return tuple(mix.operators)
 
 
-def _steps(mix, diagonal, density, textures):
+def steps_of(mix, diagonal, density, textures):
   """name -> step(inputs, state) -> (state, record), for each operator."""
   steps = {}
   for name, probability in mix.operators.items():

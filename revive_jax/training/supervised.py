@@ -122,14 +122,33 @@ def train_step(
     ema_decay: float,
     parts: int = 1,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
-  """One step: damages clean [B, T, H, W, 3], restores it, learns from it.
+  """One step: damages clean [B, T, H, W, 3], restores it, learns from it."""
+  rng = jax.random.fold_in(jax.random.key(seed), state.step)
+  batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
+  return learn(
+      state, batch, model=model, tx=tx, weights=weights,
+      damage_weight=damage_weight, epsilon=epsilon, ema_decay=ema_decay,
+      parts=parts)
+
+
+def learn(
+    state: state_lib.TrainState,
+    batch: batch_lib.Batch,
+    *,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    weights: Mapping[str, float],
+    damage_weight: float,
+    epsilon: float,
+    ema_decay: float,
+    parts: int = 1,
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """Restores a damaged batch, and learns from it.
 
   weights: of the terms of losses(). parts: of the batch, one after the other.
   Returns the new state and the metrics: the terms, 'loss', 'psnr_damaged',
   'psnr' (dB), and the gradients' norms per part of the network.
   """
-  rng = jax.random.fold_in(jax.random.key(seed), state.step)
-  batch = batch_lib.damage(rng, clean, draw=draw, textures=textures)
 
   def loss_of(params, batch):
     loss, terms = batch_loss(
@@ -165,3 +184,21 @@ def psnr(error: jax.Array) -> jax.Array:
 def compile_step(layout: sharding.Layout, **static: Any):
   """Jits train_step for devices as the layout says."""
   return sharding.compile_step(train_step, layout, **static)
+
+
+def compile_apart(
+    layout: sharding.Layout, *, seed: int, draw: batch_lib.Draw,
+    shape: tuple[int, ...], textures: jax.Array | None, **static: Any,
+):
+  """train_step as several programs, compiled side by side: step(state, clean).
+
+  For one device; shape: of clean, uint8 [B, T, H, W, 3]. See apart.py.
+  """
+  step = sharding.compile_step(learn, layout, **static)
+  damage = batch_lib.compile_damage(draw, shape, textures)
+
+  def several(state, clean):
+    rng = jax.random.fold_in(jax.random.key(seed), state.step)
+    return step(state, damage(rng, clean))
+
+  return several
