@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -141,6 +143,33 @@ class ColabTest(parameterized.TestCase):
   def test_says_that_there_is_nothing_to_install(self, name):
     with self.assertRaisesRegex(FileNotFoundError, 'no checkout .* `project`'):
       self._first_cell(name, self.dir)
+
+  @pytest.mark.slow
+  def test_what_the_first_cell_asks_for_can_be_installed(self):
+    checkout = self.dir / 'my drive' / 'revive_jax'
+    for name in ('configs', 'revive_jax', 'colab'):
+      shutil.copytree(_ROOT / name, checkout / name)
+    for name in ('README.md', 'constraints.txt', 'pyproject.toml', 'setup.py'):
+      shutil.copy(_ROOT / name, checkout)
+    (asked,) = self._first_cell(_BOOKS[0], checkout / 'colab')
+    place = self.dir / 'installed'
+    done = subprocess.run(
+        [sys.executable, '-m', 'pip', *shlex.split(asked), '--no-deps',
+         '--target', place], capture_output=True, text=True, check=False)
+    if done.returncode and 'No matching distribution found for setuptools' in (
+        done.stderr):
+      self.skipTest('What builds packages cannot be fetched here.')
+    self.assertEqual(done.returncode, 0, done.stderr)
+    names = {module for book in _BOOKS for cell in _code(book)
+             for module in _imported(cell) if module.startswith('revive_jax')}
+    script = '\n'.join([
+        'import importlib, revive_jax',
+        f'for name in {sorted(names)}: importlib.import_module(name)',
+        "revive_jax.load_weights('restorer')", 'print(revive_jax.__file__)'])
+    said = subprocess.run(
+        [sys.executable, '-c', script], text=True, check=True, cwd=self.dir,
+        stdout=subprocess.PIPE, env=os.environ | {'PYTHONPATH': str(place)})
+    self.assertIn(str(place), said.stdout)
 
   def _run(self, name):
     """Runs a notebook in its tiny form, from top to bottom; what it printed."""
