@@ -5,31 +5,48 @@ python benchmarks/quality.py --root=FOLDER [--photos=FOLDER --old=FOLDER
     --parts=noise,film,... --frames=16 --clips=a.mp4,b --out=FOLDER --quick]
 
 Prints tables in Markdown, part by part: each can be run by itself, and the
-results be put together. Clips that any network was trained on, whose weights
-were chosen by, are refused, by name and by content: quality_clips.py.
+results be put together. With --out, each part that is done is kept there, and
+not run again; and so are contact sheets, and films of --old. Clips that any
+network was trained on, or its weights chosen by, are refused, by name and by
+content: quality_clips.py. --ablations are weights of trainings that differ from
+the default in what their names say (quality_baselines.ABLATIONS); they are run
+on noise, and on film damage of medium severity. Metrics: revive_jax/metrics,
+and quality_metrics.py; perceptual distance is that of evaluate.
 """
 
 import argparse
 from collections.abc import Callable
 import datetime
 import functools
+import json
 import os
+import pathlib
 import platform
+import subprocess
 import sys
 import time
+import zlib
 
 import jax
 import quality_baselines as baselines
 import quality_clips
 import quality_metrics as metrics
+import quality_real
 import quality_tasks as tasks
 
 from revive_jax import types
 from revive_jax.comparison import cases, perception
+from revive_jax.data import splits, videos
 from revive_jax.degradations import chain
+from revive_jax.faces import find, similarity
+from revive_jax.metrics import scores
+from revive_jax.models import face, weights
 
 _SIZE = (480, 272)  # px
-_QUICK = {'frames': 6, 'photo_clips': 1, 'clips': 'sam2_bedroom.mp4'}
+_QUICK = {'frames': 6, 'clips': 'sam2_bedroom.mp4', 'sigmas': '30',
+          'severities': 'medium', 'old_clips': 'the_great_train_robbery'}
+# Frames, of scratches that stay and of real film; the second of each is quick.
+_LONG, _REAL = (240, 30), (32, 6)
 
 
 def main():
@@ -44,7 +61,8 @@ def main():
 def parse(argv: list[str]) -> argparse.Namespace:
   """The flags."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  for name in ('root', 'photos', 'old', 'textures', 'ablations', 'clips'):
+  for name in ('root', 'photos', 'old', 'textures', 'ablations', 'clips',
+               'old_clips'):
     parser.add_argument(f'--{name}', default='')
   parser.add_argument('--weights', default='restorer')
   parser.add_argument('--parts', default=','.join(PARTS))
@@ -101,6 +119,12 @@ class Bench:
         perception.load_niqe('niqe'))
 
   @functools.cached_property
+  def identity(self):
+    """Whether faces stay the persons they are."""
+    return metrics.identities(
+        similarity.Embedding(face.SIDE, face.load()), find.detector())
+
+  @functools.cached_property
   def textures(self):
     """Shapes of real artefacts, or None."""
     c = baselines.settings('', 'model')
@@ -118,11 +142,29 @@ def run(args: argparse.Namespace) -> None:
   bench = Bench(args)
   print(_head(args, bench), flush=True)
   for name in parts:
+    path = kept(args, name) if args.out else None
+    if path and path.exists():
+      print(path.read_text(), end='', flush=True)
+      continue
     start = time.monotonic()
     text = PARTS[name](bench)
-    if text:
-      print(f'\n{text}\n\n({name}: {time.monotonic() - start:.0f} s)',
-            flush=True)
+    if not text:
+      continue
+    text = f'\n{text}\n\n({name}: {time.monotonic() - start:.0f} s)\n'
+    print(text, end='', flush=True)
+    if path:
+      path.parent.mkdir(parents=True, exist_ok=True)
+      path.write_text(text)
+
+
+def kept(args: argparse.Namespace, part: str) -> pathlib.Path:
+  """Where a part's tables are, of these flags and weights, once it is done."""
+  told = {k: v for k, v in vars(args).items() if k not in ('parts', 'out')}
+  places = [*_names(args.weights), *baselines.parse_ablations(
+      _names(args.ablations)).values()]
+  told['sha256'] = [weights.read_weights(w).config['sha256'] for w in places]
+  code = zlib.crc32(json.dumps(told, sort_keys=True).encode())
+  return pathlib.Path(args.out, f'{part}-{code:08x}.md')
 
 
 def noise(bench: Bench) -> str:
@@ -157,40 +199,101 @@ def family(bench: Bench, name: str) -> str:
   task, parts = tasks.FAMILIES[name], []
   for severity in _names(bench.args.severities):
     full = name == 'film' and severity == 'medium'
-    sigma = task.sigma * chain.SEVERITY[severity]
-    found = metrics.measure(
-        tasks.damaged(bench.clips, task, severity, bench.args.seed,
-                      bench.textures if name == 'film' else None),
-        lambda case, sigma=sigma, full=full: _rows(bench, case, sigma, full),
-        judges=bench.judges if full else metrics.NOBODY, undamaged=full,
-        say=_say(f'{name}, {severity}'))
-    parts.append(_family_tables(f'{name}, {severity}', found))
+    parts.append(_measured(
+        bench, task, f'{name}, {severity}', severity=severity, full=full,
+        textures=bench.textures if name == 'film' else None))
   return f'### Damage: {name}\n\n' + '\n\n'.join(parts)
 
 
-def _rows(bench, case, sigma, full):
-  """Rows of a case: of ablations and networks alone only where in full."""
-  rows = baselines.without_learning(case, sigma) | bench.pipelines
-  return rows | (baselines.alone(bench.networks) if full else {})
+def single(bench: Bench) -> str:
+  """One kind of damage at a time, of medium severity."""
+  return '### One kind of damage, medium\n\n' + '\n\n'.join(
+      _measured(bench, task, name) for name, task in tasks.SINGLE.items())
 
 
-def _family_tables(title, found) -> str:
+def scratches(bench: Bench) -> str:
+  """Scratches that stay for ten seconds, over grain: what is left of them."""
+  clip = max(bench.read(_LONG[bench.args.quick]), key=lambda c: len(c.frames))
+  title = f'scratches of {len(clip.frames)} frames, {clip.name}'
+  return '### Long scratches\n\n' + _measured(
+      bench, tasks.SCRATCHES, title, clips=[clip], alone=False)
+
+
+def _measured(
+    bench, task, title, *, severity='medium', full=False, textures=None,
+    clips=None, alone=True,
+) -> str:
+  """The tables of a task; ablations, judges and undamaged clips where full."""
+  a, sigma = bench.args, task.sigma * chain.SEVERITY[severity]
+  own = {k: v for k, v in bench.networks.items()
+         if full or k not in bench.ablations} if alone else {}
+  residual = task.mix in ('quality objects', 'quality scratches')
+  more = metrics.residual if residual else bench.identity if full else None
+
+  def rows(case):
+    found = baselines.without_learning(case, sigma, flickers=task.flickers)
+    if task.blurs:
+      found = baselines.sharpeners()
+    return found | bench.pipelines | baselines.alone(own)
+
+  found = metrics.measure(
+      tasks.damaged(clips or bench.clips, task, severity, a.seed, textures),
+      rows, judges=bench.judges if full else metrics.NOBODY, undamaged=full,
+      more=more, say=_say(title),
+      sheets=pathlib.Path(a.out, title) if a.out else None)
+  return _tables(title, found)
+
+
+def _tables(title, found) -> str:
   parts = [metrics.markdown(title, metrics.means(found.damaged), (
       *metrics.FIDELITY, *metrics.PERCEPTION, *metrics.TIME, *metrics.DAMAGE,
-      *metrics.FOUND, *metrics.OBJECTS))]
+      *metrics.LEFT, *metrics.IDENTITY, *metrics.FOUND, *metrics.OBJECTS))]
   if found.undamaged:
     parts.append(metrics.markdown(
         f'{title}: undamaged', metrics.undamaged(found), metrics.UNDAMAGED))
-  if found.uncertainty:
     for place, rows in metrics.uncertainties(found).items():
       parts.append(metrics.markdown(
           f'{title}: uncertainty {place}', rows, metrics.UNCERTAINTY))
   return '\n\n'.join(parts)
 
 
+def enlarging(bench: Bench) -> str:
+  """Twice the size: the tables of benchmarks/upscaling.py on these clips."""
+  a = bench.args
+  films = {splits.name_of(p) for p in videos.find(a.root)}
+  names = {c.name.split('@')[0] for c in bench.clips} & films
+  script = pathlib.Path(__file__).with_name('upscaling.py')
+  done = subprocess.run(
+      [sys.executable, script, f'--root={a.root}', f'--frames={a.frames}',
+       f'--clips={",".join(sorted(names))}', '--repeats=1'],
+      check=True, text=True, stdout=subprocess.PIPE)
+  return f'### Twice the size\n\n{done.stdout.strip()}'
+
+
+def real(bench: Bench) -> str:
+  """Real film, as users restore it: there is no truth to measure against."""
+  a = bench.args
+  if not a.old:
+    return ''
+  rows = baselines.pipelines(a.weights, as_users=True)
+  out, tables = (pathlib.Path(a.out, 'real') if a.out else None), []
+  for clip in quality_clips.read_old(
+      a.old, clips=_names(a.old_clips), num_frames=_REAL[a.quick],
+      trained=quality_clips.trained()):
+    sums = quality_real.measure(
+        clip, rows, bench.judges.niqe, out, _say('real film'))
+    size = f'{clip.frames.shape[2]}x{clip.frames.shape[1]}'
+    tables.append(metrics.markdown(
+        f'{clip.name}, {size}, {len(clip.frames)} frames',
+        {row: scores.values(s) for row, s in sums.items()},
+        quality_real.COLUMNS))
+  return '### Real film\n\n' + '\n\n'.join(tables)
+
+
 PARTS: dict[str, Callable[[Bench], str]] = {
     'noise': noise,
     **{name: functools.partial(family, name=name) for name in tasks.FAMILIES},
+    'single': single, 'scratches': scratches, 'x2': enlarging, 'real': real,
 }
 
 

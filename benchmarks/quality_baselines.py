@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from revive_jax.configs import evaluate as config
+from revive_jax.configs import restore
 
 from revive_jax import types
 from revive_jax.comparison import cases, methods, networks
@@ -41,39 +42,52 @@ def method(restore: Callable[[np.ndarray], np.ndarray]) -> methods.Method:
   return methods.Method(run, set(), {})
 
 
-def without_learning(case: cases.Case, sigma: float) -> dict[str, Any]:
+def without_learning(
+    case: cases.Case, sigma: float, *, flickers: bool
+) -> dict[str, methods.Method]:
   """OpenCV and FFmpeg; they are told the noise and where the damage is.
 
   Args:
     case: what they are to restore.
     sigma: of its noise, of full scale 1; 0: there is none.
+    flickers: whether its brightness does.
   """
-  rows = {
-      'FFmpeg tmedian (temporal median)': temporal_median,
-      'FFmpeg deflicker, atadenoise': filtered(
-          'deflicker,' + _atadenoise(sigma))}
+  rows, level = {'temporal median (FFmpeg tmedian)': temporal_median}, ''
+  if flickers:
+    level = 'deflicker'
+    rows['FFmpeg deflicker'] = filtered(level)
+  chain = [x for x in (level, _atadenoise(sigma)) if x]
+  rows[_title(chain)] = filtered(','.join(chain))
   if sigma:
     rows['OpenCV NLM'] = functools.partial(non_local_means, sigma=sigma)
-    rows['FFmpeg deflicker, atadenoise, nlmeans'] = filtered(
-        f'deflicker,{_atadenoise(sigma)},{_nlmeans(sigma / 2)}')
+    chain = [x for x in (level, _nlmeans(sigma)) if x]
+    rows[_title(chain)] = filtered(','.join(chain))
   if case.damage.any():
-    rows['OpenCV Telea, true mask'] = functools.partial(
+    rows['OpenCV Telea, true mask'] = fill = functools.partial(
         inpainted, damage=case.damage)
     if sigma:
       rows['OpenCV Telea, true mask, NLM'] = lambda codes: non_local_means(
-          inpainted(codes, damage=case.damage), sigma)
+          fill(codes), sigma)
   return {name: method(f) for name, f in rows.items()}
 
 
 def denoisers(sigma: float) -> dict[str, methods.Method]:
   """What takes out noise of a deviation that it is told."""
   rows = {
+      'temporal median (FFmpeg tmedian)': temporal_median,
       'OpenCV NLM': functools.partial(non_local_means, sigma=sigma),
-      'FFmpeg tmedian (temporal median)': temporal_median,
       'FFmpeg atadenoise': filtered(_atadenoise(sigma)),
-      'FFmpeg nlmeans': filtered(_nlmeans(sigma)),
-      'FFmpeg bm3d': filtered(f'bm3d=sigma={255 * sigma:.1f}:range=9')}
+      'FFmpeg nlmeans': filtered(_nlmeans(sigma))}
   return {name: method(f) for name, f in rows.items()}
+
+
+def sharpeners() -> dict[str, methods.Method]:
+  """What sharpens, without a look at how blurred it is."""
+  return {'FFmpeg unsharp': method(filtered('unsharp=5:5:1:5:5:0'))}
+
+
+def _title(chain) -> str:
+  return 'FFmpeg ' + ', '.join(x.partition('=')[0] for x in chain)
 
 
 def _atadenoise(sigma) -> str:
@@ -84,7 +98,8 @@ def _atadenoise(sigma) -> str:
 
 
 def _nlmeans(sigma) -> str:
-  return f'nlmeans=s={min(30.0, max(1.0, 255 * sigma * 0.6)):.1f}:p=7:r=11'
+  strength = min(30.0, max(1.0, 0.4 * 255 * sigma))  # Of some, the best.
+  return f'nlmeans=s={strength:.1f}:p=7:r=11'
 
 
 def to_codes(frames: np.ndarray) -> np.ndarray:
@@ -139,10 +154,18 @@ def filtered(chain: str) -> Callable[[np.ndarray], np.ndarray]:
   return run
 
 
-def pipelines(weights: str) -> dict[str, methods.Method]:
-  """The classical chains, and the pipeline with each of weights."""
-  return {name: m._replace(compiled=set()) for name, m in methods.make_methods(
-      settings(weights, 'pipeline')).items()}
+def pipelines(
+    weights: str, *, as_users: bool = False
+) -> dict[str, methods.Method]:
+  """The classical chains, and the pipeline with each of weights.
+
+  as_users: with the strengths that users get; else all noise is taken out.
+  """
+  c = settings(weights, 'pipeline')
+  if as_users:
+    c.pipeline = restore.get_config()
+  return {name: m._replace(compiled=set())
+          for name, m in methods.make_methods(c).items()}
 
 
 def load_networks(
@@ -156,20 +179,21 @@ def load_networks(
   found = {}
   for name, network in networks.load(
       weights, num_samples=2, causal=False, seed=0):
-    found[f'{name}, network alone'] = _adapted(network.call)
+    found[f'{name}, network alone'] = adapted(network.call)
   for name, folder in ablations.items():
     _, network = next(networks.load(
         folder, num_samples=2, causal=name == 'causal', seed=0))
-    call = _one_by_one if name == 'single_frame' else _adapted
+    call = one_by_one if name == 'single_frame' else adapted
     found[name] = call(network.call)
   return found
 
 
-def _adapted(network):
+def adapted(network):
+  """The network, as methods.restored_by_model calls it."""
   return lambda frames, mask, cuts: network(frames, mask=mask, cuts=cuts)
 
 
-def _one_by_one(network):
+def one_by_one(network):
   """The network, of which no frame sees another."""
   def call(frames, mask, cuts):
     del cuts

@@ -10,7 +10,7 @@ so that a clip that a network has seen is refused, renamed or not.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import hashlib
 import json
 import os
@@ -141,6 +141,26 @@ def read(
         seed=seed):
       found.append(clip._replace(frames=_fitted(clip.frames, *size)))
   return found
+
+
+def read_old(
+    root: str, *, clips: Sequence[str], num_frames: int,
+    trained: dict[str, str],
+) -> Iterator[held_out.Clean]:
+  """Yields real film as it is, the middle of the longest shot of each clip.
+
+  clips: names; empty: all films below root that are no single photographs.
+
+  Raises:
+    types.BadInput: there are none, or one was trained on.
+  """
+  for path in _chosen(root, clips):
+    if splits.name_of(path) == 'photos':
+      continue
+    refuse_trained([path], trained)
+    yield from held_out.read_clips(
+        os.path.dirname(path), clips=[splits.name_of(path)],
+        num_frames=num_frames, height=10**6)
 
 
 def _chosen(root, clips) -> list[str]:

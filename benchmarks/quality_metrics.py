@@ -1,6 +1,7 @@
 """Measures of the quality benchmark that metrics/ does not have; tables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,9 +9,11 @@ from scipy import ndimage
 
 from revive_jax import evaluate
 from revive_jax.comparison import cases, perception, uncertainty
+from revive_jax.faces import find, similarity, track
 from revive_jax.metrics import scores, table
 
 NOBODY = perception.Judges(None, None)
+_RADIUS = 4  # Frames before and after that a face is judged by.
 _EIGHT = np.ones((3, 3), bool)
 _SHARE = 0.5  # Of an object, that counts as all of it.
 _LEAST = 4  # px; smaller specks are no objects.
@@ -23,6 +26,8 @@ FOUND = (('precision', 'precision', '{:.3f}'), ('recall', 'recall', '{:.3f}'),
          ('f1', 'F1', '{:.3f}'))
 OBJECTS = tuple((f'object_{key}', f'{title}, objects', form)
                 for key, title, form in FOUND)
+LEFT = (('residual', 'contrast left, %', '{:.1%}'),)
+IDENTITY = (('identity', 'faces, cosine', '{:.3f}'),)
 DAMAGE = (('psnr_damage', 'PSNR in damage, dB', '{:.2f}'),)
 PERCEPTION = (('perceptual', 'perceptual distance', '{:.4f}'),
               ('niqe', 'NIQE', '{:.2f}'))
@@ -42,6 +47,7 @@ def measure(
     made: Iterable[cases.Case], rows_of: Callable[[cases.Case], Mapping], *,
     judges: perception.Judges = NOBODY, undamaged: bool = False,
     more: Callable[[cases.Case, np.ndarray], scores.Sums] | None = None,
+    sheets: pathlib.Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Found:
   """Measures all rows on all cases, as evaluate does.
@@ -52,6 +58,7 @@ def measure(
     judges: of pictures.
     undamaged: also restore what is not damaged.
     more: further sums of a case and what was made of it.
+    sheets: folder of contact sheets of the cases; None: none are made.
     say: where progress goes.
   """
   found = Found({}, {}, {})
@@ -63,6 +70,10 @@ def measure(
         one.damaged[row].update(objects(result.found, case.damage))
       if more:
         one.damaged[row].update(more(case, result.restored))
+    if sheets:
+      evaluate.write_sheet(sheets / f'{case.name}.png', case, {
+          row: r._replace(restored=np.asarray(r.restored, np.uint8))
+          for row, r in one.results.items()})
     if more:
       one.damaged['damaged'].update(more(case, case.damaged))
       one.damaged['clean'].update(more(case, 255 * case.target))
@@ -152,6 +163,48 @@ def residual(case: cases.Case, restored: np.ndarray) -> scores.Sums:
       case.damage]
   after = (np.asarray(restored, np.float32) / 255 - case.target)[case.damage]
   return {'residual': (float((before * after).sum() / (before**2).sum()), 1.0)}
+
+
+def identities(
+    embedding: similarity.Embedding, detector: find.Detector
+) -> Callable[[cases.Case, np.ndarray], scores.Sums]:
+  """A measure of how far the faces of a case stay the persons they are.
+
+  Faces are looked for in what is wanted; what was made is compared with it at
+  the same places: identity, the mean over faces and frames of the cosine of
+  their embeddings, each averaged over 9 frames.
+  """
+  known = {}
+
+  def measured(case, restored):
+    if case.name not in known:
+      known.clear()
+      known[case.name] = _faces(case.target, embedding, detector)
+    cosines = []
+    for boxes, vectors in known[case.name]:
+      cosines += list(similarity.cosine(vectors, _vectors(
+          np.asarray(restored, np.float32) / 255, boxes, embedding),
+                                        radius=_RADIUS))
+    return {'identity': (float(np.sum(cosines)), len(cosines))} if (
+        cosines) else {}
+
+  return measured
+
+
+def _faces(frames, embedding, detector):
+  """Boxes [T, 4], NaN where it is not, and vectors [N, D] of each face."""
+  watcher = track.Watcher(detector, every=2)
+  for frame in cases.to_codes(frames):
+    watcher(frame)
+  places = [t.boxes(np.arange(len(frames))) for t in watcher.tracks()]
+  return [(b, _vectors(frames, b, embedding)) for b in places]
+
+
+def _vectors(frames, boxes, embedding):
+  """Of a face in frames [T, H, W, 3] in [0, 1] where it is there, [N, D]."""
+  return embedding.embed(np.stack([
+      similarity.cut(frames[t], boxes[t], embedding.side)
+      for t in np.flatnonzero(np.isfinite(boxes).all(-1))]))
 
 
 def markdown(

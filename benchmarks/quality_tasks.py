@@ -18,7 +18,8 @@ class Task(NamedTuple):
 
   mix: str
   sigma: float = 0.0  # Noise at medium severity, of full scale 1.
-  finds: bool = False  # Whether the damage is there to be found.
+  flickers: bool = False
+  blurs: bool = False
 
 
 # Mixes of the chain, and parts of them: added to it under these names.
@@ -44,21 +45,21 @@ _OWN = {
 chain.MIXES.update(_OWN)
 
 FAMILIES = {
-    'film': Task('film', 10 / 255, finds=True),
-    'tape': Task('tape', 7 / 255, finds=True),
-    'sensor': Task('camera', 8 / 255, finds=True),
-    'codec': Task('quality codec', 4 / 255, finds=True),
+    'film': Task('film', 10 / 255, flickers=True),
+    'tape': Task('tape', 7 / 255),
+    'sensor': Task('camera', 8 / 255),
+    'codec': Task('quality codec', 4 / 255),
 }
 SINGLE = {
-    'blur': Task('quality blur'),
-    'motion blur': Task('quality motion blur'),
-    'defocus': Task('quality defocus'),
-    'flicker': Task('quality flicker'),
-    'scratches, dust, hairs': Task('quality objects', finds=True),
-    'missing blocks': Task('quality blocks', finds=True),
-    'missing frames': Task('quality frames', finds=True),
+    'blur': Task('quality blur', blurs=True),
+    'motion blur': Task('quality motion blur', blurs=True),
+    'defocus': Task('quality defocus', blurs=True),
+    'flicker': Task('quality flicker', flickers=True),
+    'scratches, dust, hairs': Task('quality objects'),
+    'missing blocks': Task('quality blocks'),
+    'missing frames': Task('quality frames'),
 }
-SCRATCHES = Task('quality scratches', 10 / 255, finds=True)
+SCRATCHES = Task('quality scratches', 10 / 255)
 
 
 def damaged(
