@@ -61,6 +61,8 @@ setuptools.setup(
         'privacy': ['dp-accounting', 'jax-privacy>=2'],
         'provenance': ['c2pa-python>=0.38,<0.40'],
         'tensorflow': ['tensorflow-cpu'],
+        # benchmarks/torch_build.py alone.
+        'torch': ['torch'],
         'test': [
             'c2pa-python>=0.38,<0.40',
             'hypothesis',
