@@ -58,10 +58,10 @@ def load_exported(
   known = sorted({entry['dtype'] for entry in manifest['programs']})
   if dtype is None:
     dtype = 'float32' if jax.default_backend() == 'cpu' else 'bfloat16'
-    dtype = dtype if dtype in known else known[0]
+    dtype = next((d for d in (dtype, *known) if d in known), dtype)
   if dtype not in known:
     raise CannotRun(f'{folder}: there is no program in {dtype}; it has '
-                    f'{", ".join(known)}.')
+                    f'{", ".join(known) or "none at all"}.')
   params = read_params(folder, manifest)
   programs = {entry['causal']: _program(folder, manifest, entry)
               for entry in manifest['programs'] if entry['dtype'] == dtype}

@@ -1,6 +1,6 @@
 """Tests of ops/spectrum.py."""
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
@@ -8,7 +8,7 @@ from scipy import ndimage
 from revive_jax.ops import spectrum
 
 
-class PhaseCorrelationTest(absltest.TestCase):
+class PhaseCorrelationTest(parameterized.TestCase):
 
   def test_finds_shifts_in_grain(self):
     rng = np.random.default_rng(0)
@@ -25,6 +25,16 @@ class PhaseCorrelationTest(absltest.TestCase):
     found = spectrum.phase_correlation(
         jnp.asarray(this + grain()), jnp.asarray(other + grain()))
     np.testing.assert_allclose(found, shifts, atol=1)
+
+  @parameterized.parameters((8, 24), (9, 15), (136, 240))
+  def test_transforms_as_products(self, height, width):
+    x = np.random.default_rng(0).standard_normal((2, height, width), np.float32)
+    wanted = np.fft.rfft2(x)
+    found = spectrum.rfft2_as_products(jnp.asarray(x))
+    np.testing.assert_allclose(
+        found, wanted, atol=2e-6 * np.abs(wanted).max())
+    np.testing.assert_allclose(
+        spectrum.irfft2_as_products(found, s=(height, width)), x, atol=1e-5)
 
   def test_planes_that_show_nothing(self):
     flat = jnp.full((1, 16, 24), 0.5)
