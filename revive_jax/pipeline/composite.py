@@ -25,30 +25,12 @@ def damage_mask(clip: types.Clip, *, radius: int = 1) -> np.ndarray:
       for d in clip.damage])
 
 
-def damage_weight(clip: types.Clip, strength: dict[str, float]) -> np.ndarray:
-  """Strength of repair at each pixel of the damage, [T, H, W, 1].
-
-  That of the kind of damage; where the dilation reaches beyond the damage, of
-  the nearest kind. What the user marked is repaired fully.
-  """
-  mask = damage_mask(clip)
-  if not mask.any():
-    return np.zeros((*mask.shape, 1), np.float32)
-  kinds = clip.damage_kind[..., 0]
-  kernel = np.ones((3, 3), np.uint8)
-  wide = np.stack([cv2.dilate(k, kernel) for k in kinds])
-  by_kind = np.zeros(len(types.DamageKind), np.float32)
-  by_kind[types.DamageKind.DUST] = strength['dust']
-  by_kind[types.DamageKind.SCRATCH] = strength['scratch']
-  by_kind[types.DamageKind.MARKED] = 1
-  kinds = np.where(kinds > 0, kinds, wide)
-  return (by_kind[kinds] * mask)[..., None]
-
-
 def composite(
     clip: types.Clip, *, mode: str, strength: dict[str, float]
 ) -> types.Clip:
   """Fills output [T, H, W, C], and corrects origin to what was used.
+
+  What the user marked is repaired fully.
 
   Args:
     clip: with source, restored, tone, damage.
@@ -59,23 +41,59 @@ def composite(
   """
   if mode not in MODES:
     raise ValueError(f'mode {mode!r} is not one of {MODES}.')
-  restored = clip.frames if clip.restored is None else clip.restored
-  weight = damage_weight(clip, strength)
-  tone = clip.tone
-  if mode == 'repair':
-    base = clip.source
-    if tone is not None:
-      restored = flicker.invert_tone(restored, tone)
-    noise = np.float32(0)
-  else:
-    base = (clip.source if tone is None
-            else flicker.apply_tone(clip.source, tone))
-    noise = np.float32(strength['noise'])
-  mix = np.where(weight > 0, weight, noise)
-  if clip.user_mask is not None:  # A network fills also where it names nothing.
-    mix = np.where(clip.user_mask < -0.5, np.float32(0), mix)
-  mixed = base + mix * (restored - base)
-  output = np.where(mix > 0, mixed, base)
-  origin = np.zeros(mix.shape, np.uint8) if clip.origin is None else (
-      np.where(mix > 0, clip.origin, types.Origin.KEPT).astype(np.uint8))
+  by_kind = np.zeros(len(types.DamageKind), np.float32)
+  by_kind[types.DamageKind.DUST] = strength['dust']
+  by_kind[types.DamageKind.SCRATCH] = strength['scratch']
+  by_kind[types.DamageKind.MARKED] = 1
+  noise = np.float32(0 if mode == 'repair' else strength['noise'])
+  output = np.empty(clip.source.shape, np.float32)
+  origin = np.zeros((*output.shape[:3], 1), np.uint8)
+  for t, result in enumerate(output):  # Whole windows would leave the cache.
+    base, restored = _base_and_restored(clip, t, mode)
+    change = restored - base
+    np.multiply(change, noise, out=result)
+    result += base
+    places, weight = _repaired(clip, t, by_kind)
+    flat = lambda x: x.reshape(-1, x.shape[-1])
+    flat(result)[places] = flat(base)[places] + weight[:, None] * (
+        flat(change)[places])
+    if clip.origin is not None and noise > 0:
+      origin[t] = clip.origin[t]
+    elif clip.origin is not None:
+      flat(origin[t])[places] = flat(clip.origin[t])[places]
+    if clip.user_mask is not None:  # A network fills also what it names not.
+      left = clip.user_mask[t, ..., 0] < -0.5
+      result[left], origin[t][left] = base[left], types.Origin.KEPT
   return clip.replace(output=output, origin=origin)
+
+
+def _base_and_restored(clip, t, mode):
+  """What frame t is without repairs, and with all of them, [H, W, C] each."""
+  source = np.ascontiguousarray(clip.source[t], np.float32)
+  restored = (clip.frames if clip.restored is None else clip.restored)[t]
+  if clip.tone is None:
+    return source, restored
+  tone = clip.tone[t:t + 1]
+  if mode == 'repair':
+    return source, flicker.invert_tone(restored[None], tone)[0]
+  return flicker.apply_tone(source[None], tone)[0], restored
+
+
+def _repaired(clip, t, by_kind):
+  """Pixels of frame t that are repaired, and how strongly: [N] each.
+
+  By the strength of the kind of damage; where the dilation reaches beyond the
+  damage, of the nearest kind.
+  """
+  none = np.zeros(0, np.int64), np.zeros(0, np.float32)
+  if clip.damage is None:
+    return none
+  found = (clip.damage[t, ..., 0] > 0.5).view(np.uint8)
+  if not found.any():
+    return none
+  kernel = np.ones((3, 3), np.uint8)
+  kinds = np.ascontiguousarray(clip.damage_kind[t, ..., 0])
+  places = np.flatnonzero(cv2.dilate(found, kernel))
+  own, near = (x.ravel()[places] for x in (kinds, cv2.dilate(kinds, kernel)))
+  weight = by_kind[np.where(own > 0, own, near)]
+  return places[weight > 0], weight[weight > 0]

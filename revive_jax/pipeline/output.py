@@ -1,5 +1,6 @@
 """Output: range, grain, dither, bit depth. Refines output for the last time."""
 
+import cv2
 import numpy as np
 
 from revive_jax import types
@@ -42,7 +43,7 @@ def output(
   gives = grain > 0 and sigma > 0 and clip.origin is not None
   for t, frame in enumerate(clip.output):
     stamp = t if clip.pts is None else abs(int(clip.pts[t]))
-    changed = (frame != clip.source[t]).any(-1, keepdims=True)
+    changed = differ(frame, clip.source[t])
     # By each frame alone: windows must not show.
     kind, table = grain_to_give(
         clip, t, mode=mode, share=grain, sigma=sigma) if gives else (None, None)
@@ -51,20 +52,33 @@ def output(
       rng = np.random.default_rng((seed, stamp, 1))
       amount = table[clip.origin[t]]
       frame = frame + amount * grain_lib.synthesise(kind, frame, rng)
-      changed |= amount > 0
-    rng = np.random.default_rng((seed, stamp))
-    shape = (*frame.shape[:2], 1)
-    dither = (rng.random(shape, np.float32) - np.float32(0.5)) * np.float32(0.5)
-    code = np.clip(np.round(frame * peak + dither * changed), 0, peak)
-    kept = np.round(clip.source[t] * peak)
-    code = np.where(changed, code, kept)
-    result[t] = (code / peak).astype(np.float32)
+      changed |= amount[..., 0] > 0
+    code = frame * np.float32(peak)
+    if changed.any():
+      rng = np.random.default_rng((seed, stamp))
+      dither = rng.random(changed.shape, np.float32) - np.float32(0.5)
+      dither *= np.float32(0.5) * changed
+      code += cv2.merge([dither] * code.shape[-1]).reshape(code.shape)
+    np.clip(np.rint(code, out=code), 0, peak, out=code)
+    np.divide(code, np.float32(peak), out=result[t])
   if mode == 'repair':
-    outside = ~composite.damage_mask(clip)
-    grid = (np.round(clip.source * peak) / peak).astype(np.float32)
-    if not np.array_equal(result[outside], grid[outside]):
-      raise RuntimeError('Repair changed pixels outside the damage mask.')
+    _check_repair(clip, result, peak)
   return clip.replace(output=result)
+
+
+def differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  """[H, W] bool: where a and b [H, W, C] differ in any channel."""
+  apart = a != b
+  # NumPy's any() over so short an axis takes ten times as long.
+  return np.logical_or.reduce([apart[..., i] for i in range(apart.shape[-1])])
+
+
+def _check_repair(clip, result, peak) -> None:
+  """Raises RuntimeError where repair changed what is not damaged."""
+  for t, mask in enumerate(composite.damage_mask(clip)):
+    grid = np.rint(clip.source[t] * np.float32(peak)) / np.float32(peak)
+    if (differ(result[t], grid) & ~mask).any():
+      raise RuntimeError('Repair changed pixels outside the damage mask.')
 
 
 def grain_to_give(

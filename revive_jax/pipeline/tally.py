@@ -9,7 +9,7 @@ import numpy as np
 from revive_jax import types
 from revive_jax.explain import origin
 from revive_jax.ops import windows
-from revive_jax.pipeline import run
+from revive_jax.pipeline import output, run
 from revive_jax.video import writer
 
 COUNTED = ('pixels', 'changed', 'damaged', 'moved', 'invented', 'spared')
@@ -41,23 +41,24 @@ def output_frames(
   clip = window.clip
   dtype = np.uint16 if is_deep else np.uint8
   for t, source in enumerate(window.frames):
-    rgb = np.round(clip.output[t] * np.iinfo(dtype).max).astype(dtype)
+    rgb = np.rint(clip.output[t] * np.float32(np.iinfo(dtype).max)).astype(
+        dtype)
     before = source.rgb
     if before.dtype != dtype:
       before = before.astype(np.uint16) * 257
     tally['pixels'] += rgb[..., 0].size
-    tally['changed'] += int((rgb != before).any(-1).sum())
+    tally['changed'] += int(np.count_nonzero(output.differ(rgb, before)))
     if clip.hidden is not None:  # No map may show what was there.
       before = np.where(clip.hidden[t], 0, before).astype(dtype)
     if clip.damage is not None:
-      tally['damaged'] += int((clip.damage[t] > 0.5).sum())
+      tally['damaged'] += int(np.count_nonzero(clip.damage[t] > 0.5))
     if clip.damage_kind is not None:
-      tally['spared'] += int(
-          (clip.damage_kind[t] == types.DamageKind.MOVING).sum())
+      tally['spared'] += int(np.count_nonzero(
+          clip.damage_kind[t] == types.DamageKind.MOVING))
     if clip.origin is not None:
       for name in ('moved', 'invented'):
         value = types.Origin[name.upper()]
-        tally[name] += int((clip.origin[t] == value).sum())
+        tally[name] += int(np.count_nonzero(clip.origin[t] == value))
     yield writer.OutputFrame(
         source, rgb, _layers(clip, t, source, before, rgb) if layered else None)
 
