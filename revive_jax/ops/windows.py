@@ -112,6 +112,8 @@ def map_tiles(
   Returns:
     The same names as function returns, with arrays [T, height, width, ...].
   """
+  if max(height, width) <= tile:
+    return function(0, height, 0, width)
   rows = zip(tile_starts(height, tile, overlap),
              _axis_weights(height, tile, overlap), strict=True)
   columns = list(zip(tile_starts(width, tile, overlap),
@@ -137,6 +139,8 @@ def _place(result, name, value, box, weight, wins, size):
   target = result[name][:, box[0], box[1]]
   extra = (1,) * (value.ndim - 3)
   if np.issubdtype(value.dtype, np.floating):
-    target += value * weight.reshape(1, *weight.shape, *extra)
+    weight = weight.reshape(*weight.shape, *extra)
+    for result, part in zip(target, value, strict=True):
+      result += part * weight
   else:
     np.copyto(target, value, where=wins.reshape(1, *wins.shape, *extra))

@@ -6,6 +6,8 @@ import numpy as np
 from revive_jax import types
 from revive_jax.pipeline import preprocess
 
+_ROW = 512  # Pixels that are looked up at once.
+
 
 def match(clip: types.Clip, *, quality: str = 'fast') -> types.Clip:
   """Fills flow_forward and flow_backward, [T, H, W, 2] px.
@@ -58,6 +60,28 @@ def warp(image: np.ndarray, flow: np.ndarray, *, nearest=False) -> np.ndarray:
   return cv2.remap(image, x, y, mode, borderMode=cv2.BORDER_REPLICATE)
 
 
+def warp_at(
+    image: np.ndarray, flow: np.ndarray, places: tuple[np.ndarray, np.ndarray],
+    *, nearest=False,
+) -> np.ndarray:
+  """warp() at some pixels alone.
+
+  Args:
+    image: [H, W] or [H, W, C].
+    flow: [N, 2] px, there.
+    places: rows and columns of the pixels, [N] each.
+    nearest: see warp.
+  """
+  rows = -(-len(flow) // _ROW)  # OpenCV has limits to an image's side.
+  maps = np.zeros((2, rows * _ROW), np.float32)
+  maps[0, :len(flow)] = flow[:, 0] + places[1].astype(np.float32)
+  maps[1, :len(flow)] = flow[:, 1] + places[0].astype(np.float32)
+  mode = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+  found = cv2.remap(image, *maps.reshape(2, rows, _ROW), mode,
+                    borderMode=cv2.BORDER_REPLICATE)
+  return found.reshape(-1, *image.shape[2:])[:len(flow)]
+
+
 def flow_between(clip: types.Clip, t: int, other: int) -> np.ndarray:
   """Flow [H, W, 2] from frame t to frame other, chained over those between."""
   flow = np.zeros(clip.frames.shape[1:3] + (2,), np.float32)
@@ -74,3 +98,14 @@ def outside(flow: np.ndarray) -> np.ndarray:
   x = flow[..., 0] + np.arange(width, dtype=np.float32)
   y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
   return (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+
+
+def outside_at(
+    flow: np.ndarray, places: tuple[np.ndarray, np.ndarray],
+    size: tuple[int, int],
+) -> np.ndarray:
+  """outside() at some pixels alone, [N] bool; size: of the frame, (H, W)."""
+  rows, columns = places
+  x = flow[:, 0] + columns.astype(np.float32)
+  y = flow[:, 1] + rows.astype(np.float32)
+  return (x < -0.5) | (x > size[1] - 0.5) | (y < -0.5) | (y > size[0] - 0.5)

@@ -31,6 +31,7 @@ from revive_jax.pipeline import shots as shots_lib
 _SAMPLE = 5  # Frames of a sampled window.
 _EVERY = 12  # Frames from one sampled window to the next.
 _STRETCH, _APART = 24, 96  # Frames of sampled steps, and to the next ones.
+_CODES = np.arange(256, dtype=np.float32) / 255
 _CROP = (720, 960)  # Larger frames are sampled in their middle, px.
 
 
@@ -150,6 +151,8 @@ def numbers(coded: str, dtype: str = '<f8') -> np.ndarray:
 
 def to_float(rgb: np.ndarray) -> np.ndarray:
   """uint8 or uint16 codes to float32 in [0, 1]."""
+  if rgb.dtype == np.uint8:
+    return cv2.LUT(rgb, _CODES)
   return rgb.astype(np.float32) / np.iinfo(rgb.dtype).max
 
 

@@ -88,8 +88,9 @@ def restore(
   cuts = np.zeros(len(frames), bool)
   cuts[0] = memory is None
   states, chosen = {}, {'sample': sample} if sample else {}
-  if len(frames) < length:
-    chosen['count'] = len(frames)
+  count = len(frames)
+  if count < length:
+    chosen['count'] = count
     frames, mask, cuts = _padded((frames, mask, cuts), length)
 
   def one(top, bottom, left, right):
@@ -98,21 +99,10 @@ def restore(
         frames[box], mask=mask[box], cuts=cuts[None],
         state=memory.states[top, left] if memory else None,
         carry_after=core.stop - core.start, **chosen)
-    size = (right - left, bottom - top)
-    flow = np.asarray(result.flow[0], np.float32)
-    more = {}
-    if getattr(result, 'spread', None) is not None:
-      more['spread'] = np.asarray(result.spread[0], np.float32)
-    return {'restored': np.asarray(result.output[0], np.float32), **more,
-            'damage': np.asarray(result.damage[0], np.float32),
-            'log_variance': np.asarray(result.log_variance[0], np.float32),
-            'flow_backward': _full_size(flow[:, 0], size),
-            'flow_forward': _full_size(flow[:, 1], size)}
+    return _on_host(result, count, (right - left, bottom - top))
 
   values = windows.map_tiles(
       one, *frames.shape[1:3], tile=tile, overlap=overlap)
-  count = len(clip.frames) - core.start
-  values = {name: value[:count] for name, value in values.items()}
   if clip.user_mask is not None:
     values['damage'] = np.where(
         clip.user_mask[core.start:] < -0.5, np.float32(0), values['damage'])
@@ -151,12 +141,28 @@ def _padded(arrays, length):
   return repeat(frames), repeat(mask), cuts
 
 
+def _on_host(result, count, size) -> dict[str, np.ndarray]:
+  """The first frames of what the network returned; size: of a frame, (W, H).
+  """
+  # Taken apart here: [0] of what is on a device is one more array there.
+  first = lambda x: np.asarray(x)[0, :count].astype(np.float32, copy=False)
+  names = {'restored': 'output', 'damage': 'damage',
+           'log_variance': 'log_variance', 'spread': 'spread'}
+  found = {name: first(x) for name, key in names.items()
+           if (x := getattr(result, key, None)) is not None}
+  flow = first(result.flow)
+  return found | {'flow_backward': _full_size(flow[:, 0], size),
+                  'flow_forward': _full_size(flow[:, 1], size)}
+
+
 def _full_size(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
   """Flow [T, h, w, 2] px at half resolution to px of the frame."""
   width, height = size
-  return np.stack([
-      2 * cv2.resize(f, (2 * f.shape[1], 2 * f.shape[0]))[:height, :width]
-      for f in flow])
+  large = np.empty((len(flow), height, width, 2), np.float32)
+  for small, result in zip(flow, large, strict=True):
+    result[:] = cv2.resize(2 * small, (2 * small.shape[1], 2 * small.shape[0]))[
+        :height, :width]
+  return large
 
 
 def damage_kinds(
@@ -208,18 +214,24 @@ def origins(
   for t, holes in enumerate(damaged):
     if t < start or not holes.any():
       continue
-    best = np.full(holes.shape, 0.05, np.float32)
     origin[t][holes] = types.Origin.INVENTED
+    # No more is looked at than the holes, and what is averaged with them.
+    near = cv2.dilate(holes.view(np.uint8), np.ones((5, 5), np.uint8))
+    y, x = np.nonzero(near)
+    best = np.full(len(y), 0.05, np.float32)
     for step, name in ((-1, 'flow_backward'), (1, 'flow_forward')):
       if not 0 <= t + step < len(frames):
         continue
-      flow = values[name][t]
-      shown = match.warp(frames[t + step], flow)
-      hidden = match.warp(
-          damaged[t + step].astype(np.uint8), flow, nearest=True) > 0
-      error = np.abs(shown - values['restored'][t]).mean(-1)
-      error = cv2.blur(error, (5, 5))
-      moved = holes & ~hidden & ~match.outside(flow) & (error < best)
+      flow = values[name][t][y, x]
+      shown = match.warp_at(frames[t + step], flow, (y, x))
+      hidden = match.warp_at(damaged[t + step].view(np.uint8), flow, (y, x),
+                             nearest=True) > 0
+      error = np.zeros(holes.shape, np.float32)
+      error[y, x] = np.abs(shown - values['restored'][t][y, x]).mean(-1)
+      error = cv2.blur(error, (5, 5))[y, x]
+      moved = holes[y, x] & ~hidden & (error < best) & ~match.outside_at(
+          flow, (y, x), holes.shape)
       best[moved] = error[moved]
-      origin[t][moved], offset[t][moved] = types.Origin.MOVED, step
+      at = y[moved], x[moved]
+      origin[t][at], offset[t][at] = types.Origin.MOVED, step
   return {'origin': origin[..., None], 'origin_frame': offset[..., None]}

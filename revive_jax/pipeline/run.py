@@ -162,7 +162,9 @@ def _bound_to(segment, shot, stages, path):
 
 
 def _make_clip(group, segment, shot, tone, marks) -> types.Clip:
-  source = np.stack([measure.to_float(f.rgb) for f in group])
+  source = np.empty((len(group), *group[0].rgb.shape), np.float32)
+  for frame, result in zip(group, source, strict=True):
+    result[:] = measure.to_float(frame.rgb)
   indices = range(segment.start, segment.stop)
   if tone is not None:
     tone = tone[segment.start - shot.start:segment.stop - shot.start]
