@@ -27,6 +27,7 @@ _LARGER, _FEATHER = 1.3, 0.4  # Of a face's box: where less is taken.
 _RADIUS = 4  # Frames before and after that a face is judged by.
 _HOLD = 4  # Frames before and after a fall-back that get it, too...
 _FADE = 5  # ...and over which it comes and goes.
+REACH = _RADIUS + _HOLD + _FADE // 2  # Frames that one depends on.
 
 # Frames [T, H, W, 3] and damage [T, H, W, 1] to what a regression restores.
 Regress = Callable[[np.ndarray, np.ndarray], np.ndarray]

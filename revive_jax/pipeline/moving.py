@@ -21,6 +21,9 @@ MODES = ('keep', 'ignore')
 
 _LARGEST = 1200  # px of the diagonal; larger frames are looked at smaller.
 _REACH = 2  # Frames before and after that are asked for the same evidence.
+# All that a frame depends on: its like in the frame beside it, evidence around
+# that, lines through three frames, and damage around those (or neighbours).
+REACH = 1 + _REACH + 2 + _REACH
 _SPEED = 0.12  # Of the height in a frame: faster things are not followed.
 _STILL = 1.5  # px: what moves less stays in its place, as dirt in a gate does.
 _CHANCE = 0.45  # Of the lines found, how many may be there by chance.

@@ -16,6 +16,7 @@ from revive_jax.pipeline import (
     flicker,
     measure,
     preprocess,
+    reach,
     restore,
     stabilise,
 )
@@ -114,13 +115,11 @@ def run(
     if by_field:
       work.keywords['stages'] = [s for s in work.keywords['stages']
                                  if s.name not in _WHOLE]
-      clip, memory = by_fields(
-          clip, functools.partial(work, learned=learned)), None
+      clip, memory = by_fields(clip, functools.partial(
+          work, learned=learned, core=core)), None
     else:
-      clip, memory = work(clip, learned=learned)
-    kept = {name: value[core] for name, value in vars(clip).items()
-            if value is not None}
-    yield Window(number, clip.replace(**kept), group[core], memory)
+      clip, memory = work(clip, learned=learned, core=core)
+    yield Window(number, clip, group[core], memory)
 
 
 def cut(
@@ -180,10 +179,12 @@ def _make_clip(group, segment, shot, tone, marks) -> types.Clip:
 def apply_stages(
     clip: types.Clip, stages: Sequence[choose.Choice], *, tile: int,
     overlap: int, learned: Callable[[types.Clip], tuple] | None = None,
+    core: slice = slice(None),
 ) -> tuple[types.Clip, restore.Memory | None]:
   """The clip after the stages, and what the learned one leaves to the next.
 
   Local stages go tile by tile on large frames; learned is the stage restore.
+  core: the frames that are wanted; those around them are only looked at.
   """
   memory = None
   bound = [(s.name, functools.partial(pipeline.STAGES[s.name], **s.options))
@@ -196,12 +197,19 @@ def apply_stages(
   else:
     for stage in local:
       clip = stage(clip)
-  for name, stage in rest:
+  core, left_out = slice(*core.indices(len(clip.source))[:2]), 0
+  around = reach.after([(name, f.keywords) for name, f in rest])
+  for (name, stage), frames in zip(rest, around, strict=True):
+    start = core.start
+    clip, core = reach.cut(clip, core, frames)
+    left_out += start - core.start
     if name == 'restore':
       clip, memory = learned(clip, **stage.keywords)
+    elif 'start' in stage.keywords:  # The number of the clip's first frame.
+      clip = stage(clip, start=stage.keywords['start'] + left_out)
     else:
       clip = stage(clip)
-  return clip, memory
+  return reach.cut(clip, core, 0)[0], memory
 
 
 def by_fields(clip: types.Clip, work: Callable[..., tuple]) -> types.Clip:
