@@ -15,7 +15,7 @@ distances, without a jump). Where the motion is too unsteady to tell a jump, a
 repeat is said to be one, and left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import enum
 from typing import NamedTuple
 
@@ -273,7 +273,15 @@ def timeline(
     events: Sequence[Event], pts: Sequence[int], *, collapse: bool = False,
     insert: bool = False,
 ) -> list[tuple[int, float]]:
-  """What is shown when: (timestamp, frame of the source) for each frame.
+  """in_time(), as a list."""
+  return list(in_time(events, pts, collapse=collapse, insert=insert))
+
+
+def in_time(
+    events: Sequence[Event], pts: Sequence[int], *, collapse: bool = False,
+    insert: bool = False,
+) -> Iterator[tuple[int, float]]:
+  """Yields what is shown when: (timestamp, frame of the source) for each frame.
 
   Every frame at its own time, unless asked otherwise. A frame that is no whole
   number lies between two (interpolate.between).
@@ -288,13 +296,11 @@ def timeline(
              for t in range(e.start, e.stop)}
   lost = {e.start: e.count for e in events if e.kind == Kind.LOST}
   gap = {t for t, _ in gaps(pts)} if insert and lost else ()
-  shown = []
   for t, stamp in enumerate(pts):
     if insert and t in lost and t in gap:
       for n in range(1, lost[t] + 1):
         share = n / (lost[t] + 1)
         at = pts[t - 1] + share * (stamp - pts[t - 1])
-        shown.append((round(at), t - 1 + share))
+        yield round(at), t - 1 + share
     if not (collapse and t in repeats):
-      shown.append((stamp, float(t)))
-  return shown
+      yield stamp, float(t)

@@ -9,6 +9,7 @@ have room for it. So the sound stays in sync.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Plan(NamedTuple):
   events: tuple[Event, ...]  # Frames are counted from the film's first.
   why: tuple[str, ...]  # Of each event: why it is left; '': it is not.
   replaced: np.ndarray  # [T] bool: frames to be made anew.
-  # Of frames that are not shown, or not alone: see repeats.timeline.
+  # Of frames that are not shown, or not alone: see repeats.in_time.
   shown: Mapping[int, Sequence[tuple[int, float]]]
 
   @property
@@ -71,7 +72,7 @@ def plan(
     timed: whether the output can show a frame for longer than others.
   """
   count = shots[-1].stop if shots else 0
-  stamps = list(stamps) or list(range(count))
+  stamps = stamps if len(stamps) else range(count)
   gaps = dict(repeats.gaps(stamps))
   events = _events(shots, gaps, {
       c['frame'] for c in concealed if c['how'] == conceal.REPEATED})
@@ -92,13 +93,25 @@ def plan(
 
   reasons = tuple(map(why, events))
   treated = [e for e, w in zip(events, reasons, strict=True) if not w]
-  shown = {}
-  for stamp, place in repeats.timeline(
-      treated, stamps, collapse=True, insert=True):
-    shown.setdefault(math.ceil(place), []).append((stamp, place))
-  return Plan(tuple(events), reasons, repeats.to_replace(treated, count), {
-      t: tuple(shown.get(t, ())) for t in range(count)
-      if shown.get(t) != [(stamps[t], float(t))]})
+  return Plan(tuple(events), reasons, repeats.to_replace(treated, count),
+              _not_alone(repeats.in_time(
+                  treated, stamps, collapse=True, insert=True), stamps))
+
+
+def _not_alone(
+    shown: Iterable[tuple[int, float]], stamps: Sequence[int]
+) -> dict[int, tuple[tuple[int, float], ...]]:
+  """Frames that are not shown, or not alone, and what is in their places.
+
+  shown: of repeats.in_time. Nothing is held of all other frames.
+  """
+  found, following = {}, 0
+  for t, group in itertools.groupby(shown, lambda x: math.ceil(x[1])):
+    found |= dict.fromkeys(range(following, t), ())
+    places, following = tuple(group), t + 1
+    if places != ((stamps[t], float(t)),):
+      found[t] = places
+  return found | dict.fromkeys(range(following, len(stamps)), ())
 
 
 def _events(shots, gaps, copies) -> list[Event]:
