@@ -42,11 +42,12 @@ def ridges(luma: np.ndarray, width: int) -> np.ndarray:
   sides = cv2.blur(luma, (side, 1))
   # Between the line and its sides one column is left out: line edges blur.
   shift = (width + side) // 2 + 1
-  padded = np.pad(sides, ((0, 0), (shift, shift)), mode='edge')
+  padded = cv2.copyMakeBorder(
+      sides, 0, 0, shift, shift, cv2.BORDER_REPLICATE)
   left, right = padded[:, :luma.shape[1]], padded[:, 2 * shift:]
   bright = mean - np.maximum(left, right)
   dark = mean - np.minimum(left, right)
-  return np.where(bright > 0, bright, np.where(dark < 0, dark, 0))
+  return np.where(bright > 0, bright, np.minimum(dark, 0))
 
 
 def find_lines(
@@ -62,7 +63,7 @@ def find_lines(
     for polarity in (1, -1):
       parts = np.array_split(response * polarity, _BLOCKS)
       mean = np.stack([p.mean(0) for p in parts])
-      steady = np.stack([(p > threshold / 2).mean(0) for p in parts])
+      steady = np.stack([_share(p > threshold / 2) for p in parts])
       strength = np.where((mean > threshold) & (steady > 0.6), mean, 0)
       found += _peaks(strength, polarity, width, coverage, scale)
   found.sort(key=lambda line: -line.score)
@@ -71,6 +72,13 @@ def find_lines(
     if all(abs(line.x - k.x) > (line.width + k.width) / 2 + 2 for k in kept):
       kept.append(line)
   return kept
+
+
+def _share(mask: np.ndarray) -> np.ndarray:
+  """Of each column of [H, W] bool, the share that is true."""
+  # mask.mean(0) makes a float64 of each pixel first.
+  return cv2.reduce(mask.view(np.uint8), 0, cv2.REDUCE_SUM,
+                    dtype=cv2.CV_32S)[0] / len(mask)
 
 
 def _peaks(strength, polarity, width, coverage, scale) -> list[Line]:
