@@ -2,7 +2,8 @@
 
 python benchmarks/quality.py --root=FOLDER [--photos=FOLDER --old=FOLDER
     --textures=FOLDER --weights=restorer --ablations=name=folder,...
-    --parts=noise,film,... --frames=16 --clips=a.mp4,b --out=FOLDER --quick]
+    --parts=noise,film,... --frames=16 --clips=a.mp4,b --faces=a.mp4
+    --out=FOLDER --quick]
 
 Prints tables in Markdown, part by part: each can be run by itself, and the
 results be put together. With --out, each part that is done is kept there, and
@@ -10,7 +11,8 @@ not run again; and so are contact sheets, and films of --old. Clips that any
 network was trained on, or its weights chosen by, are refused, by name and by
 content: quality_clips.py. --ablations are weights of trainings that differ from
 the default in what their names say (quality_baselines.ABLATIONS); they are run
-on noise, and on film damage of medium severity. Metrics: revive_jax/metrics,
+on noise, and on film damage of medium severity. --faces names the clips that
+have faces. Metrics: revive_jax/metrics,
 and quality_metrics.py; perceptual distance is that of evaluate.
 """
 
@@ -62,7 +64,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
   """The flags."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   for name in ('root', 'photos', 'old', 'textures', 'ablations', 'clips',
-               'old_clips'):
+               'old_clips', 'faces'):
     parser.add_argument(f'--{name}', default='')
   parser.add_argument('--weights', default='restorer')
   parser.add_argument('--parts', default=','.join(PARTS))
@@ -122,7 +124,8 @@ class Bench:
   def identity(self):
     """Whether faces stay the persons they are."""
     return metrics.identities(
-        similarity.Embedding(face.SIDE, face.load()), find.detector())
+        similarity.Embedding(face.SIDE, face.load()), find.detector(),
+        _names(self.args.faces))
 
   @functools.cached_property
   def textures(self):

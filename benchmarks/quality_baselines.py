@@ -39,7 +39,7 @@ def method(restore: Callable[[np.ndarray], np.ndarray]) -> methods.Method:
     made = restore(codes)
     return methods.Result(made, np.zeros(codes.shape[:3], bool),
                           time.monotonic() - start)
-  return methods.Method(run, set(), {})
+  return methods.Method(run, set(), {'finds': False})
 
 
 def without_learning(
@@ -68,7 +68,10 @@ def without_learning(
     if sigma:
       rows['OpenCV Telea, true mask, NLM'] = lambda codes: non_local_means(
           fill(codes), sigma)
-  return {name: method(f) for name, f in rows.items()}
+  found = {name: method(f) for name, f in rows.items()}
+  for name, row in found.items():  # Of what is not damaged, there is no mask.
+    row.about['told'] = 'true mask' in name
+  return found
 
 
 def denoisers(sigma: float) -> dict[str, methods.Method]:
@@ -162,10 +165,17 @@ def pipelines(
   as_users: with the strengths that users get; else all noise is taken out.
   """
   c = settings(weights, 'pipeline')
-  if as_users:
-    c.pipeline = restore.get_config()
-  return {name: m._replace(compiled=set())
-          for name, m in methods.make_methods(c).items()}
+  chosen = (restore.get_config() if as_users else c.pipeline).to_dict()
+  every = chosen | {'stages': tuple(c.classical_stages)}
+  found = {'classical': (chosen, None, False),
+           'classical, every stage': (every, None, False)}
+  for name, network in networks.load(
+      weights, num_samples=2, causal=False, seed=0):
+    found[name] = chosen, network.call, network.predicts
+  return {name: methods.Method(functools.partial(
+      methods.restored_by, settings=used, network=call, predicts=predicts),
+                               set(), {})
+          for name, (used, call, predicts) in found.items()}
 
 
 def load_networks(

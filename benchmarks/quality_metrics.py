@@ -1,6 +1,6 @@
 """Measures of the quality benchmark that metrics/ does not have; tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import pathlib
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from revive_jax.faces import find, similarity, track
 from revive_jax.metrics import scores, table
 
 NOBODY = perception.Judges(None, None)
+_COUNTS = ('true_positive', 'false_positive', 'false_negative')
 _RADIUS = 4  # Frames before and after that a face is judged by.
 _EIGHT = np.ones((3, 3), bool)
 _SHARE = 0.5  # Of an object, that counts as all of it.
@@ -64,9 +65,16 @@ def measure(
   found = Found({}, {}, {})
   for case in made:
     tell = lambda text, name=case.name: say(f'{name}: {text}')
-    one = evaluate.measured(case, rows_of(case), undamaged, judges, tell)
+    rows = rows_of(case)
+    one = evaluate.measured(case, rows, undamaged, judges, tell)
     for row, result in one.results.items():
-      if case.damage.any():
+      if rows[row].about.get('told'):
+        one.undamaged.pop(row, None)
+      if not rows[row].about.get('finds', True):
+        for key in _COUNTS:
+          one.damaged[row].pop(key)
+        one.undamaged.get(row, {}).pop('false_share', None)
+      elif case.damage.any():
         one.damaged[row].update(objects(result.found, case.damage))
       if more:
         one.damaged[row].update(more(case, result.restored))
@@ -166,17 +174,21 @@ def residual(case: cases.Case, restored: np.ndarray) -> scores.Sums:
 
 
 def identities(
-    embedding: similarity.Embedding, detector: find.Detector
+    embedding: similarity.Embedding, detector: find.Detector,
+    names: Collection[str] | None = None,
 ) -> Callable[[cases.Case, np.ndarray], scores.Sums]:
   """A measure of how far the faces of a case stay the persons they are.
 
   Faces are looked for in what is wanted; what was made is compared with it at
   the same places: identity, the mean over faces and frames of the cosine of
-  their embeddings, each averaged over 9 frames.
+  their embeddings, each averaged over 9 frames. names: of the clips that do
+  have faces, for detectors see some in textures; None: all.
   """
   known = {}
 
   def measured(case, restored):
+    if names is not None and case.name.split('@')[0] not in names:
+      return {}
     if case.name not in known:
       known.clear()
       known[case.name] = _faces(case.target, embedding, detector)
