@@ -143,17 +143,16 @@ def _count(sums, clip, t):
     source = cv2.resize(source, output.shape[1::-1])
   sums['pixels'] += output[..., 0].size
   sums['change'] += float(
-      np.abs(output - source).mean(-1).sum(dtype=np.float64))
+      np.abs(output - source).sum(dtype=np.float64)) / output.shape[-1]
   if clip.origin is not None:
-    counts = np.bincount(clip.origin[t].ravel(), minlength=4)
     for kind in types.Origin:
-      sums[kind.name.lower()] += int(counts[kind])
+      sums[kind.name.lower()] += int(np.count_nonzero(clip.origin[t] == kind))
     sums['classed'] += clip.origin[t].size
   if clip.log_variance is not None:
     deviation = pictures.deviation(clip.log_variance[t])
     sums['judged'] += deviation.size
     sums['deviation'] += float(deviation.sum(dtype=np.float64))
-    sums['unsure'] += int((deviation > UNSURE).sum())
+    sums['unsure'] += int(np.count_nonzero(deviation > UNSURE))
 
 
 def pictures_of(
