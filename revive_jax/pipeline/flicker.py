@@ -156,11 +156,14 @@ def apply_tone(clip: np.ndarray, tone: np.ndarray) -> np.ndarray:
     clip: [T, H, W, C] in [0, 1].
     tone: [T, 2], a and b of each frame.
   """
-  result = np.array(clip, np.float32)
-  for frame, (a, b) in zip(result, tone, strict=True):
-    if a != 0 or b != 1:
-      curve = np.minimum(np.exp(a) * np.linspace(0, 1, 4096) ** b, 1)
-      frame[:] = _lookup_in(frame, curve.astype(np.float32))
+  result = np.empty(clip.shape, np.float32)
+  for frame, toned, (a, b) in zip(clip, result, tone, strict=True):
+    if a == 0 and b == 1:
+      toned[:] = frame
+      continue
+    curve = np.minimum(np.exp(a) * np.linspace(0, 1, 4096) ** b, 1)
+    toned[:] = _lookup_in(
+        np.asarray(frame, np.float32), curve.astype(np.float32))
   return result
 
 
