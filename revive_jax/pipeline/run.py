@@ -108,18 +108,20 @@ def run(
         restore.restore, network=network, core=seen, memory=memory,
         keep=context, length=lengths[by_field or seen.start < core.start],
         tile=tile, overlap=overlap)
-    work = functools.partial(
-        apply_stages, tile=tile, overlap=overlap, stages=_bound_to(
-            segment, shot, plans[number].stages, functools.partial(
-                paths, number, clip.source.shape[1:3])))
-    if by_field:
-      work.keywords['stages'] = [s for s in work.keywords['stages']
-                                 if s.name not in _WHOLE]
-      clip, memory = by_fields(clip, functools.partial(
-          work, learned=learned, core=core)), None
-    else:
-      clip, memory = work(clip, learned=learned, core=core)
+    stages = _bound_to(segment, shot, plans[number].stages, functools.partial(
+        paths, number, clip.source.shape[1:3]))
+    clip, memory = _restored(clip, stages, by_field, dict(
+        tile=tile, overlap=overlap, learned=learned, core=core))
     yield Window(number, clip, group[core], memory)
+
+
+def _restored(clip, stages, by_field, options):
+  """apply_stages() on frames, or on fields; options: of apply_stages."""
+  if not by_field:
+    return apply_stages(clip, stages, **options)
+  local = [s for s in stages if s.name not in _WHOLE]
+  return by_fields(clip, functools.partial(
+      apply_stages, stages=local, **options)), None
 
 
 def cut(
