@@ -1,12 +1,19 @@
 """Networks: what the learned stage of a restore runs, of weights."""
 
+from collections.abc import Callable
+import contextlib
 import functools
+import threading
 
 import jax
 import ml_collections
+import numpy as np
 
 from revive_jax import types
 from revive_jax.models import inference, weights
+from revive_jax.ops import windows
+from revive_jax.pipeline import fit, timeline
+from revive_jax.video import probe
 
 
 def make_network(
@@ -33,6 +40,41 @@ def make_network(
         num_samples=c.num_samples, fills=inference.load_fills(
             c.fills, restorer_weights=c.weights))
   return functools.partial(inference.restore_window, params, model=model)
+
+
+def compiled_ahead(
+    network: Callable | None, info: probe.VideoInfo,
+    c: ml_collections.ConfigDict,
+) -> Callable | None:
+  """The network, whose program a thread reads or compiles from now on.
+
+  So that it is there when the film has been measured: the first use waits for
+  it. Networks of several answers are returned as they are.
+  """
+  count = info.frame_count or round((info.duration or 0) * info.frame_rate)
+  known = isinstance(network, functools.partial) and (
+      network.func is inference.restore_window)
+  if not known or not count:
+    return network
+  size = dict(height=info.height, width=info.width)
+  most = fit.window(c.window, **size) + timeline.context(
+      c.repeats, fit.context(c.lookahead, **size))
+  shape = (1, fit.length(count, most=most), *(
+      windows.tile_size(n, c.tile, c.overlap) for n in size.values()), 3)
+  thread = threading.Thread(target=_compile, args=(network, shape))
+  thread.start()
+  return functools.partial(_after, thread, *network.args, **network.keywords)
+
+
+def _compile(network, shape) -> None:
+  # What is wrong is said where the network is used.
+  with contextlib.suppress(Exception):
+    network(np.zeros(shape, np.float32), count=0)  # No frame is gone through.
+
+
+def _after(thread, *args, **options):
+  thread.join()
+  return inference.restore_window(*args, **options)
 
 
 def described(found: weights.Weights) -> str:

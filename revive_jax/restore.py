@@ -238,6 +238,8 @@ class _Film:
             progress.show, total=self.source.frame_count,
             label='Looking for fields', form=self.c.progress))
     self.info = deinterlace.retimed(self.source, self.decision)
+    if not self.decision.by_field(0):
+      self.network = networks.compiled_ahead(self.network, self.info, self.c)
     found = survey.survey(
         self.source, self.info, self.decision, warn=self.warnings.append,
         look=self.faces.look, steadies=self.c.stabilise.strength > 0,
