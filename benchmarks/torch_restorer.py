@@ -18,7 +18,8 @@ def convert(params):
   """Params of models/weights.py as tensors; convolutions as PyTorch has them.
   """
   if isinstance(params, dict):
-    return {key: convert(value) for key, value in params.items()}
+    # In order, or torch.compile makes a program for each direction.
+    return {key: convert(params[key]) for key in sorted(params)}
   x = torch.from_numpy(np.array(params, np.float32))
   if x.ndim == 4:
     return x.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.models import layers
-from revive_jax.ops import lucas_kanade, resize, spectrum, warp
+from revive_jax.ops import lucas_kanade, resize, selection, spectrum, warp
 
 CHANNELS = 32  # Channels of the descriptors, at 1/8.
 _STEPS = {8: 3, 4: 3, 2: 2}  # Of Lucas and Kanade, by fraction.
@@ -164,7 +164,7 @@ def exact(
       # A scene that stands still is common, and a guess may be far off.
       guesses.append(jnp.zeros_like(flow))
     flow = lucas_kanade.refine(this, other, guesses, visible, steps=steps)
-    shift = block / 2 * jnp.median(flow, (1, 2))
+    shift = block / 2 * selection.median(flow)
   return flow
 
 

@@ -150,6 +150,26 @@ class FlopsTest(parameterized.TestCase):
         _of_xla(jax.grad(loss), params, x), 0.97 * count, 1.03 * count)
 
 
+class TrafficTest(absltest.TestCase):
+
+  def test_product_and_what_is_around_it(self):
+    args = _shapes((3, 4), (4, 5))
+    product = 4 * (3 * 4 + 4 * 5 + 3 * 5)
+    self.assertEqual(cost.traffic(jnp.matmul, *args), (product, product))
+    found = cost.traffic(lambda x, y: jnp.exp(x @ y).reshape(5, 3), *args)
+    self.assertEqual(found, (product, product + 4 * 2 * 3 * 5))
+
+  def test_loops_count_as_often_as_they_run(self):
+    once = cost.traffic(lambda x: x @ x, *_shapes((8, 8)))
+    often = cost.traffic(lambda x: jax.lax.scan(
+        lambda x, _: (x @ x, None), x, length=7)[0], *_shapes((8, 8)))
+    self.assertEqual(often.products, 7 * once.products)
+
+  def test_of_a_cut_only_what_comes_out_is_read(self):
+    found = cost.traffic(lambda x: x[10:12], *_shapes((1000,)))
+    self.assertEqual(found, (0, 4 * 2 * 2))
+
+
 class MemoryTest(absltest.TestCase):
 
   def test_memory(self):
