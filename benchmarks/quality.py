@@ -12,8 +12,8 @@ network was trained on, or its weights chosen by, are refused, by name and by
 content: quality_clips.py. --ablations are weights of trainings that differ from
 the default in what their names say (quality_baselines.ABLATIONS); they are run
 on noise, and on film damage of medium severity. --faces names the clips that
-have faces. Metrics: revive_jax/metrics,
-and quality_metrics.py; perceptual distance is that of evaluate.
+have faces. Metrics: revive_jax/metrics, and quality_metrics.py; perceptual
+distance is that of evaluate.
 """
 
 import argparse
@@ -244,12 +244,14 @@ def _measured(
       rows, judges=bench.judges if full else metrics.NOBODY, undamaged=full,
       more=more, say=_say(title),
       sheets=pathlib.Path(a.out, title) if a.out else None)
-  return _tables(title, found)
+  return _tables(title, found, task.whole)
 
 
-def _tables(title, found) -> str:
+def _tables(title, found, whole) -> str:
+  # The mean of PSNR over frames says little where some are as they were.
   parts = [metrics.markdown(title, metrics.means(found.damaged), (
-      *metrics.FIDELITY, *metrics.PERCEPTION, *metrics.TIME, *metrics.DAMAGE,
+      *metrics.FIDELITY[not whole:], *metrics.PERCEPTION, *metrics.TIME,
+      *metrics.DAMAGE,
       *metrics.LEFT, *metrics.IDENTITY, *metrics.FOUND, *metrics.OBJECTS))]
   if found.undamaged:
     parts.append(metrics.markdown(

@@ -70,9 +70,11 @@ def measure(
     for row, result in one.results.items():
       if rows[row].about.get('told'):
         one.undamaged.pop(row, None)
-      if not rows[row].about.get('finds', True):
+      finds = rows[row].about.get('finds', True)
+      if not finds or not case.damage.any():
         for key in _COUNTS:
           one.damaged[row].pop(key)
+      if not finds:
         one.undamaged.get(row, {}).pop('false_share', None)
       elif case.damage.any():
         one.damaged[row].update(objects(result.found, case.damage))

@@ -20,6 +20,7 @@ class Task(NamedTuple):
   sigma: float = 0.0  # Noise at medium severity, of full scale 1.
   flickers: bool = False
   blurs: bool = False
+  whole: bool = True  # What is not damage is not as it was.
 
 
 # Mixes of the chain, and parts of them: added to it under these names.
@@ -56,8 +57,8 @@ SINGLE = {
     'defocus': Task('quality defocus', blurs=True),
     'flicker': Task('quality flicker', flickers=True),
     'scratches, dust, hairs': Task('quality objects'),
-    'missing blocks': Task('quality blocks'),
-    'missing frames': Task('quality frames'),
+    'missing blocks': Task('quality blocks', whole=False),
+    'missing frames': Task('quality frames', whole=False),
 }
 SCRATCHES = Task('quality scratches', 10 / 255)
 
