@@ -32,6 +32,7 @@ setuptools.setup(
         'chex',
         'cryptography>=44',
         'dm-pix',
+        'flatbuffers',  # What jax.export writes its programs with.
         'flax>=0.12',
         'grain>=0.2.15',
         # tensorflow-datasets imports it without declaring it.
