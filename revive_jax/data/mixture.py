@@ -20,7 +20,8 @@ def mixture(
   """Sources of clean clips, and their shares of a batch (they add up to 1).
 
   Args:
-    root: a folder of videos, or of records prepared by data.clips; '': none.
+    root: a folder of videos, or of records prepared by data.clips, or several,
+      comma-separated, each drawn from by its size; '': none.
     tfds: a prepared TFDS data set of videos or images, by name; '': none.
     tfds_dir: where it was prepared.
     tfds_split: of it.
@@ -42,14 +43,17 @@ def mixture(
         stills, num_frames=num_frames, size=size + _MARGIN, seed=seed,
         look_alike_share=look_alike_share)
 
-  found = []
-  if root:
-    found.append(_videos(root, num_frames, held_out))
+  found = [_videos(folder, num_frames, held_out)
+           for folder in root.split(',') if folder]
+  clips = sum(map(len, found))
+  by_size = [len(source) / clips for source in found]
   if tfds:
     source = sources.TfdsSource(tfds, tfds_dir, tfds_split)
     found.append(moving(source) if len(source[0]['clip']) == 1 else source)
   share = 1 - photo_share if photos else 1.0
-  shares = [share / max(len(found), 1)] * len(found)
+  if tfds:  # Half, where there are videos as well.
+    by_size = [x / 2 for x in by_size] + [0.5 if by_size else 1.0]
+  shares = [share * x for x in by_size]
   for folder in photos:
     names = sources.Pictures(folder).names
     _, apart = splits.split_names(names, ())

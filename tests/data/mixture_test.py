@@ -51,6 +51,15 @@ class MixtureTest(absltest.TestCase):
       np.testing.assert_allclose(shares, [0.6, 0.2, 0.2])
       self.assertEqual(self._mixture(tfds='films')[1], [1])
 
+  def test_of_several_folders_each_is_drawn_from_by_its_size(self):
+    with mock.patch.object(
+        sources, 'VideoFolder',
+        lambda root, **_: [root] * (3 if root.name == 'a' else 9)):
+      found, shares = self._mixture(
+          root=f'{self.root}/a,{self.root}/b', photos=[f'{self.root}/faces'])
+    self.assertEqual([len(source) for source in found[:2]], [3, 9])
+    np.testing.assert_allclose(shares, [0.15, 0.45, 0.4])
+
   def test_images_of_a_data_set_are_set_in_motion(self):
     for length, kind in ((1, motion.Photographs), (5, _Clips)):
       with mock.patch.object(sources, 'TfdsSource', lambda *_: _Clips(length)):  # noqa: B023
