@@ -33,7 +33,7 @@ DAMAGE = (('psnr_damage', 'PSNR in damage, dB', '{:.2f}'),)
 PERCEPTION = (('perceptual', 'perceptual distance', '{:.4f}'),
               ('niqe', 'NIQE', '{:.2f}'))
 # evaluate's own tables, which have no other name.
-UNDAMAGED, UNCERTAINTY = table._UNDAMAGED, table._UNCERTAINTY
+UNDAMAGED, UNCERTAINTY = table.UNDAMAGED, table.UNCERTAINTY
 
 
 class Found(NamedTuple):
@@ -226,4 +226,4 @@ def markdown(
     columns: Sequence[tuple[str, str, str]],
 ) -> str:
   """A table; a dash where a row has no value, no column where none has."""
-  return table._table(title, rows, columns)  # Its only one.
+  return table.table(title, rows, columns)

@@ -84,7 +84,7 @@ def attribute(
     return inference.restore_frames(params, x, model=model)[0]
 
   damage = np.asarray(network(clip[None]).damage[0, t, ..., 0]) > 0.5
-  clip, box = _around(clip, sheet.densest(damage))
+  clip, box = _around(clip, sheet.thickest(damage))
   name = f'{files.opened_name(info.path).stem}_attribution_{first + t:06d}'
   told, record = [], {'frame': first + t, 'weights': c.weights}
   for what, function in (

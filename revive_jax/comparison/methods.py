@@ -73,10 +73,10 @@ def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
 def _watched(network):
   """The network, and a set that grows with each shape it had to compile."""
   seen = set()
-  def call(frames, mask, cuts, *, state=None, carry_after=None):
-    seen.add((frames.shape, mask is None, state is None, carry_after is None))
-    return network(frames, mask=mask, cuts=cuts, state=state,
-                   carry_after=carry_after)
+  def call(frames, mask, cuts, **more):
+    seen.add((frames.shape, mask is None, *sorted(
+        key for key, value in more.items() if value is not None)))
+    return network(frames, mask=mask, cuts=cuts, **more)
   return call, seen
 
 

@@ -24,11 +24,11 @@ _COLUMNS = (
     ('f1', 'F1', '{:.3f}'),
     ('parameters', 'parameters', '{:,.0f}'),
     ('frames_per_second', 'frames/s', '{:.2f}'))
-_UNDAMAGED = (
+UNDAMAGED = (
     ('psnr', 'PSNR to the input, dB', '{:.2f}'),
     ('lowest_psnr', 'its lowest', '{:.2f}'),
     ('false_share', 'pixels called damage, %', '{:.3%}'))
-_UNCERTAINTY = (
+UNCERTAINTY = (
     ('gained', 'risk: from random to oracle, %', '{:.1%}'),
     ('risk_area', 'its area, MSE', '{:.2e}'),
     ('random_area', 'random', '{:.2e}'),
@@ -61,7 +61,7 @@ def markdown(found: Mapping[str, Any]) -> str:
       f'{found["date"]}, {found["device"]}. Restored by the '
       f'{found["through"]}; frames/s are warm, all of them measured in this '
       'run, without reading, measuring and writing.',
-      _table('mean', rows, _COLUMNS)]
+      table('mean', rows, _COLUMNS)]
   gains = _gains(rows, methods)
   if gains:
     parts.append('\n'.join(gains))
@@ -69,13 +69,13 @@ def markdown(found: Mapping[str, Any]) -> str:
     same = {row: values[MEAN] | {'lowest_psnr': min(
         v['psnr'] for clip, v in values.items() if clip != MEAN)}
             for row, values in found['undamaged'].items()}
-    parts.append(_table('undamaged', same, _UNDAMAGED))
+    parts.append(table('undamaged', same, UNDAMAGED))
   for place, rows in found['uncertainty'].items():
-    parts.append(_table(f'uncertainty {place}', rows, _UNCERTAINTY))
+    parts.append(table(f'uncertainty {place}', rows, UNCERTAINTY))
   for clip, about in found['clips'].items():
     rows = {row: values[clip] for row, values in found['damaged'].items()}
     title = f'{clip}, {about["width"]}x{about["height"]}x{about["frames"]}'
-    parts.append(_table(title, rows, [
+    parts.append(table(title, rows, [
         column for column in _COLUMNS if column[0] not in (
             'parameters', 'frechet', 'frechet_clips')]))
   lines = [f'- {row}: {m["steps"]} steps, sha256 {m["sha256"]}'
@@ -103,7 +103,7 @@ def _gains(rows, methods) -> list[str]:
   return lines
 
 
-def _table(title, rows, columns) -> str:
+def table(title, rows, columns) -> str:
   """Markdown; a dash where a row has no value, no column where none has."""
   columns = [c for c in columns if any(c[0] in v for v in rows.values())]
   lines = ['| ' + ' | '.join([title, *(c[1] for c in columns)]) + ' |',

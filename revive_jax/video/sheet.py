@@ -91,6 +91,20 @@ def densest(mask: np.ndarray) -> tuple[int, int]:
   return int(y), int(x)
 
 
+def thickest(mask: np.ndarray) -> tuple[int, int]:
+  """(y, x) of the pixel of a mask [H, W] bool that lies deepest inside it.
+
+  Where most of a mask lies may be between two of its parts. The middle if it
+  is empty.
+  """
+  if not mask.any():
+    return mask.shape[0] // 2, mask.shape[1] // 2
+  inside = np.pad(mask.astype(np.uint8), 1)  # Nothing beyond the border.
+  depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+  y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+  return int(y), int(x)
+
+
 def _titled(title: str, picture: np.ndarray) -> np.ndarray:
   """The picture as [H + bar, W, 3] uint8 with its title above."""
   if picture.dtype == bool:

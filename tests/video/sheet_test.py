@@ -21,6 +21,15 @@ class SheetTest(absltest.TestCase):
     np.testing.assert_array_equal(cut['a'][::2, ::2], frame[:20, 30:])
     self.assertEqual((cut['b'].dtype, cut['b'].shape), (bool, (40, 60)))
 
+  def test_thickest_lies_inside(self):
+    mask = np.zeros((20, 40), bool)
+    mask[:, 12:17] = mask[:, 23:26] = True
+    self.assertEqual(sheet.thickest(mask)[1], 14)
+    corner = np.zeros((20, 40), bool)
+    corner[0, 0] = True
+    self.assertEqual(sheet.thickest(corner), (0, 0))
+    self.assertEqual(sheet.thickest(mask & ~mask), (10, 20))
+
   def test_grid_is_row_by_row(self):
     pictures = np.arange(6).reshape(6, 1, 1, 1) / 255 * np.ones((1, 2, 3, 1))
     made = sheet.grid(pictures, 3)
