@@ -20,17 +20,51 @@ from revive_jax.video import deinterlace, layers, sandbox
 
 def check(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that do not exist, each in one sentence."""
-  one_of = types.check_choice
-  one_of('composite', c.composite, composite.MODES)
-  one_of('interlace', c.interlace, deinterlace.MODES)
-  one_of('fill', c.fill, ('temporal_median', 'inpaint'))
-  one_of('progress', c.progress, progress.FORMS)
-  one_of('notice', c.get('notice', 'tag'), ('tag', 'burn'))
-  one_of('inpaint', c.inpaint, tuple(spatial.INPAINT))
-  one_of('denoiser', c.denoiser, ('auto', 'temporal', 'nlm', 'none'))
+  _check_choices(c)
+  _check_stages(c)
+  _check_numbers(c)
+  repair.check(sound_strength(c))
+  keys.check(c.encrypt.key)
+  face_tracks.check(
+      c.faces.to_dict(), c.redact.to_dict(), mode=c.composite,
+      keeps_original=bool(c.output.keep_original))
+  upscale.check(c.output.upscale, composite=c.composite, interlace=c.interlace,
+                name=c.upscaler)
+  check_provenance(c)
+  check_answers(c)
+  if c.mask_overrides and not c.mask:
+    raise types.BadInput(
+        '--config.mask_overrides needs a mask; name one with --config.mask.')
+  if c.composite == 'repair' and (
+      c.stabilise.strength or c.repeats != 'leave'):
+    raise types.BadInput(
+        '--config.composite=repair changes nothing outside the damage; leave '
+        'out --config.stabilise and --config.repeats, or choose full.')
+
+
+def _check_choices(c):
+  """Refuses what is none of the names that there are."""
+  for key, value, known in (
+      ('composite', c.composite, composite.MODES),
+      ('interlace', c.interlace, deinterlace.MODES),
+      ('fill', c.fill, ('temporal_median', 'inpaint')),
+      ('progress', c.progress, progress.FORMS),
+      ('notice', c.get('notice', 'tag'), ('tag', 'burn')),
+      ('inpaint', c.inpaint, tuple(spatial.INPAINT)),
+      ('denoiser', c.denoiser, ('auto', 'temporal', 'nlm', 'none')),
+      ('stabilise.kind', c.stabilise.kind, ('weave', 'shake')),
+      ('output.layers', c.output.layers, layers.FORMS),
+      ('repeats', c.repeats, tuple(timeline.MODES)),
+      ('sandbox', c.sandbox, sandbox.USES),
+      ('moving', c.moving, moving.MODES)):
+    types.check_choice(key, value, known)
+
+
+def _check_stages(c):
+  """Refuses stages that do not exist, or that cannot give a film."""
   if tuple(c.stages) != ('auto',):
     for name in c.stages:
-      one_of('stages', name, tuple(pipeline.STAGES))
+      types.check_choice('stages', name, tuple(pipeline.STAGES))
     if 'composite' not in c.stages:
       raise types.BadInput(
           f'--config.stages={",".join(c.stages)}: without the stage composite '
@@ -39,6 +73,10 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         'The stage restore needs a network; name its weights with '
         f'--config.weights (shipped: {", ".join(weights.shipped())}).')
+
+
+def _check_numbers(c):
+  """Refuses numbers out of their range."""
   for kind, value in c.strength.items():
     if not 0 <= value <= 1:
       raise types.BadInput(
@@ -51,32 +89,10 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.output.grain={c.output.grain} is neither -1 nor between 0 '
         'and 1.')
-  repair.check(sound_strength(c))
-  keys.check(c.encrypt.key)
-  face_tracks.check(
-      c.faces.to_dict(), c.redact.to_dict(), mode=c.composite,
-      keeps_original=bool(c.output.keep_original))
-  upscale.check(c.output.upscale, composite=c.composite, interlace=c.interlace,
-                name=c.upscaler)
-  check_provenance(c)
-  one_of('stabilise.kind', c.stabilise.kind, ('weave', 'shake'))
-  check_answers(c)
-  if c.mask_overrides and not c.mask:
-    raise types.BadInput(
-        '--config.mask_overrides needs a mask; name one with --config.mask.')
-  one_of('output.layers', c.output.layers, layers.FORMS)
-  one_of('repeats', c.repeats, tuple(timeline.MODES))
-  one_of('sandbox', c.sandbox, sandbox.USES)
-  one_of('moving', c.moving, moving.MODES)
   if not 0 <= c.stabilise.strength <= 1:
     raise types.BadInput(
         f'--config.stabilise.strength={c.stabilise.strength} is not between 0 '
         'and 1.')
-  if c.composite == 'repair' and (
-      c.stabilise.strength or c.repeats != 'leave'):
-    raise types.BadInput(
-        '--config.composite=repair changes nothing outside the damage; leave '
-        'out --config.stabilise and --config.repeats, or choose full.')
   if c.overlap >= c.tile:
     raise types.BadInput(
         f'--config.overlap={c.overlap} is not less than '

@@ -130,12 +130,7 @@ def join(
     types.BadInput: the disk is full, or cannot be written.
     RuntimeError: frames were lost, which would be a bug.
   """
-  tally = writer.Tally()
-  for part in parts:
-    tally.stamps += part.stamps
-    tally.kept += part.kept
-    tally.pixels += part.pixels
-    tally.relabelled += part.relabelled
+  tally = _together(parts)
   writer.check_count(tally, expected_frames)
   travels = keep_original and _can_travel(info, target)
   shown = durations.of(tally.stamps, info)
@@ -156,12 +151,7 @@ def join(
           part, target, found[0], packets, info, warnings.append,
           extras=extras, sound=sound, beside=more)
       error = writer.check_written(part, tally, info)
-      if travels and not original.same(part, info.path):
-        warnings.append(
-            'MKV does not hold the original as it was, so it lies beside: '
-            f'{duplicate.keep(info, path)}.')
-      if info.kind == 'video' and info.path:
-        warnings += mux.lost(part, info, target, extras)
+      warnings += _not_held(part, path, info, target, extras, travels)
     else:
       _join_pictures(found, part, target)
     if form == 'files' and target.kind == 'images':
@@ -171,6 +161,32 @@ def join(
   if checksums:
     checksums_lib.write(target.path, info.frame_rate)
   return writer.written(target, tally, info, error, sounds, warnings)
+
+
+def _together(parts) -> writer.Tally:
+  """What was counted of all parts."""
+  tally = writer.Tally()
+  for part in parts:
+    tally.stamps += part.stamps
+    tally.kept += part.kept
+    tally.pixels += part.pixels
+    tally.relabelled += part.relabelled
+  return tally
+
+
+def _not_held(film, path, info, target, extras, travels) -> list[str]:
+  """What the source has and the film does not, in sentences.
+
+  travels: whether the source was to be in it; if it is not as it was, it is
+  laid beside path.
+  """
+  found = []
+  if travels and not original.same(film, info.path):
+    found.append('MKV does not hold the original as it was, so it lies beside: '
+                 f'{duplicate.keep(info, path)}.')
+  if info.kind == 'video' and info.path:
+    found += mux.lost(film, info, target, extras)
+  return found
 
 
 def _can_travel(info, target) -> bool:
