@@ -107,7 +107,10 @@ class Faces:
     names = [s.name for s in plan.stages]
     if not own or 'composite' not in names:
       return plan
-    stages, count = list(plan.stages), f'{len(own)} faces: '
+    stages = list(plan.stages)
+    count, stays = f'{len(own)} faces: ', 'each stays the person it was'
+    if len(own) == 1:
+      count, stays = '1 face: ', 'it stays the person it was'
     if self._protects:
       place = names.index('composite')
       options = dict(
@@ -115,7 +118,7 @@ class Faces:
           threshold=self._settings['threshold'],
           noise=stages[place].options['strength']['noise'])
       stages.insert(place + 1, choose.Choice(
-          'faces', count + 'each stays the person it was', 1.0, options))
+          'faces', count + stays, 1.0, options))
     if self._hides:
       # Last but for what only rounds, or moves whole frames.
       place = [s.name for s in stages].index('output') if (
