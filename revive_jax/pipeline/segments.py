@@ -9,6 +9,7 @@ Notes say which segment they are of, and of which run, and the sums of its
 files; the others, what they are: no sealed file passes for another.
 """
 
+import array
 from collections.abc import Mapping, Sequence
 import hashlib
 import json
@@ -51,6 +52,15 @@ def identity(path: str | os.PathLike) -> dict[str, Any]:
     digest.update(file.read(_END))
   return {'bytes': state.st_size, 'changed': state.st_mtime_ns,
           'sha256_of_ends': digest.hexdigest()}
+
+
+
+def _lean(notes):
+  """notes with the timestamps of the part in an array, a fifth of a list."""
+  part = notes.get('part') or {}
+  if 'stamps' not in part:
+    return notes
+  return notes | {'part': part | {'stamps': array.array('q', part['stamps'])}}
 
 
 class Segments:
@@ -108,7 +118,7 @@ class Segments:
         'memory': None if memory is None else _hash(held),
         'number': number, 'run': self.run}
     workdir.write_json(self.folder / f'{number:06d}.json', notes)
-    self.notes[number:number + 1] = [notes]
+    self.notes[number:number + 1] = [_lean(notes)]
     if number:
       (self.folder / f'memory_{number - 1:06d}.npz').unlink(missing_ok=True)
 
@@ -189,7 +199,7 @@ def opened(
   segments = Segments(folder, _run(key))
   while (notes := _read(folder / f'{len(segments.notes):06d}.json')) and (
       _is_whole(segments, notes)):
-    segments.notes.append(notes)
+    segments.notes.append(_lean(notes))
   there = len([*folder.glob(f'{"[0-9]" * 6}.json')])
   _clean(segments)
   if len(segments.notes) < there:

@@ -35,7 +35,7 @@ from revive_jax.video import target as target_lib
 class Part(NamedTuple):
   """What is to be known of a part, in JSON's types."""
 
-  stamps: list[int]  # Of its frames, in the source's time base.
+  stamps: Sequence[int]  # Of its frames, in the source's time base.
   kept: int  # Pixels that were passed on untouched,
   pixels: int  # of all.
   relabelled: int  # Frames with other colour tags than the film's.
@@ -80,7 +80,7 @@ def write(
     raise error.__cause__ from None
   finally:
     frames.close()
-  return Part(tally.stamps, tally.kept, tally.pixels, tally.relabelled)
+  return Part(tally.stamps.tolist(), tally.kept, tally.pixels, tally.relabelled)
 
 
 def _written(path, frames, info, target, found, options) -> writer.Tally:
@@ -167,7 +167,7 @@ def _together(parts) -> writer.Tally:
   """What was counted of all parts."""
   tally = writer.Tally()
   for part in parts:
-    tally.stamps += part.stamps
+    tally.stamps.extend(part.stamps)
     tally.kept += part.kept
     tally.pixels += part.pixels
     tally.relabelled += part.relabelled
