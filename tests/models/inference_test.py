@@ -55,6 +55,7 @@ class RestoreFramesTest(absltest.TestCase):
         atol=1e-5)
     chex.assert_trees_all_close(end, last, atol=1e-5)
 
+  @pytest.mark.slow
   def test_cuts_and_marks_as_numbers(self):
     frames = _frames(1, 3, 16, 16)
     cuts = np.array([[0, 1, 0]])

@@ -175,6 +175,7 @@ class GanTest(layouts.TestCase):
       np.testing.assert_array_equal(a, b)
     self.assertIs(gan.completed(None, plain, model=model.clone(noise=0)), plain)
 
+  @pytest.mark.slow
   def test_before_the_start_it_is_supervised_training(self):
     state = self._state()
     first = jax.device_get(state.params['generator'])
