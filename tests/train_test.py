@@ -222,6 +222,7 @@ class TrainTest(parameterized.TestCase):
       (dict(algorithm='alchemy'), 'algorithm.*supervised'),
       ({'batch_size': 3, 'mesh.data': 2}, 'multiple'),
       (dict(num_steps=0), 'num_steps'),
+      (dict(apart=True), 'apart.*8 devices'),
       ({'mesh.data': 99}, 'mesh.data=99 .* 8 devices'),
       ({'mesh.data': 4, 'mesh.model': 3}, 'mesh.model=3 does not fit'),
       ({'mesh.data': 0, 'mesh.model': 0}, 'mesh.model=0'),

@@ -126,7 +126,11 @@ def degrade_batch(
 
 
 def begin(rng, clips, severities, mix):
-  """The order, what every step is given, and what the first one changes."""
+  """What a chain over clips [B, T, H, W, 3] at severities [B] begins with.
+
+  The order [P] of the operators; what every step is given: keys [B] and
+  severities [B]; what the first one changes: clips, and damage [B, T, H, W, 1].
+  """
   order_rng, clip_rng = jax.random.split(rng)
   clip_rngs = jax.vmap(functools.partial(jax.random.fold_in, clip_rng))(
       jnp.arange(clips.shape[0])
@@ -144,7 +148,10 @@ def begin(rng, clips, severities, mix):
 
 
 def record_of(order, records, count):
-  """The record of degrade_batch, of those of the operators."""
+  """The record of degrade_batch, of the order [P] and those of the operators.
+
+  records: name -> what its step returned, every entry [B, ...]. count: B.
+  """
   rest = lambda v: {
       k: x for k, x in v.items() if k not in ('active', 'severity')}
   return {
@@ -203,7 +210,10 @@ def names(mix: str | Mix) -> tuple[str, ...]:
 
 
 def steps_of(mix, diagonal, density, textures):
-  """name -> step(inputs, state) -> (state, record), for each operator."""
+  """name -> step(inputs, state) -> (state, record), for each operator.
+
+  inputs and state: of begin(). Options: of degrade_batch.
+  """
   steps = {}
   for name, probability in mix.operators.items():
     options = dict(mix.options.get(name, {}), diagonal=diagonal)

@@ -112,6 +112,18 @@ class ShapesTest(parameterized.TestCase):
       jax.eval_shape(_MODEL.init, jax.random.key(0),
                      jnp.zeros((1, 1, height, width, 3)))
 
+  def test_without_alignment_nothing_moves(self):
+    model = restorer.Restorer(
+        features=8, deep_features=8, num_blocks=1, aligned=False)
+    zeros = jnp.zeros((1, 2, 32, 32, 3))
+    params = jax.eval_shape(model.init, jax.random.key(0), zeros)['params']
+    self.assertNotIn('matcher', params)
+    self.assertIn('matcher', jax.eval_shape(
+        _MODEL.init, jax.random.key(0), zeros)['params'])
+    np.testing.assert_array_equal(
+        restorer._no_flows(_frames(2, 1, 32, 48)[:, 0]).half,
+        np.zeros((2, 16, 24, 2)))
+
   def test_bfloat16_is_close(self):
     model = _MODEL.copy(dtype=jnp.bfloat16)
     # In noise, rounding decides which way it moves.
