@@ -78,8 +78,9 @@ def measure(
       film jumps. The others are stabilise.UNKNOWN.
   """
   cuts, samples = [], []
-  # Lists of a float each would take ten times as much.
-  rows, moves = array.array('d'), array.array('d')
+  # Of every frame of a film: lists of a float each would take twenty times as
+  # much.
+  rows, moves = array.array('f'), array.array('f')
   watch = _motion(sampled) if motion else None
   ring = deque(maxlen=_SAMPLE)
   before = None
@@ -100,7 +101,8 @@ def measure(
       samples.append((t + 1 - _SAMPLE, _sample(np.stack(ring))))
   if rows and not samples:
     samples.append((0, _sample(np.stack(ring))))
-  table, moves = (np.frombuffer(x).reshape(-1, 7) for x in (rows, moves))
+  table, moves = (np.frombuffer(x, np.float32).reshape(-1, 7)
+                  for x in (rows, moves))
   ranges = shots_lib.ranges(cuts, len(table)) if rows else []
   return [_shot(a, b, table[a:b], samples, moves[a:b])
           for a, b in ranges], len(table)
@@ -128,23 +130,23 @@ def packed(shots: Sequence[Shot]) -> list[dict[str, Any]]:
   """Shots in JSON's types, but for numbers that are not finite."""
   plain = [f.name for f in dataclasses.fields(Shot) if f.name not in _SERIES]
   return [{name: getattr(s, name) for name in plain} | {
-      name: text(getattr(s, name)) for name in _SERIES} for s in shots]
+      name: text(getattr(s, name), '<f4') for name in _SERIES} for s in shots]
 
 
 def unpacked(found: Sequence[Mapping[str, Any]]) -> list[Shot]:
   """The inverse of packed; of a null it makes a NaN."""
   return [Shot(**{k: math.nan if v is None else v for k, v in shot.items()} | {
-      name: numbers(shot[name]).reshape(-1, width)
+      name: numbers(shot[name], '<f4').reshape(-1, width)
       for name, width in _SERIES.items()}) for shot in found]
 
 
-def text(values: Any, dtype: str = '<f8') -> str:
+def text(values: Any, dtype: str) -> str:
   """Numbers as text, every bit of them: as a list they take ten times as much.
   """
   return base64.b64encode(np.asarray(values, dtype).tobytes()).decode()
 
 
-def numbers(coded: str, dtype: str = '<f8') -> np.ndarray:
+def numbers(coded: str, dtype: str) -> np.ndarray:
   """The inverse of text, [N]."""
   return np.frombuffer(bytearray(base64.b64decode(coded)), dtype)
 
@@ -272,4 +274,5 @@ def _shot(start, stop, table, samples, moves) -> Shot:
                   else float('nan')),
       low=float(np.median(table[:, 3])), high=float(np.median(table[:, 4])),
       grey=bool(np.median(table[:, 5]) < 0.02),
-      comparisons=table[:, :3], steps=moves[:, :4], changes=moves[:, 4:])
+      # Copied: the rest of the table need not stay.
+      comparisons=table[:, :3].copy(), steps=moves[:, :4], changes=moves[:, 4:])
