@@ -118,7 +118,8 @@ def restore(
       return report
 
     with live_reader.opened(source, c.live.format) as container:
-      run = _Run(live_reader.Frames(container), restorer, c.live.lookahead,
+      run = _Run(live_reader.Frames(container, c.interlace), restorer,
+                 c.live.lookahead,
                  keeps_up=_keeps_up(source, c.live.keep_up))
       _follow(run, destination, c.output.crf, save)
     return save(run.told())
@@ -192,7 +193,9 @@ class _Run:
         'frames_by_setting': {
             names[scale]: self._by_level[i]
             for i, scale in enumerate(self._restorer.scales)},
-        'damaged': self.frames.damaged, 'interlaced': self.frames.interlaced}
+        'damaged': self.frames.damaged,
+        'interlaced': self.frames.fields.interlaced,
+        'flagged_interlaced': self.frames.flagged}
 
 
 def percentile(counts: collections.Counter, share: float) -> int:

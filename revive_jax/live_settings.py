@@ -12,7 +12,8 @@ _AUTO, _USUAL, _FAST = 'auto', 'restorer', 'live'
 _IGNORED = (
     ('stabilise.strength', (0,), 'are not stabilised'),
     ('repeats', ('leave',), 'keep their repeats and gaps'),
-    ('interlace', ('auto', 'off'), 'are not deinterlaced'),
+    ('interlace', ('auto', 'off', 'same'),
+     'give a frame for each of theirs, also where they are interlaced'),
     ('output.codec', ('auto', 'h264'), 'are coded as H.264'),
     ('output.bits', (0, 8), 'have 8 bits'),
     ('output.layers', ('auto', 'none'), 'get no layers'),

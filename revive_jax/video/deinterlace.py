@@ -167,7 +167,7 @@ def _moments(frames: Iterable[av.VideoFrame]) -> Iterator[telecine.Moment]:
     before, here = here, after
 
 
-def _filter_options(mode: str, top_first: bool) -> tuple[str, str]:
+def filter_options(mode: str, top_first: bool) -> tuple[str, str]:
   """Returns (name, options) of the filter: bwdif, or yadif without it."""
   known = av.filter.filters_available
   name = 'bwdif' if 'bwdif' in known else 'yadif'
@@ -178,7 +178,7 @@ def _filter_options(mode: str, top_first: bool) -> tuple[str, str]:
   return name, f'{mode}:{"tff" if top_first else "bff"}:all'
 
 
-def _as_taken(frame: av.VideoFrame) -> av.VideoFrame:
+def as_taken(frame: av.VideoFrame) -> av.VideoFrame:
   """Returns frame in a format that the filters take: sample for sample.
 
   (But for deep 4:4:0, which is converted.) swscale's threads sometimes spoil
@@ -196,7 +196,7 @@ def _as_taken(frame: av.VideoFrame) -> av.VideoFrame:
   return frame.reformat(format=_CONVERTED.get(name, name), threads=1)
 
 
-def _as_before(frame: av.VideoFrame, source: av.VideoFrame) -> av.VideoFrame:
+def as_before(frame: av.VideoFrame, source: av.VideoFrame) -> av.VideoFrame:
   """Returns a frame from a filter in the planar format of its source."""
   wanted = formats.planar_format(source.format.name)
   if frame.format.name == wanted:
@@ -230,23 +230,23 @@ def _filtered(
     for frame in filters.pulled(sink):
       owner = waiting.popleft() if waiting else None
       if owner is not None:
-        yield *owner, _as_before(frame, owner[0].frame)
+        yield *owner, as_before(frame, owner[0].frame)
 
   for moment in moments:
-    taken = _as_taken(moment.frame)
+    taken = as_taken(moment.frame)
     if graph is None:
       graph, source, sink = filters.build(
-          taken, *_filter_options(mode, top_first))
+          taken, *filter_options(mode, top_first))
       if moment.before is not None:
         waiting.extend([None] * each)
-        source.push(_as_taken(moment.before))
+        source.push(as_taken(moment.before))
     waiting.extend((moment, number) for number in range(each))
     source.push(taken)
     last = moment
     yield from ready()
   if last is not None:
     if last.after is not None:
-      source.push(_as_taken(last.after))
+      source.push(as_taken(last.after))
     source.push(None)
     yield from ready()
 

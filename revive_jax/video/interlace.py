@@ -164,41 +164,70 @@ def _look_closer(before, luma, after) -> int:
   return _UNKNOWN
 
 
-def _judge(record: _Record, sink, lumas: list[np.ndarray]) -> None:
-  """Takes down the verdicts that are ready; lumas: the last three frames."""
-  for frame in filters.pulled(sink):
-    found = frame.metadata
-    verdict = _VERDICTS[found['lavfi.idet.single.current_frame']]
-    weak = verdict == _UNKNOWN and len(lumas) == 3
-    record.verdicts.append(_look_closer(*lumas) if weak else verdict)
-    record.weak.append(weak)
-    record.repeats.append(_REPEATS[found['lavfi.idet.repeated.current_frame']])
+class Watcher:
+  """Verdicts on frames as they come: of each when the next one is there."""
+
+  UNKNOWN, PROGRESSIVE, TOP, BOTTOM = (
+      _UNKNOWN, _PROGRESSIVE, _TOP, _BOTTOM)
+
+  def __init__(self):
+    self.record = _Record()  # Of all frames, until somebody empties it.
+    self._lumas, self._graph, self._clock = [], None, -1
+
+  def __call__(self, frame: av.VideoFrame) -> list[int]:
+    """The verdicts that are ready; none of frames that are too small."""
+    self.observe(frame)
+    found = self.record.verdicts
+    self.record = _Record()
+    return found
+
+  def observe(self, frame: av.VideoFrame) -> None:
+    """Takes down what is seen of a frame, and the verdicts that are ready."""
+    self._clock += 1
+    self.record.flags.append(bool(frame.interlaced_frame))
+    if frame.width < _MIN_WIDTH or frame.height < _MIN_HEIGHT:
+      return
+    luma = small_luma(frame)
+    if self._lumas and self._lumas[-1].shape != luma.shape:
+      self._lumas, self._graph = [], None
+    self.record.changes.append(
+        _changes(self._lumas[-1], luma) if self._lumas else (0, 0, 0))
+    self._lumas = [*self._lumas[-2:], luma]
+    grey = av.VideoFrame.from_ndarray(luma, 'gray')
+    grey.pts = self._clock
+    if self._graph is None:
+      self._graph = filters.build(grey, 'idet')
+    self._graph[1].push(grey)
+    self._judge(self._lumas)
+
+  def end(self) -> None:
+    """Takes down the verdict on the last frame."""
+    if self._graph is not None:
+      self._graph[1].push(None)
+      self._judge([])
+
+  def _judge(self, lumas):
+    """Takes down the verdicts that are ready; lumas: the last three frames."""
+    for frame in filters.pulled(self._graph[2]):
+      found = frame.metadata
+      verdict = _VERDICTS[found['lavfi.idet.single.current_frame']]
+      weak = verdict == _UNKNOWN and len(lumas) == 3
+      self.record.verdicts.append(_look_closer(*lumas) if weak else verdict)
+      self.record.weak.append(weak)
+      self.record.repeats.append(
+          _REPEATS[found['lavfi.idet.repeated.current_frame']])
 
 
 def _observe(frames: Iterable[av.VideoFrame]) -> _Record:
   """Runs the frames through idet; a few bytes are kept of each."""
-  record = _Record()
-  lumas, graph, size = [], None, None
-  for index, frame in enumerate(frames):
+  watcher, size = Watcher(), None
+  for frame in frames:
     if size not in (None, (frame.width, frame.height)):
       break  # The reader refuses such a file, in its own words.
     size = frame.width, frame.height
-    record.flags.append(bool(frame.interlaced_frame))
-    if size[0] < _MIN_WIDTH or size[1] < _MIN_HEIGHT:
-      continue
-    luma = small_luma(frame)
-    record.changes.append(_changes(lumas[-1], luma) if lumas else (0, 0, 0))
-    lumas = [*lumas[-2:], luma]
-    grey = av.VideoFrame.from_ndarray(luma, 'gray')
-    grey.pts = index
-    if graph is None:
-      graph, source, sink = filters.build(grey, 'idet')
-    source.push(grey)
-    _judge(record, sink, lumas)
-  if graph is not None:
-    source.push(None)
-    _judge(record, sink, [])
-  return record
+    watcher.observe(frame)
+  watcher.end()
+  return watcher.record
 
 
 def _find_cuts(changes: np.ndarray) -> np.ndarray:

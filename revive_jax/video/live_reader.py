@@ -1,5 +1,6 @@
 """What runs by itself, read as it comes: a camera, a stream or a pipe."""
 
+import collections
 from collections.abc import Iterator
 import logging
 import sys
@@ -11,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import formats
+from revive_jax.video import formats, live_fields
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 100  # Times in a row that a container may not know where it is.
@@ -75,12 +76,16 @@ class Frames:
   the next packet is tried; only when the source itself breaks off do they end.
   """
 
-  def __init__(self, container: av.container.InputContainer):
+  def __init__(
+      self, container: av.container.InputContainer, interlace: str = 'auto'
+  ):
+    """interlace: what is done with fields, see live_fields."""
     self.stream = container.streams.video[0]
     self.stream.thread_type = 'SLICE'  # Threads by frame hold frames back.
     self.taken = 0  # Frames handed on.
     self.damaged = 0  # Packets that gave no frame, and frames with gaps.
-    self.interlaced = 0  # Frames that say so.
+    self.flagged = 0  # Frames that say that they are interlaced.
+    self.fields = live_fields.Fields(interlace)
     self.bits = 8
     self.colours = None  # Of the first frame, once it is there.
     self._container = container
@@ -91,14 +96,20 @@ class Frames:
     last = None
     step = max(1, round(1 / (
         (self.stream.average_rate or 25) * self.stream.time_base)))
-    for frame in self._decoded():
-      arrived, pts = time.monotonic(), frame.pts
+    arrivals = collections.deque()  # A frame may wait for the one after it.
+    for frame in self.fields(self._seen(arrivals)):
+      arrived, pts = arrivals.popleft(), frame.pts
       if pts is None or last is not None and pts <= last:
         pts = 0 if last is None else last + step
       last = pts
-      self._look_at(frame)
       self.taken += 1
       yield Frame(self._rgb(frame), pts, arrived)
+
+  def _seen(self, arrivals):
+    for frame in self._decoded():
+      arrivals.append(time.monotonic())
+      self._look_at(frame)
+      yield frame
 
   def _decoded(self):
     for packet in self._packets():
@@ -135,11 +146,7 @@ class Frames:
     """Counts what a frame says about itself."""
     if frame.is_corrupt:
       self._damage('a frame has gaps')
-    if frame.interlaced_frame:
-      if not self.interlaced:
-        _log.warning('The input is interlaced; live, its frames are taken as '
-                     'they are: restore a recording to have it deinterlaced.')
-      self.interlaced += 1
+    self.flagged += frame.interlaced_frame
     if self.colours is None:
       self.bits = max(c.bits for c in frame.format.components)
       self.colours = Colours(

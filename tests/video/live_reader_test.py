@@ -10,7 +10,7 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.video import color, formats, live_reader
-from tests.video import clips
+from tests.video import clips, woven
 
 
 class LiveReaderTest(parameterized.TestCase):
@@ -78,16 +78,22 @@ class LiveReaderTest(parameterized.TestCase):
     self.assertLessEqual(
         np.abs(got.rgb[9, 9].astype(int) - wanted[0, 0]).max(), 2)
 
-  def test_interlaced_frames_are_counted(self):
+  @parameterized.parameters((True, 16, 0), (False, 0, 16))
+  def test_interlace_is_measured_and_flags_are_counted(
+      self, flagged, says_so, is_so):
+    """A film that is flagged and is not, and one that is and is not flagged."""
+    pictures = woven.scenes(16) if flagged else woven.interlaced(16)
     path = clips.write(
-        self.dir / 'film.mpg', clips.pictures(5, 64, 64), codec='mpeg2video',
-        options=dict(flags='+ildct+ilme'))
+        self.dir / 'film.mpg', [np.stack([p] * 3, -1) for p in pictures],
+        codec='mpeg2video', options=dict(
+            {'flags': '+ildct+ilme'} if flagged else {}, b='9M'))
     with live_reader.opened(path) as container:
       found = live_reader.Frames(container)
-      with self.assertLogs(level='WARNING') as logs:
-        count = len(list(found))
-    self.assertEqual((count, found.interlaced), (5, 5))
-    self.assertIn('interlaced', ''.join(logs.output))
+      frames = list(found)
+    self.assertEqual(
+        (len(frames), found.flagged, found.fields.interlaced),
+        (16, says_so, is_so))
+    self.assertEqual(sorted(f.pts for f in frames), [f.pts for f in frames])
 
   def test_more_bits_are_told(self):
     path = clips.write(self.dir / 'film.mkv', clips.pictures(2), codec='ffv1',
