@@ -32,9 +32,9 @@ from revive_jax.pipeline import (
     choose,
     decisions,
     face_tracks,
-    fit,
     motion,
     run,
+    shares,
     survey,
     tally,
     timeline,
@@ -49,6 +49,7 @@ from revive_jax.video import (
     layers,
     masks,
     parts,
+    passage,
     probe,
     reader,
     sandbox,
@@ -115,7 +116,7 @@ def restore(
   with workdir_lib.opened(workdir) as folder:
     kept = segments_lib.opened(folder / 'segments', made, anew=anew)
     workdir_lib.write_json(folder / 'config.json', c.to_dict())
-    report = upscale.noted(_Film(
+    report = upscale.noted(Film(
         c, info, files.name(destination), kept, network, see, enlarger
     ).restored(), enlarger)
     if found and any(stage['name'] == 'restore' for shot in report['shots']
@@ -129,7 +130,7 @@ def restore(
   return report
 
 
-class _Film:
+class Film:
   """One film on its way through; what is finished lies in its segments."""
 
   def __init__(self, c, info, destination, kept, network, see, enlarger):
@@ -166,19 +167,10 @@ class _Film:
     start = time.monotonic()
     if self.source.frame_count:
       self.check_space(self.source.frame_count)
-    found = self.measured()
+    (found, plans), measuring = self.prepared(), time.monotonic() - start
     shots, num_frames = found.shots, len(found.stamps)
-    decisions.check(self.decided, shots, self.c.num_samples)
-    measuring = time.monotonic() - start
-    self.planned = timeline.plan(
-        shots, found.stamps, self.c.repeats, concealed=found.concealed,
-        by_field=self.decision.by_field, timed=self.target.kind == 'video')
-    self.warnings += timeline.warnings(self.planned)
-    plans = self.plans(shots)
     if not self.source.frame_count:
       self.check_space(num_frames)
-    self.wanted = gather.NOTHING if not self.c.report else gather.wanted(
-        shots, hides=self.c.redact.faces != 'none')
     done = self.restore(shots, plans, num_frames)
     sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))
@@ -210,6 +202,19 @@ class _Film:
          'faces': self.faces.report([n['faces'] for n in self.kept.notes]),
          'sound': sound.report} | self.statement.report(), written.path,
         shots=shots, plans=plans, notes=self.kept.notes, decision=self.decision)
+
+  def prepared(self) -> tuple[survey.Survey, list[choose.Plan]]:
+    """What is in the film, and the stages of each of its shots."""
+    found = self.measured()
+    decisions.check(self.decided, found.shots, self.c.num_samples)
+    self.stamps = [] if found.concealed else found.stamps
+    self.planned = timeline.plan(
+        found.shots, found.stamps, self.c.repeats, concealed=found.concealed,
+        by_field=self.decision.by_field, timed=self.target.kind == 'video')
+    self.warnings += timeline.warnings(self.planned)
+    self.wanted = gather.NOTHING if not self.c.report else gather.wanted(
+        found.shots, hides=self.c.redact.faces != 'none')
+    return found, self.plans(found.shots)
 
   def sound(self) -> film.Sound:
     """The sound tracks, repaired where that is called for."""
@@ -277,39 +282,43 @@ class _Film:
       logging.warning('%s', sentence)
     self.warnings += said
 
-  def restore(self, shots, plans, num_frames) -> int:
-    """Finishes the segments that are not there yet; how many frames those are.
+  def work(self, shots) -> shares.Work:
+    """What there is to do: the film's windows and segments."""
+    return shares.work(
+        shots, self.c, height=self.info.height, width=self.info.width,
+        by_shot=settings.keeps_segments(self.c))
+
+  def restore(self, shots, plans, num_frames, share=()) -> int:
+    """Finishes the segments that are not there yet, or those of share.
+
+    Returns how many frames they are.
     """
-    c, info = self.c, self.info
-    size = dict(height=info.height, width=info.width)
-    window = fit.window(c.window, **size)
-    context = timeline.context(
-        c.repeats, fit.context(c.lookahead, **size))
-    cut, first = run.cut(
-        shots, window=window, context=context), [s.start for s in shots]
-    groups = decisions.grouped(
-        cut, first, by_shot=settings.keeps_segments(c))
-    starts = {*first, num_frames}
-    to_do = decisions.to_do(self.kept.notes, groups, first, self.decided)
+    c, work = self.c, self.work(shots)
+    groups, starts = work.groups, {*work.first, num_frames}
+    to_do = [*share] or decisions.to_do(
+        self.kept.notes, groups, work.first, self.decided)
     if not to_do:
       return 0
-    finished = num_frames - sum(
-        w.core_stop - w.core_start for n in to_do for w in groups[n])
-    if finished:
+    finished = num_frames - shares.frames_of(work, to_do)
+    if finished and not share:
       logging.warning('Going on after %d of %d frames.', finished, num_frames)
     # Where shots are made anew nothing is gone on with.
-    goes_on = to_do[0] == len(self.kept.notes)
-    arrays = dict(self.kept.memory() or {}) if goes_on else {}
+    arrays = dict(self.kept.memory() or {}) if (
+        to_do[0] == len(self.kept.notes)) else {}
+    again = shares.again(work, plans, to_do[0]) if share else []
     self.timing = timeline.Timing(
         self.planned, arrays.pop(timeline.KEPT, None))
-    marks = self.marks(num_frames)
+    frames = passage.read_from(
+        self.source, self.stamps, decision=self.decision,
+        start=shares.first_read(work, plans, to_do[0]) if share else 0)
     windows = run.run(
-        ahead.ahead(reader.read_frames(
-            self.source, decision=self.decision), _AHEAD), shots, plans,
-        window=window, context=context, tile=c.tile, overlap=c.overlap,
-        masks=marks, network=self.network,
-        only=decisions.windows_of(to_do, groups),
+        ahead.ahead(frames, _AHEAD), shots, plans, window=work.window,
+        context=work.context, tile=c.tile, overlap=c.overlap,
+        masks=self.marks(num_frames), network=self.network,
+        only=again + decisions.windows_of(to_do, groups),
         memory=learned_lib.unpacked(arrays) if arrays else None)
+    for _ in again:
+      next(windows)
     # The next window is restored while the one before it is coded.
     windows = ahead.ahead(windows, 1)
     counted = progress.show(

@@ -204,7 +204,7 @@ class SealingTest(parameterized.TestCase):
 
   def test_a_plain_run_does_not_go_on_sealed(self):
     source = self._film(20)
-    with mock.patch.object(restore._Film, 'sound', side_effect=KeyError):
+    with mock.patch.object(restore.Film, 'sound', side_effect=KeyError):
       with self.assertRaises(KeyError):
         self._restore(source, 'out.mkv')
     with self.assertRaisesRegex(types.BadInput, 'without --config.encrypt'):

@@ -153,7 +153,7 @@ def _pictures(path, container, stream, promises, warn):
   promises.errors += max(0, again.failures - promises.failures)
 
 
-def _frame_layout(frame: av.VideoFrame, info) -> formats.Layout:
+def frame_layout(frame: av.VideoFrame, info) -> formats.Layout:
   """Returns the layout by the frame's own tags; the file's fill the gaps."""
   matrix, value_range = int(frame.colorspace), int(frame.color_range)
   return formats.layout(
@@ -271,7 +271,7 @@ def _read_video(info, stop, warn, decision):
       seconds = float((frame.pts - start) * unit)
       concealed = conceal.kind(frame)
       notes.add(concealed, seconds)
-      layout = _frame_layout(frame, info)
+      layout = frame_layout(frame, info)
       planes = formats.read_planes(frame, layout)
       by_field = decision is not None and decision.by_field(count)
       yield SourceFrame(
@@ -327,7 +327,7 @@ def _read(info, stop, decision, *, warn):
   return _read_images(info, stop, warn)
 
 
-def _coloured(frames):
+def coloured(frames):
   with contextlib.closing(frames):
     for frame in frames:
       if frame.rgb is None:
@@ -359,9 +359,9 @@ def read_frames(
   if warn is None:
     warn = lambda message: None
   if sandbox.covers(info.path):
-    return _coloured(sandbox.stream(
+    return coloured(sandbox.stream(
         _read, info.path, info, stop, decision, warn=warn))
-  return _coloured(_read(info, stop, decision, warn=warn))
+  return coloured(_read(info, stop, decision, warn=warn))
 
 
 def windows(
