@@ -13,7 +13,7 @@ from revive_jax.pipeline import (
     timeline,
     upscale,
 )
-from revive_jax.privacy import keys
+from revive_jax.privacy import encryption, keys, vault
 from revive_jax.provenance import consent, credential
 from revive_jax.video import deinterlace, layers, sandbox
 
@@ -110,8 +110,17 @@ def check_provenance(c: ml_collections.ConfigDict) -> consent.Consent | None:
         'out --config.mark, or choose full.')
   credential.check_pair(c.provenance.key, c.provenance.certificate)
   return consent.stated(
-      c.consent.file, required=c.consent.required, scope=consent.needed(
+      _consent_file(c), required=c.consent.required, scope=consent.needed(
           c.composite, upscale=c.output.upscale))
+
+
+def _consent_file(c):
+  """The file of a consent, opened with the key of the run if it is sealed."""
+  if not c.encrypt.key or not encryption.is_sealed(c.consent.file):
+    return c.consent.file
+  return vault.Vault(keys.read(
+      c.encrypt.key, passphrase_file=c.encrypt.passphrase_file)).path(
+          c.consent.file)
 
 
 def check_answers(c: ml_collections.ConfigDict) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from revive_jax import types
+from revive_jax import files, types
 
 SCOPES = ('repair', 'full', 'upscaling', 'colour')
 _KEYS = {'schema', 'people', 'purpose', 'scope', 'from', 'until', 'places',
@@ -71,7 +71,14 @@ def read(
     path: str | os.PathLike, *, scope: Sequence[str], today: datetime.date
 ) -> Consent:
   """Reads a record that must cover scope today; see stated()."""
-  data = _bytes(path)
+  return checked(_bytes(path), path, scope=scope, today=today)
+
+
+def checked(
+    data: bytes, path: str | os.PathLike, *, scope: Sequence[str],
+    today: datetime.date
+) -> Consent:
+  """What a record says that must cover scope today; path: only named."""
   try:
     record = json.loads(data)
   except (ValueError, RecursionError) as error:
@@ -104,7 +111,7 @@ def told(consent: Consent | None) -> dict[str, Any] | str:
 
 def _bytes(path) -> bytes:
   try:
-    with open(path, 'rb') as file:
+    with files.path(path).open('rb') as file:
       data = file.read(_LARGEST + 1)
   except OSError as error:
     raise types.BadInput(

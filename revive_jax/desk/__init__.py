@@ -1,0 +1,1 @@
+"""The restoration desk: look, point, choose, save."""

@@ -1,0 +1,97 @@
+"""The desk: what one server holds, and how much it takes on."""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import fcntl
+import importlib
+import os
+import pathlib
+import time
+from typing import NamedTuple
+
+import ml_collections
+
+from revive_jax import sealing, types
+from revive_jax import settings as settings_lib
+from revive_jax import workdir as workdir_lib
+from revive_jax.privacy import keys
+from revive_jax.privacy import vault as vault_lib
+
+NAME = 'desk.json'  # Its settings, for the jobs.
+_OWN = ('ui', 'desk')  # Of a config, what a restore does not know.
+
+
+class Limits(NamedTuple):
+  """What visitors may ask for, and for how long it is kept."""
+
+  bytes: int = 4 << 30  # Of an upload.
+  seconds: float = 1800.0  # Of film.
+  films: int = 8  # Of one visitor.
+  jobs: int = 1  # At once, altogether...
+  jobs_of_visitor: int = 1  # ...and of one visitor.
+  lifetime: float = 86400.0  # Seconds from a last visit to the end of it all.
+
+
+class Desk(NamedTuple):
+  """One desk; made by opened()."""
+
+  c: ml_collections.ConfigDict  # Of each restore, before anything is chosen.
+  root: pathlib.Path
+  limits: Limits
+  clock: Callable[[], float]  # Seconds, as time.time.
+  vault: vault_lib.Vault | None  # What seals the files; None: nothing does.
+
+  def path(self, name: str | os.PathLike) -> pathlib.Path:
+    """A path in root whose file is sealed, if files are."""
+    place = self.root / name
+    return self.vault.path(place) if self.vault else place
+
+  @contextlib.contextmanager
+  def alone(self) -> Iterator[None]:
+    """Keeps others out who begin or remove something, also other processes."""
+    with open(self.root / 'lock', 'w') as lock:
+      fcntl.flock(lock, fcntl.LOCK_EX)
+      yield
+
+
+def opened(
+    c: ml_collections.ConfigDict, root: str | os.PathLike,
+    limits: Limits = Limits(), clock: Callable[[], float] = time.time,
+) -> Desk:
+  """Opens a desk, in a folder that only its owner can read.
+
+  Args:
+    c: configs/restore.py, or what extends it.
+    root: the folder; made, if there is none. What visitors left there stays.
+    limits: how much it takes on.
+    clock: tells the time.
+
+  Raises:
+    types.BadInput: settings that cannot be, a folder that cannot be written, or
+      a passphrase that would have to be asked for by each job.
+  """
+  c = ml_collections.ConfigDict(
+      {k: v for k, v in c.to_dict().items() if k not in _OWN})
+  c.keep_segments, c.mode = True, 'restore'
+  plain = importlib.import_module('revive_jax.configs.restore').get_config()
+  c.live, c.export = plain.live, plain.export  # Of no use here.
+  settings_lib.check(_without_consent(c))
+  if c.encrypt.key == 'passphrase' and not (
+      c.encrypt.passphrase_file or keys.VARIABLE in os.environ):
+    raise types.BadInput(
+        'The desk starts a process for each film, which cannot ask for the '
+        f'passphrase; put it into {keys.VARIABLE}, or name its file with '
+        '--config.encrypt.passphrase_file.')
+  root = pathlib.Path(root).absolute()
+  with workdir_lib.written(root):
+    (root / 'visitors').mkdir(parents=True, exist_ok=True)
+    os.chmod(root, 0o700)
+  workdir_lib.write_json(root / NAME, c.to_dict())
+  return Desk(c, root, limits, clock, sealing.vault(c))
+
+
+def _without_consent(c):
+  """Whoever is asked for it has not been asked yet."""
+  c = ml_collections.ConfigDict(c.to_dict())
+  c.consent.required = False
+  return c

@@ -1,0 +1,136 @@
+"""Visitors: each has a folder of its own, which nobody else can name.
+
+A visitor is a number that cannot be guessed. All that is a visitor's lies in
+one folder, and is deleted together, a stated time after the last visit.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import secrets
+import shutil
+
+from revive_jax import types
+from revive_jax.desk import desk as desk_lib
+
+_FORM = re.compile(r'[A-Za-z0-9_-]{43}')
+_SEEN = 'seen'  # Its time of change is that of the last visit.
+_GONE = '.gone'  # Behind the names of folders that are being deleted.
+LOCK = 'running'  # Held by a job of a film for as long as it runs.
+
+
+def new(desk: desk_lib.Desk) -> str:
+  """A new visitor: 256 random bits, which are all that lets anybody in."""
+  visitor = secrets.token_urlsafe(32)
+  folder_ = desk.root / 'visitors' / visitor
+  (folder_ / 'films').mkdir(parents=True, mode=0o700)
+  os.chmod(folder_, 0o700)
+  (folder_ / _SEEN).touch()
+  _see(desk, folder_)
+  return visitor
+
+
+def folder(
+    desk: desk_lib.Desk, visitor: str, touch: bool = True
+) -> pathlib.Path:
+  """The folder of a visitor.
+
+  Args:
+    desk: where.
+    visitor: what new() gave; anything else is nobody.
+    touch: whether this is a visit: from it on the lifetime counts.
+
+  Raises:
+    types.BadInput: there is no such visitor, or its time is over.
+  """
+  known = isinstance(visitor, str) and _FORM.fullmatch(visitor)
+  folder_ = desk.root / 'visitors' / visitor if known else None
+  if folder_ is None or folder_.is_symlink() or not folder_.is_dir():
+    raise types.BadInput(
+        'This desk does not know you, or your time here is over and your files '
+        'are deleted; open the page anew.')
+  if touch:
+    _see(desk, folder_)
+  return folder_
+
+
+def _see(desk, folder_) -> None:
+  now = desk.clock()
+  with contextlib.suppress(FileNotFoundError):  # Deleted just now.
+    os.utime(folder_ / _SEEN, (now, now))
+
+
+def deletion(desk: desk_lib.Desk, visitor: str) -> float:
+  """When all of a visitor is deleted if nobody comes, in seconds by the clock.
+  """
+  return _end(desk, folder(desk, visitor, touch=False))
+
+
+def _end(desk, folder_) -> float:
+  try:
+    seen = (folder_ / _SEEN).stat().st_mtime
+  except FileNotFoundError:  # It was never finished.
+    seen = folder_.stat().st_mtime
+  return seen + desk.limits.lifetime
+
+
+def sweep(desk: desk_lib.Desk) -> list[str]:
+  """Deletes all of each visitor whose time is over; returns who that was.
+
+  Not while a job of theirs runs.
+  """
+  removed = []
+  for folder_ in sorted((desk.root / 'visitors').iterdir()):
+    with desk.alone():
+      over = folder_.name.endswith(_GONE) or (
+          desk.clock() >= _end(desk, folder_) and not running(folder_))
+      if over:
+        folder_ = _renamed(folder_)
+        removed.append(folder_.name.removesuffix(_GONE))
+    if over:
+      shutil.rmtree(folder_, ignore_errors=True)
+  return removed
+
+
+def remove(desk: desk_lib.Desk, visitor: str) -> None:
+  """Deletes all of a visitor now.
+
+  Raises:
+    types.BadInput: a job of theirs runs.
+  """
+  folder_ = folder(desk, visitor, touch=False)
+  with desk.alone():
+    if running(folder_):
+      raise types.BadInput(
+          'A film of yours is being worked on; cancel that first, then delete.')
+    folder_ = _renamed(folder_)
+  shutil.rmtree(folder_, ignore_errors=True)
+
+
+def _renamed(folder_) -> pathlib.Path:
+  """From here on nobody finds it, also where deleting is broken off."""
+  if folder_.name.endswith(_GONE):
+    return folder_
+  gone = folder_.with_name(folder_.name + _GONE)
+  folder_.rename(gone)
+  return gone
+
+
+def running(folder_: pathlib.Path) -> list[str]:
+  """The films in the folder of a visitor that a job is at, by their ids."""
+  return sorted(p.parent.name for p in folder_.glob(f'films/*/{LOCK}')
+                if is_held(p))
+
+
+def is_held(path: pathlib.Path) -> bool:
+  """Whether a process that lives holds this lock; whoever died, does not."""
+  try:
+    with open(path) as lock:
+      fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return True
+  except FileNotFoundError:
+    return False
+  return False

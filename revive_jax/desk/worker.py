@@ -1,0 +1,42 @@
+"""Worker: runs the command of a job, and says how it ended.
+
+A script of its own, which imports nothing of ours: it starts at once, and is
+there whatever becomes of the command. What ends both is seen by the lock that
+they hold: it is nobody's then, and there is no word of an end.
+
+  python worker.py FOLDER LOCK COMMAND...
+
+Writes FOLDER/job.log, and FOLDER/ended.json at last. LOCK is the number of an
+open file, which the command inherits.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+_NICE = 5  # Whoever looks at the page comes first.
+
+
+def main() -> None:
+  folder, lock, *command = sys.argv[1:]
+  for number in (signal.SIGINT, signal.SIGTERM):
+    # The command gets them as well, and ends; a handler, and not SIG_IGN, which
+    # it would inherit.
+    signal.signal(number, lambda *_: None)
+  with contextlib.suppress(OSError):
+    os.nice(_NICE)
+  with open(os.path.join(folder, 'job.log'), 'ab') as log:
+    code = subprocess.call(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        pass_fds=[int(lock)])
+  part = os.path.join(folder, '.ended.json')
+  with open(part, 'w') as file:
+    json.dump({'code': code}, file)
+  os.replace(part, os.path.join(folder, 'ended.json'))
+
+
+if __name__ == '__main__':
+  main()
