@@ -24,6 +24,7 @@ from revive_jax import (
     statement,
     types,
 )
+from revive_jax import plans as plans_lib
 from revive_jax import workdir as workdir_lib
 from revive_jax.audio import film
 from revive_jax.explain import gather, record
@@ -257,20 +258,9 @@ class Film:
 
   def plans(self, shots):
     """The stages of each shot."""
-    c, plain = self.c, self.c.to_dict()
-    grain = c.output.grain
-    if grain < 0:
-      grain = float(c.composite == 'repair')
-    return self.faces.planned([decisions.plan(
-        self.decided, number, functools.partial(
-            choose.choose, s, mode=c.composite, output=dict(
-                bits=16 if self.is_deep else 8, grain=grain),
-            fill=c.fill, inpaint=c.inpaint, denoiser=c.denoiser, seed=c.seed,
-            marked=bool(c.mask), learned=self.network is not None,
-            replaces=self.planned.replaced[s.start:s.stop],
-            stabilise=plain['stabilise'], moving=c.moving),
-        plain['strength'], tuple(c.stages)) for number, s in enumerate(shots)],
-                              shots, mode=c.composite, network=self.network)
+    return plans_lib.make(
+        self.c, shots, self.planned, faces=self.faces, decided=self.decided,
+        network=self.network, is_deep=self.is_deep, marked=bool(self.c.mask))
 
   def check_space(self, num_frames) -> None:
     """Warns, or refuses, where the disk cannot hold what is left to do."""
