@@ -94,7 +94,7 @@ def _is_enlarged(frame: OutputFrame) -> bool:
   return frame.rgb.shape == (2 * height, 2 * width, channels)
 
 
-def _without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
+def without_color(frame, source) -> tuple[np.ndarray, np.ndarray | None, bool]:
   """Returns RGB, where it differs from the source, and if the film is grey.
 
   What is put into a picture without colour gets none, either.
@@ -116,7 +116,7 @@ def _planes(frame: OutputFrame, target, info, tally, seed):
   layout = frame.source.layout or info.layout
   if layout != info.layout:
     tally.relabelled += 1
-  rgb, changed, grey = _without_color(frame, layout)
+  rgb, changed, grey = without_color(frame, layout)
   wanted = target.layout
   noise = _noise(frame, layout, wanted, seed, grey=grey)
   if _is_enlarged(frame):
@@ -134,7 +134,7 @@ def _planes(frame: OutputFrame, target, info, tally, seed):
 def _picture(frame: OutputFrame, target, info, tally, seed) -> np.ndarray:
   """Returns the picture to write, [H, W, 3], or [H, W] for a grey source."""
   source = frame.source.layout or info.layout
-  rgb, changed, grey = _without_color(frame, source)
+  rgb, changed, grey = without_color(frame, source)
   height, width = rgb.shape[:2]
   tally.add(frame, height * width - int(
       0 if changed is None else np.count_nonzero(changed)))
