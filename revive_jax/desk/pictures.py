@@ -4,6 +4,7 @@
 import bisect
 import collections
 import contextlib
+import fractions
 import itertools
 import threading
 
@@ -93,20 +94,26 @@ def _after(place, found, number) -> np.ndarray | None:
   info = probe.probe(files.name(path))
   if info.kind != 'video':
     return eight_bits(next(reader.read_frames(info)).rgb)
-  stamps, unit = _written(path)
-  film, own = found.film, found.survey.stamps
-  seconds = float((own[number] - own[0]) * film.info.time_base)
-  number = bisect.bisect_right(
-      stamps, seconds + _ROUNDED,
-      key=lambda stamp: float((stamp - stamps[0]) * unit)) - 1
+  stamps, _ = written(path)
+  number = place_in(path, found, number)
   with contextlib.closing(passage.read_from(
-      info, stamps, start=max(number, 0))) as frames:
+      info, stamps, start=number)) as frames:
     for one in itertools.islice(frames, number, number + 1):
       return eight_bits(one.rgb)
   return None
 
 
-def _written(path):
+def place_in(path, found: known.Known, number: int) -> int:
+  """Which frame of a restored film is shown when this one of the source is."""
+  stamps, unit = written(path)
+  film, own = found.film, found.survey.stamps
+  seconds = float((own[number] - own[0]) * film.info.time_base)
+  return max(0, bisect.bisect_right(
+      stamps, seconds + _ROUNDED,
+      key=lambda stamp: float((stamp - stamps[0]) * unit)) - 1)
+
+
+def written(path) -> tuple[list[int], fractions.Fraction]:
   """The timestamps of a film, and their unit; looked for once."""
   key = str(path), path.stat().st_mtime_ns
   with _lock:
