@@ -24,7 +24,9 @@ setuptools.setup(
     packages=[*setuptools.find_packages(include=['revive_jax', 'revive_jax.*']),
               'revive_jax.configs', 'revive_jax.configs.presets'],
     package_dir={'revive_jax.configs': 'configs'},
-    package_data={'revive_jax': ['weights/*/*', 'explain/*.css', 'explain/*.js',
+    package_data={'revive_jax': ['weights/*/*', 'desk/page/*.css',
+                                 'desk/page/*.js', 'desk/strings/*.json',
+                                 'explain/*.css', 'explain/*.js',
                                  'explain/*.json']},
     install_requires=[
         'absl-py',
@@ -64,6 +66,7 @@ setuptools.setup(
         'tensorflow': ['tensorflow-cpu'],
         # benchmarks/torch_build.py alone.
         'torch': ['torch'],
+        'ui': ['gradio>=6.31,<7'],
         'test': [
             'c2pa-python>=0.38,<0.40',
             'hypothesis',

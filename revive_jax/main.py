@@ -234,6 +234,16 @@ def _explain(c, workdir):
     print(attributed.explain(c, workdir, film, time=_TIME.value))
 
 
+def _ui(c, workdir):
+  from revive_jax import ui
+
+  if _INPUT.value or _OUTPUT.value:
+    raise types.BadInput(
+        'On the desk films are opened in the browser; leave out --input and '
+        '--output.')
+  ui.serve(c, workdir)
+
+
 def _use_compilation_cache() -> None:
   """Keeps compiled programs from run to run, where there is a home."""
   import jax
@@ -258,10 +268,12 @@ def _start_processes() -> None:
 _STOPPED = {
     'restore': 'revive_jax: stopped; the same command goes on from here.\n',
     'train': 'revive_jax: stopped; the same command goes on from the last '
-             'checkpoint.\n'}
+             'checkpoint.\n',
+    'ui': 'revive_jax: the desk is closed; restores that were begun go on, and '
+          'the same command opens it again.\n'}
 MODES = {'demo': _demo, 'evaluate': _evaluate, 'explain': _explain,
          'export': _export, 'make-key': _make_key, 'restore': _restore,
-         'restore-original': _restore_original, 'train': _train,
+         'restore-original': _restore_original, 'train': _train, 'ui': _ui,
          'unseal': _unseal, 'verify': _verify}
 
 
@@ -304,6 +316,8 @@ def _with_config_path(argv: Sequence[str]) -> list[str]:
   asks_input = any(w.lstrip('-').split('=')[0] == 'input' for w in rest)
   # Their config alone is of use.
   asks_input |= bool({'--mode=make-key', '--mode=export'} & {*rest})
+  if given is None and '--mode=ui' in rest:
+    given = 'ui'
   if given is None and asks_input:
     given = 'restore'
   if given is None:
