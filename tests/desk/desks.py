@@ -28,7 +28,7 @@ def opened(root, *, sealed=False, limits=desk_lib.Limits(), clock=None,
            **changed) -> desk_lib.Desk:
   """A desk of the cheapest settings; sealed: with a key of its own."""
   c = config.get_config('tiny')
-  c.sandbox, c.report = 'off', False
+  c.sandbox, c.report, c.faces.policy = 'off', False, 'off'
   c.update(changed)
   if sealed:
     path = pathlib.Path(root).with_name('key')

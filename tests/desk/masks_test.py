@@ -1,0 +1,124 @@
+"""Tests of desk/masks.py."""
+
+import pathlib
+
+from absl.testing import absltest
+import numpy as np
+
+from revive_jax import types
+from revive_jax.desk import film, masks, preview, settings
+from revive_jax.video import masks as masks_lib
+from revive_jax.video import probe
+from tests.desk import desks
+
+
+class MasksTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    self.data = desks.film_bytes(self.dir, desks.clip(6, 6))
+    self.place = desks.put(desks.opened(self.dir / 'desk'), self.data)
+    film.measure(self.place)
+    self.none = np.zeros((32, 48), bool)
+    self.here, self.there = self.none.copy(), self.none.copy()
+    self.here[4:9, 10:20], self.there[20:30, 2:5] = True, True
+
+  def test_a_frame_and_a_whole_shot(self):
+    masks.paint(self.place, shot=1, painted=self.here, erased=self.none)
+    masks.paint(self.place, frame=8, painted=self.none, erased=self.there)
+    self.assertEqual(masks.listed(self.place), {'frames': [8], 'shots': [1]})
+    painted, erased = masks.painted(self.place, shot=1)
+    np.testing.assert_array_equal(painted, self.here)
+    self.assertFalse(erased.any())
+    np.testing.assert_array_equal(
+        masks.effective(self.place, 8), self.here.astype(int) - self.there)
+    np.testing.assert_array_equal(
+        masks.effective(self.place, 7), self.here.astype(int))
+    self.assertFalse(masks.effective(self.place, 0).any())
+
+  def test_a_frame_has_the_last_word_over_its_shot(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    masks.paint(self.place, frame=2, painted=self.none, erased=self.here)
+    np.testing.assert_array_equal(
+        masks.effective(self.place, 2), -self.here.astype(int))
+
+  def _composed(self, place):
+    masks.compose(place)
+    path = place.path(settings.mask_name(place))
+    info = probe.probe(path)
+    self.assertEqual((info.width, info.height), (48, 32))
+    return [*masks_lib.read_masks(
+        path, film.known.opened(place).film.info, 12, overrides=True)]
+
+  def test_a_restore_reads_the_same(self):
+    masks.paint(self.place, shot=1, painted=self.here, erased=self.there)
+    masks.paint(self.place, frame=3, painted=self.there, erased=self.none)
+    found = self._composed(self.place)
+    self.assertLen(found, 12)
+    for t, mask in enumerate(found):
+      np.testing.assert_array_equal(
+          mask, masks.effective(self.place, t), str(t))
+
+  def test_painting_restores_and_erasing_leaves(self):
+    settings.change(self.place, format='mkv', composite='repair')
+    masks.paint(self.place, shot=0, painted=self.here, erased=~self.here)
+    desks.restored(self.place)
+    for t in range(6):
+      before, after = (film.frame(self.place, t, w)
+                       for w in ('before', 'after'))
+      differs = (before != after).any(-1)
+      self.assertTrue(differs[self.here].any())
+      # Composing feathers by a few pixels; further out nothing changes.
+      self.assertFalse(differs[16:].any())
+
+  def test_a_preview_follows_at_once(self):
+    before = preview.preview(self.place, 2).layers['damage']
+    self.assertLess((before[self.here] > 128).mean(), 1)
+    masks.paint(self.place, frame=2, painted=self.here, erased=self.there)
+    after = preview.preview(self.place, 2).layers['damage']
+    self.assertTrue((after[self.here] == 255).all())
+    self.assertTrue((after[self.there] == 0).all())
+
+  def test_what_is_forgotten_is_gone(self):
+    masks.paint(self.place, frame=2, painted=self.here, erased=self.none)
+    masks.compose(self.place)
+    masks.paint(self.place, frame=2, painted=self.none, erased=self.none)
+    self.assertIsNone(masks.effective(self.place, 2))
+    self.assertEqual(settings.config(self.place).mask, '')
+    self.assertFalse((self.place.folder / 'mask.mkv').exists())
+    masks.compose(self.place)  # Of nothing.
+
+  def test_the_same_mask_is_the_same_file(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    masks.compose(self.place)
+    first = (self.place.folder / 'mask.mkv').stat()
+    masks.compose(self.place)
+    self.assertEqual((self.place.folder / 'mask.mkv').stat(), first)
+
+  def test_refuses(self):
+    with self.assertRaisesRegex(types.BadInput, 'of \\(47, 32\\) pixels'):
+      masks.paint(self.place, frame=0, painted=self.none[:, :47],
+                  erased=self.none)
+    with self.assertRaisesRegex(types.BadInput, 'no frame 12'):
+      masks.paint(self.place, frame=12, painted=self.here, erased=self.none)
+    with self.assertRaisesRegex(types.BadInput, 'no shot 2'):
+      masks.paint(self.place, shot=2, painted=self.here, erased=self.none)
+    with self.assertRaises(ValueError):
+      masks.paint(self.place, painted=self.here, erased=self.none)
+    self.assertFalse(masks.is_marked(self.place))
+
+  def test_nothing_painted_lies_plain_when_sealed(self):
+    place = desks.put(desks.opened(self.dir / 'sealed', sealed=True), self.data)
+    film.measure(place)
+    masks.paint(place, shot=0, painted=self.here, erased=self.there)
+    found = self._composed(place)
+    np.testing.assert_array_equal(found[0], masks.effective(place, 0))
+    for path in (self.dir / 'sealed').rglob('*'):
+      data = path.read_bytes() if path.is_file() else b''
+      for pattern in (b'\x89PNG', b'IHDR', b'\x1aE\xdf\xa3', b'FFV1'):
+        self.assertNotIn(pattern, data, path)
+
+
+if __name__ == '__main__':
+  absltest.main()
