@@ -83,7 +83,11 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # unless the input waits by itself, as pipes do. weights: of its network;
   # 'auto': those above, but 'live', which are faster, for 'restorer', if they
   # ship; '': none, and noise alone is taken out, by a mean of the last frames.
-  c.live = dict(lookahead=0, format='', keep_up=-1, weights='auto')
+  # sends: how a film goes to --output=-: 'yuv4mpegpipe' (y4m), 'matroska', or
+  # 'auto', as it came. whole: a pipe is first kept on the disk until it ends,
+  # and then restored as any film is, by two passes and not live.
+  c.live = dict(lookahead=0, format='', keep_up=-1, weights='auto',
+                sends='auto', whole=False)
 
   c.report = not tiny  # Also report.html in the workdir: a page for everybody.
   # Of --mode=explain: also which pixels and frames of the source made the

@@ -18,7 +18,7 @@ import ml_collections
 from revive_jax import ahead, live_settings, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.pipeline import causal
-from revive_jax.video import live_reader, live_writer
+from revive_jax.video import live_reader, live_writer, y4m
 
 _SCHEMES = ('rtsp', 'rtmp', 'udp', 'tcp', 'http', 'https', 'srt', 'rtp')
 _WAITING = 8  # Frames that may wait; a source that can be held up is, then.
@@ -86,8 +86,9 @@ def restore(
     workdir: gets config.json and, each minute and at the end, report.json.
     source: '-' (standard input), a file, a named pipe, a camera's device, or
       the address of a stream.
-    destination: a file, '-' (standard output, as Matroska), or an address
-      (udp://127.0.0.1:9000) that a player listens at.
+    destination: a file, '-' (standard output: y4m where y4m comes in, else
+      Matroska; c.live.sends), or an address (udp://127.0.0.1:9000) that a
+      player listens at.
 
   Raises:
     types.BadInput: anything the user can set right.
@@ -121,7 +122,10 @@ def restore(
       run = _Run(live_reader.Frames(container, c.interlace), restorer,
                  c.live.lookahead,
                  keeps_up=_keeps_up(source, c.live.keep_up))
-      _follow(run, destination, c.output.crf, save)
+      form = c.live.sends
+      if form == 'auto' and container.format.name == y4m.FORM:
+        form = y4m.FORM
+      _follow(run, destination, c.output.crf, save, form=form)
     return save(run.told())
 
 
@@ -209,7 +213,8 @@ def percentile(counts: collections.Counter, share: float) -> int:
 
 
 def _follow(
-    run: _Run, destination: str, crf: float, save: Callable[[dict], Any]
+    run: _Run, destination: str, crf: float, save: Callable[[dict], Any], *,
+    form: str,
 ) -> None:
   """Restores and writes frame after frame until the source ends, or Ctrl-C."""
   # An idle source must not keep Ctrl-C from ending the file.
@@ -220,7 +225,7 @@ def _follow(
       if output is None:
         output = live_writer.Writer(
             destination, run.frames.stream, frame.rgb.shape[1::-1], crf,
-            run.frames.colours)
+            run.frames.colours, form=form)
         run.warm_up(frame.rgb)
       run.take(frame)
       if len(run.window) > run.lookahead:

@@ -5,6 +5,7 @@ import ml_collections
 from revive_jax import settings, types
 from revive_jax.models import weights
 from revive_jax.pipeline import upscale
+from revive_jax.video import y4m
 
 _AUTO, _USUAL, _FAST = 'auto', 'restorer', 'live'
 # What is not done live: the key, the values that ask for nothing, and what is
@@ -50,6 +51,7 @@ def check(c: ml_collections.ConfigDict) -> list[str]:
   if c.live.lookahead < 0:
     raise types.BadInput(
         f'--config.live.lookahead={c.live.lookahead} is negative.')
+  types.check_choice('live.sends', c.live.sends, y4m.FORMS)
   settings.check_provenance(c)
   if c.mark.visible or c.mark.invisible:
     raise types.BadInput(

@@ -51,7 +51,8 @@ _INPUT = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string(
     'output', None, 'Where the film goes: .mp4 (H.264), .mkv (FFV1, lossless), '
     'a folder (PNG), or a picture if the input is one; of many films, their '
-    'folder. Default: in the workdir.')
+    'folder; or - (standard output: y4m where y4m comes in, else Matroska). '
+    'Default: in the workdir.')
 _DISTRIBUTED = flags.DEFINE_string(
     'distributed', '', 'For training by several processes, all started with '
     'the same command: HOST:PORT,COUNT,INDEX, or auto on SLURM, Kubernetes '
@@ -81,10 +82,14 @@ def _demo(c, workdir):
 
 
 def _restore(c, workdir):
-  from revive_jax import films, live, restore, sealing
+  from revive_jax import films, live, piped, restore, sealing
   from revive_jax.video import sandbox
 
-  if live.is_live(_INPUT.value):
+  is_live = live.is_live(_INPUT.value)
+  if piped.is_whole(c, _INPUT.value, _OUTPUT.value, is_live=is_live):
+    _restore_piped(c, workdir, is_live)
+    return
+  if is_live:
     sealing.refuse(c, 'What runs by itself (a camera, a stream, a pipe)')
     sandbox.refuse(c.get('sandbox'), _INPUT.value)
     _restore_live(c, workdir)
@@ -117,6 +122,17 @@ def _restore(c, workdir):
           else f'{item["kind"].capitalize()}: {item["path"]}')
   print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}'
         f'{sealing.hint(c, workdir)}')
+
+
+def _restore_piped(c, workdir, is_live):
+  from revive_jax import piped
+
+  report = piped.restore(
+      c, workdir, _INPUT.value, _OUTPUT.value, is_live=is_live)
+  for warning in report['warnings']:
+    logging.warning('%s', warning)
+  found = report['outputs'][0]  # Standard output may be the film's.
+  sys.stderr.write(f'{found["frames"]} frames: {found["path"]}\n')
 
 
 def _restore_live(c, workdir):

@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 import numpy as np
 
 from revive_jax import types
-from revive_jax.video import live_reader
+from revive_jax.video import live_reader, y4m
 
 _LIMITED = 1  # AVCOL_RANGE_MPEG.
 
@@ -26,26 +26,31 @@ class Writer:
       size: tuple[int, int],
       crf: float,
       colours: live_reader.Colours,
+      *,
+      form: str = 'matroska',
   ):
     """Opens it.
 
     Args:
-      destination: a file, '-' (standard output, as Matroska), or an address.
+      destination: a file, '-' (standard output), or an address.
       stream: of the input, which the output is to be like.
       size: width and height, px.
       crf: of x264.
       colours: of the input; the output is coded and tagged by them.
+      form: of standard output: y4m.FORM, or anything else: Matroska.
 
     Raises:
       types.BadInput: it cannot be written to.
     """
     options = {'fflags': '+flush_packets'}
-    form, self._name = None, destination
+    form, self._name = form if form == y4m.FORM else 'matroska', destination
     if destination == '-':
-      destination, form = sys.stdout.buffer, 'matroska'
+      destination = sys.stdout.buffer
     elif '://' in destination:
       form = 'mpegts'
-    elif pathlib.Path(destination).suffix.lower() == '.mp4':
+    else:
+      form = None
+    if form is None and pathlib.Path(destination).suffix.lower() == '.mp4':
       options['movflags'] = 'frag_keyframe+empty_moov'  # Whole at any moment.
     self.frames = 0  # That were written.
     self._colours, self._reformatter = colours, VideoReformatter()
@@ -53,17 +58,18 @@ class Writer:
     self._time_base = stream.time_base
     try:
       self._container = av.open(destination, 'w', format=form, options=options)
-      self._stream = self._add_stream(stream, size, crf)
+      self._stream = self._add_stream(stream, size, crf, form == y4m.FORM)
       self._container.start_encoding()
     except (av.FFmpegError, OSError, ValueError) as error:
       raise types.BadInput(
           f'{self._name}: cannot be written to '
           f'({getattr(error, "strerror", None) or error}).') from error
 
-  def _add_stream(self, stream, size, crf):
+  def _add_stream(self, stream, size, crf, is_y4m):
     rate = stream.average_rate or fractions.Fraction(25)
-    made = self._container.add_stream('libx264', rate=rate, options={
-        'crf': str(crf), 'preset': 'ultrafast', 'tune': 'zerolatency'})
+    made = self._container.add_stream(y4m.CODEC, rate=rate) if is_y4m else (
+        self._container.add_stream('libx264', rate=rate, options={
+            'crf': str(crf), 'preset': 'ultrafast', 'tune': 'zerolatency'}))
     made.width, made.height = size
     # 4:2:0 has no odd sizes.
     made.pix_fmt = 'yuv444p' if size[0] % 2 or size[1] % 2 else 'yuv420p'

@@ -1,0 +1,149 @@
+"""Piped: a film as a whole through standard input or output.
+
+What comes through a pipe is restored while it runs (live.py), from the frames
+before it. With --config.live.whole it is kept on the disk until it ends, and
+then restored as any film is: measured, with a look at the frames after each,
+and two passes. What goes to - is the film and nothing else.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import errno
+import os
+import pathlib
+import shutil
+import stat
+import sys
+import tempfile
+from typing import Any
+
+import ml_collections
+
+from revive_jax import restore as restore_lib
+from revive_jax import sealing, types
+from revive_jax import workdir as workdir_lib
+from revive_jax.video import probe, reader, sandbox, y4m
+
+_BUFFER = 1 << 20  # Bytes that are moved at once.
+
+
+def is_whole(
+    c: ml_collections.ConfigDict, source: str | None, destination: str | None,
+    *, is_live: bool,
+) -> bool:
+  """Whether a film goes through a pipe as a whole.
+
+  is_live: whether the source runs by itself.
+  """
+  return bool(c.live.whole) if is_live else bool(source) and destination == '-'
+
+
+def restore(
+    c: ml_collections.ConfigDict, workdir: str, source: str,
+    destination: str | None, *, is_live: bool,
+) -> dict[str, Any]:
+  """Restores a film that comes or goes through a pipe; returns the report.
+
+  Args:
+    c: configs/restore.py.
+    workdir: gets what restore.restore writes there, and meanwhile the film.
+    source: '-' (standard input), a named pipe, or a film.
+    destination: '-' (standard output), or see restore.restore.
+    is_live: whether the source runs by itself, and is to be kept first.
+
+  Raises:
+    types.BadInput: anything the user can set right; also where nobody reads the
+      film any more, which then is kept in workdir/outputs.
+  """
+  sealing.refuse(c, 'What goes through a pipe')
+  types.check_choice('live.sends', c.live.sends, y4m.FORMS)
+  if is_live:
+    _check(c, source)
+  try:
+    pathlib.Path(workdir).mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix='pipe_', dir=workdir))
+  except OSError as error:
+    raise types.BadInput(
+        f'The workdir {workdir!r} cannot be written ({error.strerror}); choose '
+        'another one with --workdir.') from error
+  try:
+    if is_live:
+      source = str(_kept(source, folder / 'film'))
+    if destination != '-':
+      return restore_lib.restore(
+          c, workdir, source, destination, anew=is_live)
+    return _to_output(c, workdir, source, folder, is_live)
+  finally:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(c, source) -> None:
+  """Refuses what never ends, or could not be read from a file."""
+  if source != '-' and not stat.S_ISFIFO(os.stat(source).st_mode if (
+      os.path.exists(source)) else 0):
+    raise types.BadInput(
+        f'{source}: --config.live.whole is for pipes, which end; leave it out, '
+        'and what comes is restored while it runs.')
+  if c.live.format not in ('', y4m.FORM, 'matroska'):
+    raise types.BadInput(
+        f'--config.live.format={c.live.format}: with --config.live.whole the '
+        'format is found; leave it out, and send y4m or Matroska.')
+
+
+def _kept(source, place) -> pathlib.Path:
+  """What comes through a pipe, until it ends, as a file."""
+  with workdir_lib.written(place), contextlib.ExitStack() as stack:
+    stream = sys.stdin.buffer if source == '-' else stack.enter_context(
+        open(source, 'rb'))
+    with open(place, 'wb') as file:
+      shutil.copyfileobj(stream, file, _BUFFER)
+  if not place.stat().st_size:
+    raise types.BadInput(f'{source}: nothing came through the pipe; see that '
+                         'what sends the film runs.')
+  return place
+
+
+def _to_output(c, workdir, source, folder, is_live) -> dict[str, Any]:
+  """Restores a film, and writes it to standard output."""
+  info = probe.probe(
+      sandbox.guarded(source, c.sandbox), frame_rate=c.frame_rate)
+  form = c.live.sends
+  if form == 'auto':
+    form = y4m.FORM if info.container == y4m.FORM else 'matroska'
+  film = folder / 'restored.mkv'
+  if form == y4m.FORM:
+    c = ml_collections.ConfigDict(c.to_dict())
+    # It has no place for them.
+    c.output.layers, c.provenance.sign = 'none', False
+  report = restore_lib.restore(
+      c.lock(), workdir, source, str(film), anew=is_live)
+  with _kept_if_nobody_reads(film, workdir):
+    if form == y4m.FORM:
+      made = probe.probe(str(film))
+      count = y4m.write(sys.stdout.buffer, reader.read_frames(made), made)
+      if count != report['outputs'][0]['frames']:
+        raise RuntimeError(f'{count} frames were sent of '
+                           f'{report["outputs"][0]["frames"]}.')
+    else:
+      with open(film, 'rb') as file:
+        shutil.copyfileobj(file, sys.stdout.buffer, _BUFFER)
+    sys.stdout.buffer.flush()
+  report['outputs'][0]['path'] = '-'
+  workdir_lib.write_json(pathlib.Path(workdir) / 'report.json', report)
+  return report
+
+
+@contextlib.contextmanager
+def _kept_if_nobody_reads(film, workdir) -> Iterator[None]:
+  """Turns a pipe that was closed into a sentence, and keeps the film."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOSPC):
+      raise
+    place = pathlib.Path(workdir) / 'outputs' / 'piped.mkv'
+    place.parent.mkdir(exist_ok=True)
+    shutil.move(film, place)
+    raise types.BadInput(
+        f'-: nobody reads the film any more ({error.strerror}); it is whole in '
+        f'{place}.') from error

@@ -1,0 +1,72 @@
+"""YUV4MPEG2, what programs hand each other frames in through pipes.
+
+It holds frames of YUV or grey, at an even rate, and nothing else: no sound, no
+times, no matrix.
+"""
+
+from collections.abc import Iterable
+import re
+from typing import BinaryIO
+
+import av
+import numpy as np
+
+from revive_jax.video import color, formats, probe, reader
+
+FORM = 'yuv4mpegpipe'  # FFmpeg's name of it.
+FORMS = ('auto', FORM, 'matroska')  # What goes through pipes: c.live.sends.
+CODEC = 'wrapped_avframe'
+_HELD = re.compile(
+    r'(yuv(420|422|444)p((9|10|12|14|16)le)?|yuv411p|gray((9|10|12|16)le)?)$')
+
+
+def layout(info: probe.VideoInfo) -> formats.Layout:
+  """How frames of a film are written: as they are, if they can be.
+
+  RGB becomes 4:4:4; YUV of other shapes 4:4:4, too.
+  """
+  found = info.layout
+  if _HELD.match(found.pix_fmt):
+    return found
+  bits = next(b for b in (8, 10, 12, 14, 16) if b >= found.bits)
+  name = 'yuv444p' + (f'{bits}le' if bits > 8 else '')
+  matrix = found.matrix if found.kind == 'yuv' else 2
+  return formats.layout(name, matrix, 1 + (
+      found.full and found.kind == 'yuv'), info.height)
+
+
+def write(
+    file: BinaryIO, frames: Iterable[reader.SourceFrame], info: probe.VideoInfo
+) -> int:
+  """Writes frames to an open file, one after the other; returns how many.
+
+  Args:
+    file: such as standard output.
+    frames: of a film.
+    info: of it.
+
+  Raises:
+    OSError: the file takes no more.
+  """
+  form, count = layout(info), 0
+  # More than 8 bits are an extension, which both FFmpeg and mpv know.
+  with av.open(file, 'w', format=FORM, options={'strict': '-1'}) as container:
+    stream = container.add_stream(CODEC, rate=info.frame_rate)
+    stream.width, stream.height = info.width, info.height
+    stream.pix_fmt = form.pix_fmt
+    context = stream.codec_context
+    context.color_range = 1 + form.full
+    context.sample_aspect_ratio = info.sample_aspect_ratio
+    for frame in frames:
+      made = formats.make_frame(_planes(frame, form), form, form.pix_fmt)
+      made.pts, made.time_base = count, 1 / info.frame_rate
+      container.mux(stream.encode(made))
+      count += 1
+  return count
+
+
+def _planes(frame, form) -> tuple[np.ndarray, ...]:
+  if frame.layout == form:
+    return frame.planes
+  found = color.convert(frame.planes, frame.layout, form)
+  return color.to_planes(frame.rgb, form) if found is None else found
