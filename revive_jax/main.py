@@ -106,7 +106,7 @@ def _restore(c, workdir):
     sealing.refuse(c, 'The sample of a preset, which shows nobody,')
     samples.restore_sample(c, workdir)
     return
-  if c.num_samples > 1:
+  if c.num_samples > 1 and not c.decisions:  # Else it has been chosen.
     from revive_jax import choices
 
     report = choices.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)

@@ -65,6 +65,16 @@ def clear(place: places.Place, shot: int | None) -> None:
   _replace(place, shot, {})
 
 
+def settle(place: places.Place) -> None:
+  """Of several answers the first is decided for, where nothing else was.
+
+  Without decisions a restore would make a film of each answer.
+  """
+  path = place.path(settings.DECISIONS)
+  if settings.choices(place)['answers'] > 1 and not path.exists():
+    workdir_lib.write_json(path, _read(place))
+
+
 def _read(place) -> dict[str, Any]:
   path = place.path(settings.DECISIONS)
   if not path.exists():

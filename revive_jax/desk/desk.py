@@ -6,16 +6,20 @@ import fcntl
 import importlib
 import os
 import pathlib
+import tempfile
 import time
 from typing import NamedTuple
 
+from absl import logging
 import ml_collections
+import numpy as np
 
 from revive_jax import sealing, types
 from revive_jax import settings as settings_lib
 from revive_jax import workdir as workdir_lib
 from revive_jax.privacy import keys
 from revive_jax.privacy import vault as vault_lib
+from revive_jax.video import images, probe, sandbox
 
 NAME = 'desk.json'  # Its settings, for the jobs.
 _OWN = ('ui', 'desk')  # Of a config, what a restore does not know.
@@ -66,6 +70,8 @@ def opened(
     limits: how much it takes on.
     clock: tells the time.
 
+  Films of visitors are decoded without rights, where that can be.
+
   Raises:
     types.BadInput: settings that cannot be, a folder that cannot be written, or
       a passphrase that would have to be asked for by each job.
@@ -86,8 +92,25 @@ def opened(
   with workdir_lib.written(root):
     (root / 'visitors').mkdir(parents=True, exist_ok=True)
     os.chmod(root, 0o700)
+  if c.sandbox == 'auto':
+    c.sandbox = 'on' if _can_sandbox(root) else 'off'
   workdir_lib.write_json(root / NAME, c.to_dict())
   return Desk(c, root, limits, clock, sealing.vault(c))
+
+
+def _can_sandbox(root) -> bool:
+  """Whether films of others can be opened in a process without rights here."""
+  with tempfile.TemporaryDirectory(dir=root) as folder:
+    path = pathlib.Path(folder) / 'grey.png'
+    images.write_picture(path, np.full((16, 16), 128, np.uint8))
+    try:
+      probe.probe(sandbox.guarded(str(path), 'on'))
+    except types.BadInput:
+      logging.warning(
+          'The films of visitors are decoded by the process of the desk: this '
+          'system cannot take its rights away (--config.sandbox).')
+      return False
+  return True
 
 
 def _without_consent(c):

@@ -20,7 +20,14 @@ from revive_jax import files, types
 from revive_jax import settings as settings_lib
 from revive_jax import workdir as workdir_lib
 from revive_jax.desk import desk as desk_lib
-from revive_jax.desk import known, masks, places, settings, visitors
+from revive_jax.desk import (
+    decided,
+    known,
+    masks,
+    places,
+    settings,
+    visitors,
+)
 
 KINDS = ('restore', 'measure')
 _NOTE, _LOG, _ENDED, _CANCELLED = (
@@ -68,6 +75,7 @@ def start(place: places.Place, kind: str = 'restore') -> State:
     known.opened(place)
   with _reserved(place) as lock:
     if kind == 'restore':
+      decided.settle(place)
       masks.compose(place)
       known.hand_over(place)
       command = settings.arguments(place)

@@ -55,6 +55,16 @@ class DecidedTest(parameterized.TestCase):
     self.assertEqual(decided.of(self.place, 0)['strength'], {})
     self.assertFalse(self._file().exists())
 
+  def test_of_several_answers_the_first_is_decided_for(self):
+    decided.settle(self.place)
+    self.assertFalse(self._file().exists())
+    settings.change(self.place, answers=2)
+    decided.settle(self.place)
+    self.assertEqual(json.loads(self._file().read_text()), {
+        'schema': 1, 'all': {}, 'shots': []})
+    self.assertIn(f'--config.decisions={self._file()}',
+                  settings.arguments(self.place))
+
   @parameterized.parameters(
       (0, dict(strength={'noise': 2}), 'between 0 and 1'),
       (0, dict(strength={'rust': 1.0}), 'rust'),
