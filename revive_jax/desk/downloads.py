@@ -5,7 +5,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from revive_jax import files, types
-from revive_jax.desk import film, places, settings
+from revive_jax.desk import film, masks, places, settings
 
 _PIECE = 1 << 20  # Bytes.
 _MIMES = {'.mp4': 'video/mp4', '.mkv': 'video/x-matroska',
@@ -36,7 +36,8 @@ def _paths(place) -> dict[str, tuple[pathlib.Path, str]]:
       'layers': (files.beside(output, '.layers.mkv'), f'{made}_layers.mkv'),
       'statement': (files.beside(output, '.c2pa'), f'{made}.c2pa'),
       'decisions': (place.path(settings.DECISIONS), settings.DECISIONS),
-      'mask': (place.path(settings.mask_name(place)), settings.MASK),
+      **({'mask': (place.path(settings.mask_name(place)), settings.MASK)}
+         if masks.is_marked(place) else {}),
       'consent': (place.path(settings.CONSENT), settings.CONSENT),
       'original': (files.path(place.source), place.name)}
 
@@ -44,6 +45,8 @@ def _paths(place) -> dict[str, tuple[pathlib.Path, str]]:
 def listed(place: places.Place) -> list[Item]:
   """What there is; 'original' always, 'film' when it is restored."""
   found = []
+  if masks.is_marked(place):
+    masks.compose(place)
   for kind, (path, name) in _paths(place).items():
     if path.is_file():
       found.append(Item(kind, name, size(path), _MIMES.get(

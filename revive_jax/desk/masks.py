@@ -10,6 +10,7 @@ import contextlib
 import fractions
 import os
 import re
+import secrets
 
 import av
 import cv2
@@ -19,6 +20,7 @@ from revive_jax import files, types
 from revive_jax.desk import known, pictures, places, settings
 
 _DAMAGE, _LEFT, _NONE = 255, 128, 0  # Codes, as video/masks.py reads them.
+_CHANGED, _MADE = 'marks.changed', 'mask.made'  # Which marks a mask is of.
 _FILE = re.compile(r'(frame|shot)_(\d+)\.png')
 
 
@@ -50,7 +52,8 @@ def paint(
           f'of {size[::-1]}; paint on a picture of its size.')
   code = np.where(painted, _DAMAGE, np.where(erased, _NONE, _LEFT))
   with place.desk.alone():
-    _mask_path(place).unlink(missing_ok=True)  # It is made anew when needed.
+    # A restore that runs may read the masks as they were: nothing is removed.
+    (place.folder / _CHANGED).write_text(secrets.token_hex(8))
     if not (painted | erased).any():
       path.unlink(missing_ok=True)
       with contextlib.suppress(OSError):
@@ -109,8 +112,10 @@ def compose(place: places.Place) -> None:
   Nothing is done if it is there, or nothing is marked. Frames of the same mask
   are coded once.
   """
-  path = _mask_path(place)
-  if path.exists() or not is_marked(place):
+  path = place.path(settings.mask_name(place))
+  made = place.folder / _MADE
+  state = _text(place.folder / _CHANGED)
+  if not is_marked(place) or path.exists() and _text(made) == state:
     return
   found = known.opened(place)
   part = path.with_name(f'.part.{path.name}')
@@ -121,10 +126,11 @@ def compose(place: places.Place) -> None:
   finally:
     files.close(file)
   os.replace(part, path)
+  made.write_text(state)
 
 
-def _mask_path(place):
-  return place.path(settings.mask_name(place))
+def _text(path) -> str:
+  return path.read_text() if path.exists() else ''
 
 
 def _path(place, found, frame, shot):

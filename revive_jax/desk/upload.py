@@ -24,7 +24,6 @@ SUFFIXES = (
     '.m2ts', '.vob', '.webm', '.wmv', '.flv', '.3gp', '.mxf', '.dv', '.ogv',
     '.nut', '.y4m', '.m4v', '.divx', '.asf', '.png', '.jpg', '.jpeg', '.tif',
     '.tiff', '.bmp')
-NOTE = 'film.json'  # Says what a film is; written when it is whole.
 _SPARE = 256 << 20  # Bytes of the disk that an upload leaves free.
 _LONGEST = 80  # Characters of a name.
 
@@ -73,7 +72,7 @@ class Receiver:
     try:
       self._file.close()
       _check_film(self._desk, self._path, self._name)
-      workdir_lib.write_json(self._desk.path(self._folder / NOTE), {
+      workdir_lib.write_json(self._desk.path(self._folder / visitors.NOTE), {
           'name': self._name, 'source': self._path.name,
           'bytes': self._count, 'made': self._desk.clock()})
       visitors.folder(self._desk, self._visitor)
@@ -161,7 +160,7 @@ def films(desk: desk_lib.Desk, visitor: str) -> list[dict[str, Any]]:
 
 def noted(desk: desk_lib.Desk, folder: pathlib.Path) -> Mapping[str, Any]:
   """What was noted of a film; FileNotFoundError: it is not whole."""
-  return json.loads(desk.path(folder / NOTE).read_text())
+  return json.loads(desk.path(folder / visitors.NOTE).read_text())
 
 
 def remove(desk: desk_lib.Desk, visitor: str, film: str) -> None:
@@ -177,7 +176,7 @@ def remove(desk: desk_lib.Desk, visitor: str, film: str) -> None:
           'This film is being worked on; cancel that first, then delete it.')
     own = [p for p in (folder / 'films').iterdir() if p.name == film]
     for path in own:
-      (path / NOTE).unlink(missing_ok=True)  # From here on it is no film.
+      (path / visitors.NOTE).unlink(missing_ok=True)  # From here on it is no film.
   for path in own:
     shutil.rmtree(path, ignore_errors=True)
 

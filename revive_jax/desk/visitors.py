@@ -18,6 +18,8 @@ from revive_jax.desk import desk as desk_lib
 _FORM = re.compile(r'[A-Za-z0-9_-]{43}')
 _SEEN = 'seen'  # Its time of change is that of the last visit.
 _GONE = '.gone'  # Behind the names of folders that are being deleted.
+_UNFINISHED = 3600.0  # Seconds that an upload may say nothing.
+NOTE = 'film.json'  # Says what a film is; written when it is whole.
 LOCK = 'running'  # Held by a job of a film for as long as it runs.
 
 
@@ -91,7 +93,18 @@ def sweep(desk: desk_lib.Desk) -> list[str]:
         removed.append(folder_.name.removesuffix(_GONE))
     if over:
       shutil.rmtree(folder_, ignore_errors=True)
+    else:
+      _remove_unfinished(desk, folder_)
   return removed
+
+
+def _remove_unfinished(desk, folder_) -> None:
+  """Uploads that ended with the desk, or with the line."""
+  for film in folder_.glob('films/*'):
+    with contextlib.suppress(FileNotFoundError):  # Just now it was.
+      last = max(p.stat().st_mtime for p in (film, *film.iterdir()))
+      if not (film / NOTE).exists() and desk.clock() - last > _UNFINISHED:
+        shutil.rmtree(film, ignore_errors=True)
 
 
 def remove(desk: desk_lib.Desk, visitor: str) -> None:

@@ -86,7 +86,6 @@ class MasksTest(absltest.TestCase):
     masks.paint(self.place, frame=2, painted=self.none, erased=self.none)
     self.assertIsNone(masks.effective(self.place, 2))
     self.assertEqual(settings.config(self.place).mask, '')
-    self.assertFalse((self.place.folder / 'mask.mkv').exists())
     masks.compose(self.place)  # Of nothing.
 
   def test_the_same_mask_is_the_same_file(self):
@@ -95,6 +94,19 @@ class MasksTest(absltest.TestCase):
     first = (self.place.folder / 'mask.mkv').stat()
     masks.compose(self.place)
     self.assertEqual((self.place.folder / 'mask.mkv').stat(), first)
+
+  def test_a_restore_that_runs_keeps_the_masks_it_reads(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    masks.compose(self.place)
+    with open(self.place.folder / 'mask.mkv', 'rb') as reading:
+      masks.paint(self.place, shot=0, painted=self.there, erased=self.none)
+      self.assertTrue((self.place.folder / 'mask.mkv').exists())
+      before = reading.read()
+      masks.compose(self.place)
+      reading.seek(0)
+      self.assertEqual(reading.read(), before)
+    np.testing.assert_array_equal(
+        self._composed(self.place)[0], self.there.astype(int))
 
   def test_refuses(self):
     with self.assertRaisesRegex(types.BadInput, 'of \\(47, 32\\) pixels'):

@@ -1,7 +1,9 @@
 """Tests of desk/visitors.py."""
 
 import fcntl
+import os
 import pathlib
+import time
 
 from absl.testing import absltest, parameterized
 
@@ -44,7 +46,7 @@ class VisitorsTest(parameterized.TestCase):
 
   def test_all_of_a_visitor_is_deleted_after_the_last_visit(self):
     old, new = visitors.new(self.desk), visitors.new(self.desk)
-    (visitors.folder(self.desk, old) / 'films' / 'mine').write_text('x')
+    (visitors.folder(self.desk, old) / 'films' / 'mine').mkdir()
     self.clock.now += 3000
     visitors.folder(self.desk, new)  # A visit.
     self.assertEqual(visitors.sweep(self.desk), [])
@@ -68,6 +70,7 @@ class VisitorsTest(parameterized.TestCase):
     visitor = visitors.new(self.desk)
     film = visitors.folder(self.desk, visitor) / 'films' / 'f'
     film.mkdir()
+    (film / visitors.NOTE).touch()
     with open(film / visitors.LOCK, 'w') as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)
       self.clock.now += 10_000
@@ -82,6 +85,20 @@ class VisitorsTest(parameterized.TestCase):
     folder.rename(folder.with_name(f'{visitor}.gone'))
     self.assertEqual(visitors.sweep(self.desk), [visitor])
     self.assertEqual([*(self.desk.root / 'visitors').iterdir()], [])
+
+  def test_uploads_that_were_broken_off_go(self):
+    visitor = visitors.new(self.desk)
+    films = visitors.folder(self.desk, visitor) / 'films'
+    for name in ('whole', 'coming', 'broken'):
+      (films / name).mkdir()
+    (films / 'whole' / visitors.NOTE).touch()
+    self.clock.now = time.time() + 7200
+    visitors.folder(self.desk, visitor)  # Somebody is there.
+    ahead = self.clock.now
+    os.utime(films / 'coming', (ahead, ahead))
+    visitors.sweep(self.desk)
+    self.assertEqual(sorted(p.name for p in films.iterdir()),
+                     ['coming', 'whole'])
 
   def test_everything_can_be_deleted_now(self):
     visitor = visitors.new(self.desk)
