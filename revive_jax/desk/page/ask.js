@@ -38,8 +38,10 @@ export function say(place, text, isBad = false) {
 
 /** A group of radio buttons; choices: [value, text]. */
 export function choice(title, name, choices, value, changed) {
-  const group = make('fieldset', {className: 'choice'},
-      make('legend', {}, title));
+  const group = make('div', {className: 'choice'},
+      make('span', {className: 'choice-title'}, title));
+  group.setAttribute('role', 'radiogroup');
+  group.setAttribute('aria-label', title);
   for (const [key, text] of choices) {
     const input = make('input', {type: 'radio', name, value: key,
         checked: key === value});
@@ -85,6 +87,13 @@ export class Part extends HTMLElement {
 
   /** Ends what goes on by itself. */
   leave() {}
+}
+
+/** What a picture is moved in when it is enlarged; never higher than a screen. */
+export function framed(stage, ratio) {
+  const frame = make('div', {className: 'scroller'}, stage);
+  frame.style.maxWidth = `calc(75vh * ${ratio})`;
+  return frame;
 }
 
 /** A labelled slider. */

@@ -32,32 +32,32 @@ def build(desk: desk_lib.Desk, language: str,
   say = functools.partial(strings.say, language)
   with gr.Blocks(title=say('title'), analytics_enabled=False) as page:
     parts: dict[str, Any] = {'film': gr.State(''), 'shot': gr.State(0)}
-    gr.HTML(pieces.title(language))
+    _html(pieces.title(language))
     limits = desk.limits
-    opening = gr.HTML(pieces.opening(
+    opening = _html(pieces.opening(
         language, gigabytes=round(limits.bytes / 1e9, 1),
         minutes=limits.seconds / 60, hours=limits.lifetime / 3600,
         is_sealed=desk.vault is not None), js_on_load=_OPENED)
-    parts['earlier'] = gr.HTML(js_on_load=_OPENED)
-    parts['status'] = gr.HTML()
+    parts['earlier'] = _html(js_on_load=_OPENED)
+    parts['status'] = _html()
     parts['stop'] = gr.Button(say('cancel'), visible=False, size='sm',
                               elem_id='desk-stop')
     with gr.Column(visible=False) as parts['all']:
-      parts['found'] = gr.HTML()
-      parts['shots'] = gr.HTML(js_on_load=_CHOSEN)
-      gr.HTML(pieces.heading(say('look')))
-      parts['reasons'] = gr.HTML()
+      parts['found'] = _html()
+      parts['shots'] = _html(js_on_load=_CHOSEN)
+      _html(pieces.heading(say('look')))
+      parts['reasons'] = _html()
       with gr.Row():
         with gr.Column(scale=3, min_width=320):
-          parts['view'] = gr.HTML()
+          parts['view'] = _html()
         with gr.Column(scale=2, min_width=300):
           _decisions(say, parts)
       with gr.Accordion(say('whole'), open=False):
         _choices(say, parts)
       with gr.Accordion(say('consent'), open=False):
         _consent(say, parts)
-      gr.HTML(pieces.heading(say('restore_title')))
-      parts['job'] = gr.HTML()
+      _html(pieces.heading(say('restore_title')))
+      parts['job'] = _html()
       with gr.Accordion(say('command'), open=False):
         gr.Markdown(say('command_help'))
         parts['command'] = gr.Code(
@@ -70,12 +70,18 @@ def build(desk: desk_lib.Desk, language: str,
   return page
 
 
+def _html(value: str = '', **options) -> gr.HTML:
+  """Our own elements, in our own style."""
+  options.setdefault('js_on_load', None)
+  return gr.HTML(value, apply_default_css=False, **options)
+
+
 def _decisions(say, parts) -> None:
   """What is decided shot by shot."""
   parts['for_all'] = gr.Radio(
       [(say('for_shot'), False), (say('for_all'), True)], value=False,
       label=say('for_which'), elem_id='desk-for')
-  gr.HTML(pieces.heading(say('strengths'), say('strengths_help'), level=3))
+  _html(pieces.heading(say('strengths'), say('strengths_help'), level=3))
   for kind in decided.KINDS:
     parts[kind] = gr.Slider(
         0, 1, 1, step=0.05, label=say(f'kind_{kind}'), buttons=[],

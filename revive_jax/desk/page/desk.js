@@ -85,7 +85,7 @@ class Open extends Part {
     say(this.said, text);
     try {
       const {film} = await promise;
-      say(this.said, t('open_looking'));
+      say(this.said, '');
       opened(film, this);
     } catch (error) {
       say(this.said, error.message, true);

@@ -58,7 +58,8 @@ export class Job extends Part {
 
   show(job) {
     const isActive = ACTIVE.includes(job.state);
-    this.start.disabled = isActive;
+    this.start.disabled = false;
+    this.start.hidden = isActive;
     this.stop.hidden = !isActive;
     this.stop.disabled = false;
     this.start.textContent = t(job.state === 'none' ? 'restore'

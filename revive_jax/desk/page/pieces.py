@@ -21,7 +21,7 @@ def head(language: str, texts: Mapping[str, Any]) -> str:
   data = data.replace('<', '\\u003c')
   return (f'<script>window.DESK = {data};</script>'
           '<meta name="referrer" content="no-referrer">'
-          '<link rel="icon" href="data:,">'
+          ''
           '<link rel="stylesheet" href="/desk/static/desk.css">'
           '<script type="module" src="/desk/static/desk.js"></script>')
 
@@ -105,7 +105,7 @@ def shots(language: str, film_id: str, film: film_lib.Film, chosen: int
 def view(film_id: str, film: film_lib.Film, chosen: int) -> Html:
   """One frame of a shot, to look at and to paint on."""
   shot = film.shots[chosen]
-  data = {'film': film_id, 'shot': chosen, 'width': film.info['width'],
+  data = {'film': film_id, 'shot': chosen, 'hides': film.hides, 'width': film.info['width'],
           'height': film.info['height'], 'start': shot.start,
           'stop': shot.stop, 'frame': shot.key_frame}
   return tag('div', tag('desk-view', data_of=json.dumps(data)),

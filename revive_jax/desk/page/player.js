@@ -1,5 +1,5 @@
 // Before and after in motion, and what can be taken home.
-import {Part, ask, make, say, slider, split, t} from './ask.js';
+import {Part, ask, framed, make, say, slider, split, t} from './ask.js';
 
 const kept = {split: 50, zoom: 1};
 
@@ -44,7 +44,7 @@ export class Result extends Part {
     this.count = stop - start;
     this.stage = make('div', {className: 'stage player'});
     this.stage.style.setProperty('--ratio', `${width} / ${height}`);
-    const scroller = make('div', {className: 'scroller'}, this.stage);
+    const scroller = framed(this.stage, width / height);
     if (!kinds.length) {  // A single picture.
       this.stage.append(...['restored', 'frame'].map((kind) => make('img', {
         className: kind === 'frame' ? 'before' : 'after',
@@ -82,20 +82,20 @@ export class Result extends Part {
       made.setAttribute('aria-label', text);
       return made;
     };
-    this.play = button('play', t('play'), () => this.toggle());
-    this.play.textContent = '▶';
+    this.play = make('button', {type: 'button', className: 'desk-button play',
+      onclick: () => this.toggle()}, t('play'));
     const back = button('back', t('frame_back'), () => this.step(-1));
-    back.textContent = '⏮';
+    back.textContent = '◀';
     const on = button('on', t('frame_on'), () => this.step(1));
-    on.textContent = '⏭';
+    on.textContent = '▶';
     this.seek = slider(t('frame'), {min: 0, max: this.count - 1, step: 1,
       value: 0}, (n) => this.go(n));
     const zoom = slider(t('zoom'), {min: 1, max: 8, step: 1, value: kept.zoom},
         (n) => this.zoomed(n));
     const beside = make('input', {type: 'checkbox', onchange: () =>
       this.stage.classList.toggle('beside', beside.checked)});
-    return make('div', {className: 'row'}, this.play, back, on,
-        this.seek.label, zoom.label,
+    return make('div', {className: 'row'}, this.play,
+        make('div', {className: 'steps'}, back, this.seek.label, on), zoom.label,
         make('label', {}, beside, ' ', t('beside')));
   }
 
@@ -154,7 +154,8 @@ export class Result extends Part {
       this.seek.input.value = n;
     }
     this.seek.value.textContent = n;
-    this.play.textContent = before.paused || before.ended ? '▶' : '⏸';
+    const text = t(before.paused || before.ended ? 'play' : 'pause');
+    if (this.play.textContent !== text) this.play.textContent = text;
     this.frame = requestAnimationFrame(() => this.follow());
   }
 

@@ -56,6 +56,10 @@ def _add_way_in(made) -> None:
     query = f'?{request.url.query}' if request.url.query else ''
     return responses.RedirectResponse(f'/{language}/{query}', 307)
 
+  @made.get('/favicon.ico')
+  def _():
+    return responses.Response(status_code=204)
+
   @made.get('/desk/static/{name}')
   def _(name: str):
     suffix = name[name.rfind('.'):]

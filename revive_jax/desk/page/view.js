@@ -1,5 +1,6 @@
 // One frame: before and after, what lies over it, and the brush.
-import {Part, ask, choice, make, say, slider, split, t} from './ask.js';
+import {Part, ask, choice, framed, make, say, slider, split, t}
+  from './ask.js';
 import {Brush} from './brush.js';
 
 const kept = {split: 50, over: 'none', tool: 'look', scope: 'frame', zoom: 1,
@@ -20,7 +21,7 @@ export class View extends Part {
   leave() { clearTimeout(this.timer); }
 
   build() {
-    const {width, height} = this.data;
+    const {width, height, hides} = this.data;
     this.after = make('img', {className: 'after', alt: t('alt_after')});
     this.before = make('img', {className: 'before', alt: t('alt_before')});
     this.over = make('img', {className: 'over', alt: '', hidden: true});
@@ -28,10 +29,12 @@ export class View extends Part {
         this.over);
     this.stage.style.aspectRatio = `${width} / ${height}`;
     this.range = split(this.stage, kept);
+    // Where faces are hidden nobody may see the film before.
+    this.classList.toggle('is-alone', hides);
     this.brush = new Brush(this.stage, width, height, () => this.painted());
     this.busy = make('div', {className: 'busy', hidden: true}, t('busy'));
     this.stage.append(this.busy);
-    this.scroller = make('div', {className: 'scroller'}, this.stage);
+    this.scroller = framed(this.stage, width / height);
     this.said = make('p', {className: 'said'});
     this.said.setAttribute('role', 'status');
     this.warned = make('div', {className: 'warned'});
@@ -61,8 +64,9 @@ export class View extends Part {
     };
     const zoom = slider(t('zoom'), {min: 1, max: 8, step: 1, value: kept.zoom},
         (n) => this.zoomed(n));
-    return make('div', {className: 'row'}, step(-1, t('frame_back'), '◀'),
-        label, step(1, t('frame_on'), '▶'), zoom.label);
+    return make('div', {className: 'row'}, make('div', {className: 'steps'},
+        step(-1, t('frame_back'), '◀'), label, step(1, t('frame_on'), '▶')),
+    zoom.label);
   }
 
   tools() {
@@ -111,7 +115,9 @@ export class View extends Part {
 
   /** A frame: the source's at once, the rest when it is made. */
   async load() {
-    this.before.src = `/desk/${this.data.film}/frame/${this.at}`;
+    if (!this.data.hides) {
+      this.before.src = `/desk/${this.data.film}/frame/${this.at}`;
+    }
     this.after.removeAttribute('src');
     this.over.hidden = true;
     this.fetchMask();

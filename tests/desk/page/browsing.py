@@ -1,0 +1,151 @@
+"""A desk as a process of its own, and visitors with real browsers before it."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any, NamedTuple
+
+from tests.explain import browser_test
+
+_ROOT = pathlib.Path(__file__).parents[3]
+_PATIENCE = 120_000  # Milliseconds: the machine may have other work.
+
+
+class Served(NamedTuple):
+  """A desk that runs."""
+
+  process: subprocess.Popen
+  address: str
+  said: list[str]
+
+  def stop(self, sign=signal.SIGINT) -> int:
+    """Ends it; its exit code."""
+    self.process.send_signal(sign)
+    return self.process.wait(30)
+
+
+def serve(workdir, *words: str, port: int = 0, **environment: str) -> Served:
+  """Starts a desk of the cheapest settings, and waits until it answers."""
+  process = subprocess.Popen(
+      [sys.executable, '-m', 'revive_jax.main', '--mode=ui',
+       '--config=ui:tiny', f'--workdir={workdir}', f'--config.ui.port={port}',
+       '--config.sandbox=off', *words], cwd=_ROOT,
+      env=os.environ | {'JAX_NUM_CPU_DEVICES': '1'} | environment,
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+  said = []
+  for line in process.stdout:
+    said.append(line)
+    if found := re.search(r'The desk is open: (\S+)', line):
+      break
+  else:
+    raise AssertionError(f'The desk did not open: {"".join(said)}')
+  threading.Thread(target=lambda: said.extend(process.stdout),
+                   daemon=True).start()
+  return Served(process, found[1], said)
+
+
+@contextlib.contextmanager
+def served(workdir, *words: str, **options):
+  """The same, and ends it."""
+  desk = serve(workdir, *words, **options)
+  try:
+    yield desk
+  finally:
+    if desk.process.poll() is None:
+      desk.stop()
+
+
+class Visitor(NamedTuple):
+  """Somebody who looks at a page."""
+
+  tab: Any
+  asked: list[str]  # Addresses that were asked for.
+  said: list[str]  # Errors of the page.
+
+  def open(self, path) -> None:
+    """Gives a film to the desk, and waits until it is shown."""
+    self.tab.set_input_files('#desk-file', path)
+    self.wait_for_film()
+
+  def wait_for_film(self) -> None:
+    """Waits until a frame is restored."""
+    self.tab.wait_for_selector('desk-view .after[src]')
+    self.wait_for_preview()
+
+  def wait_for_preview(self) -> None:
+    """Waits until nothing is being worked on."""
+    self.tab.wait_for_timeout(500)  # Until it begins.
+    self.tab.wait_for_function(
+        "document.querySelector('desk-view .busy').hidden")
+
+  def wait_for_job(self, *states: str) -> str:
+    """Waits until a job is in one of these states; what is said of it."""
+    self.tab.wait_for_function(
+        "names => names.includes(document.querySelector('desk-job')"
+        '?.dataset.state)', arg=[*states])
+    return self.tab.inner_text('desk-job .said')
+
+  def after(self) -> str:
+    """Which picture is shown as restored."""
+    return self.tab.get_attribute('desk-view .after', 'src')
+
+
+@contextlib.contextmanager
+def visiting(address: str, *, locale='en-US', width=1280, height=900,
+             expected=(), **options):
+  """A visitor; fails if the page erred or asked anybody else for anything.
+
+  Args:
+    address: of the desk.
+    locale: of the browser.
+    width: of its window, px.
+    height: the same.
+    expected: parts of messages that are no errors here.
+    **options: of the browser's context.
+  """
+  from playwright import sync_api
+
+  with sync_api.sync_playwright() as play:
+    browser = play.chromium.launch(
+        executable_path=browser_test.browser_path(), args=['--no-sandbox'])
+    context = browser.new_context(
+        viewport={'width': width, 'height': height}, locale=locale, **options)
+    visitor = newcomer(context, address)
+    try:
+      yield visitor
+    finally:
+      browser.close()
+  check(visitor, address, expected)
+
+
+def newcomer(context, address: str) -> Visitor:
+  """Somebody in a browser's context, at the desk."""
+  tab = context.new_page()
+  tab.set_default_timeout(_PATIENCE)
+  visitor = Visitor(tab, [], [])
+  tab.on('request', lambda request: visitor.asked.append(request.url))
+  tab.on('pageerror', lambda error: visitor.said.append(str(error)))
+  tab.on('console', lambda message: visitor.said.append(message.text)
+         if message.type == 'error' else None)
+  tab.goto(address)
+  return visitor
+
+
+def check(visitor: Visitor, address: str, expected=()) -> None:
+  """Fails if a page erred, or asked anybody but the desk for anything."""
+  home = re.match(r'http://[^/]+/', address)[0]
+  outside = [url for url in visitor.asked
+             if not url.startswith((home, 'data:', 'blob:'))]
+  if outside:
+    raise AssertionError(f'The page asked for {outside}.')
+  if len(visitor.asked) < 5:
+    raise AssertionError('Nobody watched what the page asks for.')
+  erred = [text for text in visitor.said
+           if not any(part in text for part in expected)]
+  if erred:
+    raise AssertionError(f'The page said {erred}.')

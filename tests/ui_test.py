@@ -1,0 +1,609 @@
+"""Tests of the desk in real browsers (Chromium, headless; slow), and its shell.
+
+The browser is looked for as tests/explain/browser_test.py does. The slow ones
+need the extra ui: pip install -e '.[test,ui]'.
+"""
+
+import base64
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+import cv2
+import numpy as np
+import pytest
+
+from configs import ui as config
+from revive_jax import types, ui
+from revive_jax.video import probe, reader
+from tests import processes
+from tests.desk import desks
+from tests.desk.page import browsing
+
+_REFUSED = '400 (Bad Request)'  # What a browser says of what is refused.
+_LENGTHS, _HEIGHT, _WIDTH = (6, 6), 48, 64
+
+
+def _film(folder, name='tape.mkv') -> pathlib.Path:
+  """A film of two shots, losslessly."""
+  path = pathlib.Path(folder) / name
+  path.write_bytes(desks.film_bytes(folder, desks.clip(
+      *_LENGTHS, height=_HEIGHT, width=_WIDTH)))
+  return path
+
+
+class ShellTest(parameterized.TestCase):
+  """What needs no browser and no gradio."""
+
+  def test_a_port_in_use(self):
+    with socket.socket() as other:
+      other.bind(('127.0.0.1', 0))
+      other.listen()
+      c = config.get_config('tiny')
+      c.ui.port = other.getsockname()[1]
+      with self.assertRaisesRegex(
+          types.BadInput, rf'port {c.ui.port} .*config.ui.port'):
+        ui.serve(c, self.create_tempdir().full_path)
+
+  @parameterized.parameters(
+      ('port', -1, 'is no port'), ('port', 70_000, 'is no port'),
+      ('host', 'no.such.host.invalid', 'no address of this computer'),
+      ('token', 'short', 'config.ui.token'))
+  def test_where_it_cannot_listen(self, name, value, sentence):
+    c = config.get_config('tiny')
+    c.ui[name] = value
+    with self.assertRaisesRegex(types.BadInput, sentence):
+      ui.serve(c, self.create_tempdir().full_path)
+
+  def test_limits_that_cannot_be(self):
+    for name in config.get_config('tiny').desk:
+      c = config.get_config('tiny')
+      c.desk[name] = 0
+      with self.assertRaisesRegex(types.BadInput, f'config.desk.{name}'):
+        ui.serve(c, self.create_tempdir().full_path)
+
+  def test_limits_are_those_of_the_config(self):
+    c = config.get_config('tiny').desk
+    found = ui._limits(c)
+    self.assertEqual(found.bytes, 4_000_000_000)
+    self.assertEqual((found.seconds, found.lifetime), (1800, 86400))
+    self.assertEqual((found.films, found.jobs), (c.films, c.jobs))
+
+  def test_without_gradio_one_sentence_says_what_to_install(self):
+    c = config.get_config('tiny')
+    c.ui.port = 0
+    with mock.patch.dict(sys.modules, {
+        'gradio': None, 'fastapi': None, 'revive_jax.desk.page.app': None}):
+      with self.assertRaisesRegex(
+          types.BadInput, r"pip install 'revive-jax\[ui\]'"):
+        ui.serve(c, self.create_tempdir().full_path)
+
+  @parameterized.parameters(
+      ('127.0.0.1', '', 'http://127.0.0.1:7/'), ('::1', '', 'http://[::1]:7/'),
+      ('192.168.1.2', 'abc', 'http://192.168.1.2:7/?token=abc'))
+  def test_addresses(self, host, token, wanted):
+    self.assertEqual(ui.address(host, 7, token), wanted)
+
+  def test_everywhere_is_called_by_the_name_of_the_machine(self):
+    self.assertIn(socket.gethostname(), ui.address('0.0.0.0', 7, ''))
+
+
+@pytest.mark.slow
+class DeskTest(parameterized.TestCase):
+  """One desk, and those who visit it."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.own = tempfile.TemporaryDirectory()
+    cls.folder = pathlib.Path(cls.own.name)
+    cls.film = _film(cls.folder)
+    cls.desk = browsing.serve(cls.folder / 'desk', '--config.desk.jobs=2',
+                              '--config.report')
+    cls.address = cls.desk.address
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.desk.stop()
+    cls.own.cleanup()
+    super().tearDownClass()
+
+  def test_the_whole_way(self):
+    """Upload, look, decide, restore, compare, download."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      text = tab.inner_text('body')
+      for part in ('tape.mkv', '12 frames of 64 by 48 pixels', '2 shots',
+                   'Noise:', 'What the program proposes, and why', 'treated'):
+        self.assertIn(part, text)
+      self.assertEqual(tab.locator('.shots label').count(), 2)
+      self.assertTrue(_loaded(tab, '.shots img'))
+      self._decides(visitor)
+      self._restores(visitor)
+      self._compares(tab)
+      self._takes_home(tab)
+
+  def _decides(self, visitor):
+    """The second shot gets a strength of its own, which the command names."""
+    tab = visitor.tab
+    tab.click('.shots label >> nth=1')
+    tab.wait_for_function(
+        "document.querySelector('desk-view').data.shot === 1")
+    visitor.wait_for_film()
+    before = visitor.after()
+    tab.fill('#desk-noise input[type=number]', '0.25')
+    tab.press('#desk-noise input[type=number]', 'Tab')
+    tab.wait_for_function(
+        "old => document.querySelector('desk-view .after').src !== old",
+        arg=f'{self.address[:-1]}{before}')
+    visitor.wait_for_preview()
+    tab.click('.shots label >> nth=0')
+    tab.wait_for_function(
+        "document.querySelector('desk-view').data.shot === 0")
+    visitor.wait_for_film()
+    value = lambda: tab.input_value('#desk-noise input[type=number]')
+    self.assertEqual(value(), '0.8')
+    tab.click('.shots label >> nth=1')
+    tab.wait_for_function(
+        "document.querySelector('#desk-noise input').value === '0.25'")
+    tab.click('text=The same by the command line')
+    tab.wait_for_selector('#desk-command .cm-content')
+    command = tab.inner_text('#desk-command .cm-content')
+    for part in ('revive_jax.main', '--input=tape.mkv',
+                 '--config.decisions=decisions.json'):
+      self.assertIn(part, command)
+
+  def _restores(self, visitor):
+    visitor.tab.click('desk-job .primary')
+    visitor.wait_for_job('running')
+    self.assertTrue(visitor.tab.is_visible('desk-job progress'))
+    self.assertIn('restored', visitor.wait_for_job('done'))
+
+  def _compares(self, tab):
+    """Both films stand at the same frame, also when one steps."""
+    tab.wait_for_selector('desk-result video.before')
+    tab.wait_for_function(
+        "[...document.querySelectorAll('desk-result video')].every("
+        'v => v.readyState >= 2)')
+    times = lambda: tab.evaluate(
+        "[...document.querySelectorAll('desk-result video')].map("
+        'v => Math.floor(24 * v.currentTime + 0.01))')
+    for _ in range(3):
+      tab.click('desk-result button[aria-label="One frame on"]')
+      tab.wait_for_timeout(150)
+    self.assertEqual(times(), [3, 3])
+    tab.click('desk-result button[aria-label="One frame back"]')
+    tab.wait_for_timeout(150)
+    self.assertEqual(times(), [2, 2])
+    tab.click('desk-result .play')
+    tab.wait_for_function(
+        "[...document.querySelectorAll('desk-result video')].every("
+        'v => v.ended)')
+    self.assertEqual(times()[0], times()[1])
+    zoom = tab.locator('desk-result input[type=range]').last
+    zoom.focus()
+    zoom.press('ArrowRight')
+    wide = lambda part: tab.locator(
+        f'desk-result .{part}').bounding_box()['width']
+    self.assertAlmostEqual(wide('stage') / wide('scroller'), 2, delta=0.01)
+
+  def _takes_home(self, tab):
+    """Every frame of the film; the original, bit for bit; the report."""
+    found = {}
+    for text in ('The restored film', 'The report', 'The original'):
+      with tab.expect_download() as loaded:
+        tab.click(f'desk-result a:has-text("{text}")')
+      path = self.folder / loaded.value.suggested_filename
+      loaded.value.save_as(self.folder / f'taken_{path.name}')
+      found[text] = self.folder / f'taken_{path.name}'
+    self.assertEqual(found['The original'].read_bytes(), self.film.read_bytes())
+    info = probe.probe(str(found['The restored film']))
+    self.assertEqual((info.width, info.height), (_WIDTH, _HEIGHT))
+    self.assertLen([*reader.read_frames(info)], sum(_LENGTHS))
+    self.assertIn('<html', found['The report'].read_text())
+
+  def test_dropped(self):
+    data = base64.b64encode(self.film.read_bytes()).decode()
+    with browsing.visiting(self.address) as visitor:
+      visitor.tab.wait_for_selector('.drop')
+      visitor.tab.evaluate("""data => {
+        const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+        const held = new DataTransfer();
+        held.items.add(new File([bytes], 'dropped.mkv'));
+        for (const name of ['dragenter', 'dragover', 'drop']) {
+          document.querySelector('.drop').dispatchEvent(new DragEvent(
+              name, {bubbles: true, cancelable: true, dataTransfer: held}));
+        }}""", data)
+      visitor.wait_for_film()
+      self.assertIn('dropped.mkv', visitor.tab.inner_text('h2 >> nth=1'))
+
+  @parameterized.parameters(
+      ('letter.txt', b'Dear Anna', 'no kind of film'),
+      ('letter.mp4', b'Dear Anna', 'letter.mp4'), ('empty.mkv', b'', 'empty'))
+  def test_a_wrong_file(self, name, data, sentence):
+    path = self.folder / name
+    path.write_bytes(data)
+    with browsing.visiting(self.address, expected=[_REFUSED]) as visitor:
+      visitor.tab.set_input_files('#desk-file', path)
+      said = visitor.tab.locator('desk-open .said.bad')
+      said.wait_for()
+      self.assertIn(sentence, said.inner_text())
+      self.assertFalse(visitor.tab.is_visible('desk-view'))
+      visitor.open(self.film)  # The page is as it was.
+
+  def test_paint_and_erase(self):
+    """What is painted is damage, what is erased is none, undo takes it back."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      tab.click('text=Paint damage')
+      _drag(tab, (0.3, 0.3), (0.5, 0.3))
+      visitor.wait_for_preview()
+      painted = self._damage(visitor)
+      self.assertGreater(painted[13:16, 20:30].mean(), 180)
+      tab.click('text=Erase damage')
+      _drag(tab, (0.2, 0.3), (0.6, 0.3))
+      visitor.wait_for_preview()
+      self.assertEqual(self._damage(visitor)[13:16, 20:30].max(), 0)
+      tab.click('text=Undo')
+      visitor.wait_for_preview()
+      np.testing.assert_array_equal(self._damage(visitor), painted)
+      # It is there again after a reload, to go on with.
+      tab.reload()
+      visitor.wait_for_film()
+      tab.wait_for_function(_ALPHA + ' > 100')
+      tab.click('text=Remove all that was painted')
+      visitor.wait_for_preview()
+      tab.reload()
+      visitor.wait_for_film()
+      self.assertEqual(tab.evaluate(_ALPHA), 0)
+
+  def test_painted_for_the_whole_shot(self):
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      tab.click('text=Paint damage')
+      tab.click('text=the whole shot')
+      _drag(tab, (0.3, 0.3), (0.5, 0.3))
+      visitor.wait_for_preview()
+      tab.click('desk-view button[aria-label="One frame on"]')
+      visitor.wait_for_film()
+      self.assertGreater(self._damage(visitor)[13:16, 20:30].mean(), 180)
+
+  def _damage(self, visitor):
+    """The layer of damage that is shown, [H, W] in [0, 255]."""
+    url = visitor.tab.get_attribute('desk-view .over', 'src')
+    data = visitor.tab.evaluate("""async url => {
+      const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+      return btoa(String.fromCharCode(...bytes)); }""", url)
+    picture = cv2.imdecode(np.frombuffer(
+        base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    self.assertEqual(picture.shape, (_HEIGHT, _WIDTH, 4))
+    return picture[..., 3].astype(int)
+
+  def test_layers_over_the_frame(self):
+    with browsing.visiting(self.address) as visitor:
+      visitor.open(self.film)
+      self.assertFalse(visitor.tab.is_visible('desk-view .over'))
+      for text, kind in (('damage', 'damage'), ('doubt', 'uncertainty'),
+                         ('what was done', 'origin')):
+        visitor.tab.click(f'desk-view .choice >> nth=0 >> text="{text}"')
+        visitor.tab.wait_for_function(
+            "kind => document.querySelector('desk-view .over').src.includes("
+            "kind) && document.querySelector('desk-view .over').naturalWidth",
+            arg=f'/layer/{kind}/')
+        self.assertTrue(visitor.tab.inner_text('desk-view .legend'))
+
+  def test_the_slider(self):
+    with browsing.visiting(self.address) as visitor:
+      visitor.open(self.film)
+      slider = visitor.tab.locator('desk-view .split')
+      slider.focus()
+      slider.press('End')
+      self.assertIn('100 %', slider.get_attribute('aria-valuetext'))
+      self.assertIn('100%', visitor.tab.get_attribute(
+          'desk-view .stage', 'style'))
+
+  def test_consent(self):
+    """A whole form is kept, named in the command, and there after a reload."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      tab.click('text=Who is in it, and did they agree?')
+      field = lambda name: f'#desk-consent-{name} textarea'
+      tab.fill(field('shown'), 'Anna\nBerta')
+      tab.fill(field('agreed'), 'Anna')
+      tab.click('#desk-consent-keep')
+      tab.wait_for_selector('text=needs a line in all three')
+      for name, text in (('agreed', 'Anna\nAnna'), ('relation', 'self\nchild'),
+                         ('purpose', 'At home'), ('places', 'home')):
+        tab.fill(field(name), text)
+      tab.click('#desk-consent-keep')
+      tab.wait_for_selector('text=The record is kept')
+      tab.reload()
+      visitor.wait_for_film()
+      tab.click('text=Who is in it, and did they agree?')
+      self.assertEqual(tab.input_value(field('shown')), 'Anna\nBerta')
+      tab.click('text=The same by the command line')
+      self.assertIn('--config.consent.file=consent.json',
+                    tab.inner_text('#desk-command .cm-content'))
+
+  def test_cancel_and_go_on_after_a_reload(self):
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      tab.click('desk-job .primary')
+      visitor.wait_for_job('running')
+      tab.reload()
+      visitor.wait_for_job('running', 'done')
+      tab.click('desk-job button:has-text("Cancel")')
+      self.assertIn('what is finished is kept',
+                    visitor.wait_for_job('cancelled'))
+      tab.reload()
+      visitor.wait_for_job('cancelled')
+      tab.click('desk-job button:has-text("Go on")')
+      visitor.wait_for_job('done')
+
+  def test_two_visitors_at_once(self):
+    """Each has films of their own, and restores them at the same time."""
+    with browsing.visiting(self.address) as one:
+      browser = one.tab.context.browser
+      other = browsing.newcomer(browser.new_context(locale='zh-CN'),
+                                self.address)
+      one.open(self.film)
+      other.open(_film(self.folder, 'other.mkv'))
+      for visitor in (one, other):
+        visitor.tab.click('desk-job .primary')
+      for visitor in (one, other):
+        visitor.wait_for_job('done')
+      film = one.tab.evaluate("document.querySelector('desk-view').data.film")
+      for path in ('frame/0', 'thumbnail/0', 'file/film', 'job', 'mask/frame/0',
+                   'after/0', 'play'):
+        url = f'/desk/{film}/{path}'
+        status = "url => fetch(url).then(answer => answer.status)"
+        self.assertIn(one.tab.evaluate(status, url), (200, 204), path)
+        self.assertEqual(other.tab.evaluate(status, url), 400, path)
+      self.assertNotIn('tape.mkv', other.tab.inner_text('body'))
+      browsing.check(other, self.address, expected=[_REFUSED])
+
+  def test_delete(self):
+    with browsing.visiting(self.address) as visitor:
+      visitor.open(_film(self.folder, 'unwanted.mkv'))
+      visitor.tab.click('#desk-delete')
+      visitor.tab.wait_for_selector('text=Everything of it is deleted')
+      self.assertNotIn('unwanted.mkv', visitor.tab.inner_text('body'))
+      self.assertNotIn('film=', visitor.tab.url)
+      self.assertFalse(visitor.tab.is_visible('desk-view'))
+
+  def test_an_earlier_film_is_gone_on_with(self):
+    with browsing.visiting(self.address) as visitor:
+      visitor.open(self.film)
+      visitor.tab.goto(self.address)
+      visitor.tab.click('text=tape.mkv')
+      visitor.wait_for_film()
+      self.assertIn('film=', visitor.tab.url)
+
+  def test_by_keyboard(self):
+    """Every step of the way without a mouse."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      tab.wait_for_selector('desk-open')
+      _tab_to(tab, 'desk-file')
+      tab.set_input_files('#desk-file', self.film)  # A dialog of the system.
+      visitor.wait_for_film()
+      tab.focus('.shots input >> nth=0')
+      tab.keyboard.press('ArrowRight')
+      tab.wait_for_function(
+          "document.querySelector('desk-view').data.shot === 1")
+      visitor.wait_for_film()
+      tab.focus('desk-view input[value=look]')
+      tab.keyboard.press('ArrowRight')
+      visitor.wait_for_preview()
+      tab.focus('desk-view canvas')
+      old = visitor.after()
+      tab.keyboard.press('ArrowLeft')
+      tab.keyboard.press('Space')
+      tab.wait_for_function(
+          "old => document.querySelector('desk-view .after').getAttribute("
+          "'src') !== old", arg=old)
+      self.assertGreater(tab.evaluate(_ALPHA), 0)
+      tab.focus('desk-job .primary')
+      tab.keyboard.press('Enter')
+      visitor.wait_for_job('done')
+
+  @parameterized.parameters(320, 390)
+  def test_readable_at_the_width_of_a_phone(self, width):
+    with browsing.visiting(self.address, width=width, has_touch=True
+                           ) as visitor:
+      visitor.open(self.film)
+      for text in ('For the whole film', 'Who is in it', 'The same by'):
+        visitor.tab.click(f'text={text}')
+      visitor.tab.wait_for_timeout(500)
+      self.assertLessEqual(
+          visitor.tab.evaluate('document.documentElement.scrollWidth'), width)
+      small = visitor.tab.evaluate(
+          "[...document.querySelectorAll('.desk p, .desk li, .desk label')]"
+          ".filter(e => e.offsetParent && parseFloat(getComputedStyle(e)"
+          '.fontSize) < 13).length')
+      self.assertEqual(small, 0)
+
+  def test_chinese(self):
+    """The browser's language decides, and the link changes it."""
+    with browsing.visiting(self.address, locale='zh-CN') as visitor:
+      visitor.open(self.film)
+      self.assertTrue(visitor.tab.url.startswith(f'{self.address}zh/'))
+      self.assertEqual(visitor.tab.evaluate('document.documentElement.lang'),
+                       'zh')
+      for part in ('影片共 12 帧', '噪点', '处理', '修复影片', '用时'):
+        self.assertIn(part, visitor.tab.inner_text('body'))
+      visitor.tab.click('text=English')
+      visitor.tab.wait_for_selector('text=Drop a film here')
+
+  def test_the_demo_clip_by_one_click(self):
+    with browsing.visiting(self.address) as visitor:
+      visitor.tab.click('text=Take the demo clip')
+      visitor.wait_for_film()
+      self.assertEqual(visitor.tab.locator('.shots label').count(), 3)
+      self.assertIn('3 shots', visitor.tab.inner_text('body'))
+
+
+def _loaded(tab, selector) -> bool:
+  return tab.evaluate(
+      'async selector => { const all = [...document.querySelectorAll(selector)'
+      ']; for (const one of all) { one.loading = "eager"; await one.decode(); }'
+      ' return all.every(one => one.naturalWidth > 0); }', selector)
+
+
+def _drag(tab, start, stop):
+  """Paints from one place of the picture to another, as shares of it."""
+  canvas = tab.locator('desk-view canvas')
+  canvas.scroll_into_view_if_needed()
+  box = canvas.bounding_box()
+  at = lambda point: (box['x'] + point[0] * box['width'],
+                      box['y'] + point[1] * box['height'])
+  tab.mouse.move(*at(start))
+  tab.mouse.down()
+  tab.mouse.move(*at(stop), steps=8)
+  tab.mouse.up()
+
+
+def _tab_to(tab, name):
+  """Tab until something has the focus."""
+  for _ in range(30):
+    tab.keyboard.press('Tab')
+    if tab.evaluate('document.activeElement.id') == name:
+      return
+  raise AssertionError(f'Tab does not lead to {name}.')
+
+
+# How many pixels are painted.
+_ALPHA = ("(() => { const c = document.querySelector('desk-view canvas'); "
+          "return c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+          '.data.filter((x, i) => i % 4 === 3 && x > 127).length; })()')
+
+
+@pytest.mark.slow
+class OwnDeskTest(parameterized.TestCase):
+  """What needs a desk of its own."""
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
+    self.film = _film(self.folder)
+
+  def test_the_desk_is_killed_and_started_again(self):
+    """The restore goes on meanwhile; the page finds it, by the same address."""
+    port = processes.free_port()
+    desk = browsing.serve(self.folder / 'desk', port=port)
+    with browsing.visiting(desk.address, expected=[
+        'ERR_CONNECTION_REFUSED', 'Failed to fetch', 'ERR_', 'WebSocket',
+        'Connection']) as visitor:
+      visitor.open(self.film)
+      visitor.tab.click('desk-job .primary')
+      visitor.wait_for_job('running')
+      desk.stop(signal.SIGKILL)
+      with browsing.served(self.folder / 'desk', port=port):
+        visitor.tab.reload()
+        visitor.wait_for_job('done')
+        visitor.tab.wait_for_selector('desk-result video')
+
+  def test_the_token(self):
+    token = 'a-token-of-these-tests'
+    with browsing.served(
+        self.folder / 'desk', '--config.ui.host=0.0.0.0',
+        f'--config.ui.token={token}') as desk:
+      address = re.sub(r'//[^:]+', '//127.0.0.1', desk.address.split('?')[0])
+      with browsing.visiting(address, expected=['401']) as visitor:
+        tab = visitor.tab
+        self.assertFalse(tab.is_visible('desk-open'))
+        tab.fill('#token', 'not-the-token-at-all')
+        tab.click('button')
+        tab.wait_for_selector('text=This is not the token')
+        tab.fill('#token', token)
+        tab.click('button')
+        visitor.open(self.film)
+        self.assertNotIn(token, tab.url)
+      with browsing.visiting(f'{address}?token={token}') as visitor:
+        visitor.tab.wait_for_selector('desk-open button')
+        self.assertNotIn(token, visitor.tab.url)
+
+  def test_a_token_is_made_where_others_could_come_in(self):
+    with browsing.served(
+        self.folder / 'desk', '--config.ui.host=0.0.0.0') as desk:
+      self.assertRegex(desk.address, r'\?token=[\w-]{22}$')
+
+  def test_sealed_nothing_plain_is_on_the_disk(self):
+    key = self.folder / 'key'
+    key.write_text(desks.KEY)
+    key.chmod(0o600)
+    temporary = self.folder / 'temporary'
+    temporary.mkdir()
+    # Bytes that are in the film, and in no file of the desk.
+    secret = self.film.read_bytes()[2000:2064]
+    with browsing.served(
+        self.folder / 'desk', f'--config.encrypt.key=file:{key}',
+        TMPDIR=str(temporary)) as desk:
+      with browsing.visiting(desk.address) as visitor:
+        visitor.open(self.film)
+        self.assertIn('encrypted', visitor.tab.inner_text('body'))
+        visitor.tab.click('desk-job .primary')
+        visitor.wait_for_job('done')
+        visitor.tab.wait_for_selector('desk-result video.before')
+        with visitor.tab.expect_download() as loaded:
+          visitor.tab.click('desk-result a:has-text("The original")')
+        taken = pathlib.Path(loaded.value.path()).read_bytes()
+        self.assertEqual(taken, self.film.read_bytes())
+        self._is_nowhere(secret, temporary)
+    self._is_nowhere(secret, temporary)
+
+  def _is_nowhere(self, secret, temporary):
+    """Neither these bytes, nor a picture or film that anybody can open."""
+    count = 0
+    for folder in (self.folder / 'desk', temporary):
+      for path in folder.rglob('*'):
+        if path.is_file():
+          data, count = path.read_bytes(), count + 1
+          self.assertNotIn(secret, data, path)
+          if 'playwright' not in str(path):
+            for magic in (b'\xff\xd8\xff', b'\x89PNG', b'ftyp', b'\x1aE\xdf\xa3'):
+              self.assertNotIn(magic, data[:12], path)
+    self.assertGreater(count, 5)
+
+  def test_too_large_and_too_many(self):
+    with browsing.served(
+        self.folder / 'desk', '--config.desk.gigabytes=1e-5',
+        '--config.desk.films=1') as desk:
+      with browsing.visiting(desk.address, expected=[_REFUSED, '413']
+                             ) as visitor:
+        tab = visitor.tab
+        tab.set_input_files('#desk-file', self.film)
+        tab.wait_for_selector('desk-open .said.bad')
+        # Who does not use the page is not let through either.
+        status = tab.evaluate(
+            "fetch('/desk/upload?name=a.mkv', {method: 'PUT', body: "
+            'new Uint8Array(20000)}).then(a => a.text())')
+        self.assertIn('this desk takes', status)
+
+  def test_a_port_in_use_and_ctrl_c(self):
+    """One sentence, exit code 2; and 130 for who is stopped."""
+    with browsing.served(self.folder / 'desk') as desk:
+      port = re.search(r':(\d+)/', desk.address)[1]
+      found = subprocess.run(
+          [sys.executable, '-m', 'revive_jax.main', '--mode=ui',
+           f'--config.ui.port={port}'], capture_output=True, text=True,
+          timeout=120, cwd=pathlib.Path(__file__).parents[1])
+      self.assertEqual(found.returncode, 2)
+      self.assertIn(f'port {port}', found.stderr)
+      self.assertEqual(found.stderr.count('\n'), 1)
+      self.assertEqual(desk.stop(), 130)
+
+
+if __name__ == '__main__':
+  absltest.main()
