@@ -1,12 +1,13 @@
 """Many films: a folder or a list in, a folder out, and a table of how it went.
 """
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Mapping, Sequence
 import json
 import os
 import pathlib
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import logging
 import ml_collections
@@ -48,7 +49,7 @@ def is_many(source: str | None) -> bool:
   if not os.path.isdir(path):
     return path.suffix.lower() == '.txt'
   try:
-    return any(_is_video(p) for p in path.iterdir())
+    return any(is_video(p) for p in path.iterdir())
   except OSError:  # What reads it as one film says so.
     return False
 
@@ -66,7 +67,7 @@ def find(source: str) -> list[pathlib.Path]:
   try:
     if path.is_dir():
       found = sorted(p for p in path.iterdir() if p.is_file() and (
-          _is_video(p) or images.is_picture(p)) and not p.name.startswith('.'))
+          is_video(p) or images.is_picture(p)) and not p.name.startswith('.'))
     else:
       lines = path.read_text(encoding='utf-8-sig').splitlines()
       found = [path.parent / line.strip() for line in lines
@@ -110,16 +111,16 @@ def restore_all(
   rows = []
   with workdir_lib.opened(workdir) as work:
     before = _named_before(work / 'films.json')
-    names = _names(paths, before)
+    found = names(paths, before)
     for number, (path, name) in enumerate(
-        zip(paths, names, strict=True), 1):
+        zip(paths, found, strict=True), 1):
       logging.warning('Film %d of %d: %s', number, len(paths), path)
       rows.append(_one(c, path, work / 'films' / name, folder / name))
       workdir_lib.write_json(work / 'films.json', {
           'schema': 1, 'films': [r._asdict() for r in rows],
           'left': len(paths) - number,
           'names': before | {
-              str(p): n for p, n in zip(paths, names, strict=True)}})
+              str(p): n for p, n in zip(paths, found, strict=True)}})
   return rows
 
 
@@ -135,7 +136,8 @@ def table(rows: Sequence[Row]) -> str:
       for line in lines)
 
 
-def _is_video(path: pathlib.Path) -> bool:
+def is_video(path: pathlib.Path) -> bool:
+  """Whether a file is a video by its name."""
   return files.suffix(path) in _VIDEOS and not path.name.startswith('.')
 
 
@@ -159,27 +161,30 @@ def _named_before(path) -> dict[str, str]:
     return {}
 
 
-def _names(paths, before) -> list[str]:
+def names(
+    paths: Sequence[pathlib.Path], before: Mapping[str, str]
+) -> list[str]:
   """A name for each film; with its suffix, where two would be the same.
 
   before: names of earlier runs, which stay, whatever was added since, and are
     given to no other film.
   """
   stems = [files.opened_name(p).stem for p in paths]
-  names, used = [], set(before.values())
+  counts = collections.Counter(stems)
+  found, used = [], set(before.values())
   for path in paths:
     if str(path) in before:
-      names.append(before[str(path)])
+      found.append(before[str(path)])
       continue
     name = files.opened_name(path).stem
-    if stems.count(name) > 1:
+    if counts[name] > 1:
       name = files.opened_name(path).name.replace('.', '_')
     number, wanted = 2, name
     while name in used:
       name, number = f'{wanted}_{number}', number + 1
     used.add(name)
-    names.append(name)
-  return names
+    found.append(name)
+  return found
 
 
 def _one(c, path, work, output) -> Row:
@@ -197,7 +202,7 @@ def _one(c, path, work, output) -> Row:
     _, _, destination = sealing.places(c, work, None, str(output) + (
         target.suffix(upscale.enlarged(info, c.output.upscale))))
     made_of = identity.of(c, info, destination)
-    if before := _finished(work / 'done.json', made_of, destination):
+    if before := finished(work / 'done.json', made_of, destination):
       return row('done before', str(destination), before['frames'])
     report = restore.restore(c, files.name(work), source, destination)
     frames = report['speed']['frames']
@@ -213,7 +218,13 @@ def _one(c, path, work, output) -> Row:
     return row('failed', f'{type(error).__name__}: {error}')
 
 
-def _finished(path, made_of, destination):
+def finished(
+    path: pathlib.Path, made_of: Mapping[str, Any], destination: str
+) -> dict[str, Any] | None:
+  """What an earlier run noted of a film that is whole; None: it is not.
+
+  path: of the note. made_of: its identity, now. destination: the film.
+  """
   try:
     found = json.loads(path.read_text())
   except encryption.WrongKeyError:

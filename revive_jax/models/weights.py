@@ -32,6 +32,9 @@ _CONFIG, _TENSORS, _CARD, _SUMS = _NAMES
 _TYPES = {'format': int, 'model': str, 'settings': dict, 'sha256': str}
 
 
+_held: dict[str, 'Weights'] = {}
+
+
 class Weights(NamedTuple):
   """What a folder of weights holds."""
 
@@ -109,6 +112,8 @@ def read_weights(where: str | os.PathLike) -> Weights:
   Raises:
     types.BadInput: there are none, or they are damaged or of another format.
   """
+  if str(where) in _held:
+    return _held[str(where)]
   tensors, name = _find(str(where))
   config = _read_config(tensors.with_name(_CONFIG))
   data = _read(tensors)
@@ -126,6 +131,11 @@ def read_weights(where: str | os.PathLike) -> Weights:
   _check_finite(tensors, arrays)
   _check_sums(tensors.parent)
   return Weights(config, traverse_util.unflatten_dict(arrays, sep='/'), name)
+
+
+def hold(where: str, found: Weights) -> None:
+  """From now on, read_weights gives these: they came another way than disks."""
+  _held[where] = found
 
 
 def read_tensors(where: str | os.PathLike) -> bytes:

@@ -196,7 +196,7 @@ def opened(
         f'{folder}: a run that was stopped there began with '
         f'{_difference(before, key)}; set that back to go on with it, choose '
         'another --workdir, or remove this folder to begin anew.')
-  segments = Segments(folder, _run(key))
+  segments = Segments(folder, run_of(key))
   while (notes := _read(folder / f'{len(segments.notes):06d}.json')) and (
       _is_whole(segments, notes)):
     segments.notes.append(_lean(notes))
@@ -224,7 +224,7 @@ def _plain(key):
   return json.loads(json.dumps(workdir.plain(dict(key))))
 
 
-def _run(key) -> str:
+def run_of(key) -> str:
   """What stands for a key in notes."""
   return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 

@@ -15,7 +15,7 @@ from revive_jax.video import deinterlace, formats, probe, reader, sandbox
 _NEAR = 64  # Frames: to seek to one that is nearer to the start is no gain.
 
 
-class _OtherFramesError(Exception):
+class OtherFramesError(Exception):
   """What was found is not what a reading of the whole film found."""
 
 
@@ -35,8 +35,9 @@ def read_from(
     decision: what is done with fields.
   """
   whole = reader.read_frames(info, decision=decision)
-  if not len(stamps) or start < _NEAR or info.kind != 'video' or (decision is not None and (
-      decision.changes or decision.keeps_fields)):
+  as_stored = info.kind == 'video' and (decision is None or not (
+      decision.changes or decision.keeps_fields))
+  if not len(stamps) or start < _NEAR or not as_stored:
     yield from whole
     return
   count = start
@@ -45,7 +46,7 @@ def read_from(
     for frame in reader.coloured(_found(info, stamps, start)):
       yield frame
       count += 1
-  except (_OtherFramesError, av.FFmpegError):
+  except (OtherFramesError, av.FFmpegError):
     yield from itertools.islice(whole, count, None)
 
 
@@ -58,7 +59,7 @@ def _found(info, stamps, start):
   for frame in sandbox.stream(
       _sought_or_none, info.path, info, wanted, start, warn=lambda _: None):
     if frame is None:
-      raise _OtherFramesError
+      raise OtherFramesError
     yield frame
 
 
@@ -67,7 +68,7 @@ def _sought_or_none(info, wanted, start, *, warn):
   del warn  # The reading of the whole film has said it.
   try:
     yield from _sought(info, wanted, start)
-  except (_OtherFramesError, av.FFmpegError):
+  except (OtherFramesError, av.FFmpegError):
     yield None
 
 
@@ -75,27 +76,27 @@ def _sought(info, wanted, start):
   """Yields the frames of these timestamps; the first is frame start."""
   with probe.open_video(info.path) as container:
     stream = probe.video_stream(container, info.path)
-    _seek(container, stream, wanted[0])
+    seek(container, stream, wanted[0])
     stream.thread_type = 'AUTO'
     count = 0
     for frame in container.decode(stream):
       if frame.pts is None or frame.is_corrupt:
-        raise _OtherFramesError
+        raise OtherFramesError
       if frame.pts < wanted[0]:
         continue
       if count == len(wanted) or frame.pts != wanted[count] or (
           frame.width, frame.height) != (info.width, info.height):
-        raise _OtherFramesError
+        raise OtherFramesError
       layout = reader.frame_layout(frame, info)
       yield reader.SourceFrame(
           start + count, frame.pts, None, formats.read_planes(frame, layout),
           layout)
       count += 1
   if count < len(wanted):
-    raise _OtherFramesError
+    raise OtherFramesError
 
 
-def _seek(container, stream, stamp) -> None:
+def seek(container, stream, stamp) -> None:
   """Goes to the second key frame before a timestamp.
 
   One more than is needed: pictures just behind a key frame may be made of
@@ -106,7 +107,7 @@ def _seek(container, stream, stamp) -> None:
     found = next((p.pts if p.dts is None else min(p.pts, p.dts)
                   for p in container.demux(stream) if p.pts is not None), None)
     if found is None:
-      raise _OtherFramesError
+      raise OtherFramesError
     if found >= stamp or stream.start_time is None or (
         found <= stream.start_time):
       break

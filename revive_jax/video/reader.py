@@ -328,6 +328,7 @@ def _read(info, stop, decision, *, warn):
 
 
 def coloured(frames):
+  """Yields frames as they are stored with their RGB, and closes them."""
   with contextlib.closing(frames):
     for frame in frames:
       if frame.rgb is None:

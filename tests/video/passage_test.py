@@ -1,4 +1,4 @@
-"""Tests of passage.py: the frames of a part of a film are those of the whole."""
+"""Tests of passage.py: the frames of a part are those of the whole."""
 
 import pathlib
 from unittest import mock

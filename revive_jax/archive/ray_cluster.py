@@ -1,0 +1,283 @@
+"""A pool of the workers of a Ray cluster.
+
+A task that dies is not tried again by Ray, but by the scheduler, which counts:
+a film that ends its worker each time is to be given up, a film whose machine
+was lost is not.
+"""
+
+import math
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+import uuid
+
+import ml_collections
+
+import revive_jax
+from revive_jax import types
+from revive_jax.archive import manifest, scheduler, steps
+from revive_jax.models import weights
+
+_NONE = ('Restoring on a cluster needs Ray; install it with pip install '
+         '"revive-jax[cluster]", or set --config.archive.address=none to work '
+         'in processes of this machine.')
+_FRESH = 5.0  # Seconds for which the cluster is taken to be as large as it was.
+_PROBE = ('import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, '
+          'logging_level="ERROR")')
+
+
+def imported() -> Any:
+  """Ray, which says nothing to anybody outside.
+
+  Raises:
+    types.BadInput: it is not installed.
+  """
+  os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
+  try:
+    import ray
+  except ImportError as error:
+    raise types.BadInput(_NONE) from error
+  return ray
+
+
+class RayPool:
+  """Tasks on a cluster; see scheduler.Pool."""
+
+  def __init__(
+      self, c: ml_collections.ConfigDict, work: pathlib.Path,
+      jobs: list[manifest.Job],
+  ):
+    """Connects.
+
+    Args:
+      c: configs/archive.py.
+      work: the workdir, which all machines must see.
+      jobs: what is to be done.
+
+    Raises:
+      types.BadInput: there is no Ray, no cluster, no GPU, or a machine that
+        cannot do the work; it is named.
+    """
+    self._ray, self._c = imported(), c.archive
+    _connect(self._ray, c.archive)
+    try:
+      self._gpus = _gpus(self._ray, c.archive)
+      self.has_gpus = self._gpus > 0
+      _check_machines(self._ray, work, c.archive.patience)
+      self._weights = {
+          name: self._ray.put(weights.read_weights(name))
+          for name in _weights_of(jobs)}
+    except BaseException:
+      self._ray.shutdown()
+      raise
+    self._task = self._ray.remote(_run)
+    self._busy, self._room, self._counted = set(), 0, -math.inf
+
+  @property
+  def room(self) -> int:
+    """Twice as many as can run: so nobody waits for the scheduler."""
+    if time.monotonic() - self._counted > _FRESH:
+      cpus = self._ray.cluster_resources().get('CPU', 0)
+      self._room = 2 * max(1, int(cpus / self._c.cpus))
+      self._counted = time.monotonic()
+    return self._room
+
+  def start(self, step: str, job: manifest.Job, *arguments: Any) -> Any:
+    """Runs a step; returns a handle."""
+    options = dict(num_cpus=self._c.cpus, max_retries=0, name=(
+        f'{step} {job.name}'))
+    if self._c.memory:
+      options['memory'] = int(self._c.memory * 1e9)
+    if self.has_gpus and step in ('share', 'restore'):
+      options |= dict(num_gpus=self._gpus, runtime_env={
+          'env_vars': {'JAX_PLATFORMS': ''}})
+    handle = self._task.options(**options).remote(
+        self._weights, 'num_gpus' in options, step, job, *arguments)
+    self._busy.add(handle)
+    return handle
+
+  def wait(self, seconds: float) -> list[scheduler.Ended]:
+    """Those that have ended; waits for one for so long."""
+    busy = list(self._busy)
+    done, _ = self._ray.wait(busy, num_returns=1, timeout=seconds)
+    if done:
+      done, _ = self._ray.wait(busy, num_returns=len(busy), timeout=0)
+    self._busy.difference_update(done)
+    return [self._ended(handle) for handle in done]
+
+  def _ended(self, handle) -> scheduler.Ended:
+    errors = self._ray.exceptions
+    try:
+      return scheduler.Ended(handle, 'done', self._ray.get(handle))
+    except errors.WorkerCrashedError:
+      how, what = 'died', 'its worker died (it crashed, or was killed)'
+    except errors.OutOfMemoryError:
+      how, what = 'died', ('its worker took more memory than the machine has; '
+                           'ask for more with --config.archive.memory')
+    except (errors.NodeDiedError, errors.ObjectLostError) as error:
+      how, what = 'lost', f'its machine was lost ({_first(error)})'
+    except errors.RayError as error:
+      how, what = 'died', _first(error)
+    return scheduler.Ended(handle, how, {'what': what})
+
+  def close(self) -> None:
+    """Ends what is running, and leaves the cluster."""
+    for handle in self._busy:
+      self._ray.cancel(handle, force=True)
+    self._ray.shutdown()
+
+
+def _first(error) -> str:
+  """The first line of an error that says something."""
+  return next((line.strip() for line in str(error).splitlines()
+               if line.strip()), type(error).__name__)
+
+
+def _run(held, has_gpu, step, job, *arguments):
+  """A step, in a worker; held: the weights, in the object store."""
+  ray = imported()
+  if not pathlib.Path(job.work).parent.is_dir():
+    return {'state': 'failed', 'is_passing': True, 'what': (
+        f'the machine {socket.gethostname()} does not see the workdir')}
+  for name, reference in held.items():
+    weights.hold(name, ray.get(reference))
+  if has_gpu:
+    import jax
+
+    if jax.default_backend() == 'cpu':
+      return {'state': 'failed', 'what': (
+          f'jax finds no GPU on {socket.gethostname()}; install '
+          '"revive-jax[cuda]" there, or set --config.archive.gpus=0.')}
+  return steps.run(step, job, *arguments)
+
+
+def _connect(ray, options) -> None:
+  """Joins a cluster that runs, or starts one on this machine alone."""
+  variables = {'JAX_PLATFORMS': 'cpu'}  # But for tasks that ask for a GPU.
+  if cache := _compilation_cache():
+    variables['JAX_COMPILATION_CACHE_DIR'] = cache
+  shared = dict(log_to_driver=False, logging_level='ERROR',
+                runtime_env={'env_vars': variables})
+  if not options.address:
+    ray.init(address='local', num_cpus=options.processes or None,
+             include_dashboard=False, **shared)
+    return
+  _check_answers(options.address, options.patience)
+  ray.init(address=options.address, **shared)
+
+
+def _compilation_cache() -> str | None:
+  """Where compiled programs are kept, so that a worker finds them, too."""
+  import jax
+
+  return jax.config.jax_compilation_cache_dir
+
+
+def _check_answers(address, patience) -> None:
+  """Refuses a cluster that is not there: Ray itself would wait for minutes."""
+  def refuse(why):
+    raise types.BadInput(
+        f'{address}: no Ray cluster answers there ({why}); see with `ray '
+        'status` whether it runs, start this on one of its machines, or set '
+        '--config.archive.address to HOST:PORT of its head, or to nothing to '
+        'use this machine alone.')
+
+  host, colon, port = address.rpartition(':')
+  if colon and '://' not in address:
+    if not port.isdecimal():
+      refuse(f'{port!r} is no port')
+    try:
+      socket.create_connection((host, int(port)), timeout=patience).close()
+    except OSError as error:
+      refuse(error.strerror or 'it took too long')
+  try:
+    # In a process of its own: where this fails, it may end its process.
+    done = subprocess.run(
+        [sys.executable, '-c', _PROBE, address], capture_output=True,
+        text=True, check=False, timeout=patience)
+  except subprocess.TimeoutExpired:
+    refuse(f'within {patience:g} seconds')
+  if done.returncode:
+    lines = done.stderr.strip().splitlines()
+    refuse(lines[-1] if lines else 'without a word')
+
+
+def _gpus(ray, options) -> float:
+  """GPUs that a task asks for that restores."""
+  there = ray.cluster_resources().get('GPU', 0)
+  if options.gpus < 0:
+    return float(there > 0)
+  if options.gpus > there:
+    raise types.BadInput(
+        f'--config.archive.gpus={options.gpus:g}: the cluster has {there:g} '
+        'GPUs; start `ray` with --num-gpus where there are some, or set it to '
+        '0 to restore without.')
+  return options.gpus
+
+
+def _check_machines(ray, work, patience) -> None:
+  """Refuses machines that do not see the workdir, or are of another version."""
+  from ray.util import scheduling_strategies
+
+  token = work / f'.seen-{uuid.uuid4().hex[:8]}'
+  token.write_text('')
+  try:
+    asked = {}
+    for node in ray.nodes():
+      if node['Alive'] and node['Resources'].get('CPU'):
+        strategy = scheduling_strategies.NodeAffinitySchedulingStrategy(
+            node['NodeID'], soft=False)
+        asked[ray.remote(_seen).options(
+            num_cpus=0, max_retries=1, scheduling_strategy=strategy).remote(
+                str(token))] = node['NodeManagerHostname']
+    if not asked:
+      raise types.BadInput(
+          'The cluster has no machine with processors; add one with `ray start '
+          '--address=HOST:PORT`.')
+    done, _ = ray.wait(
+        list(asked), num_returns=len(asked), timeout=max(60.0, patience))
+    for handle, host in asked.items():
+      _check_machine(ray, handle, handle in done, host, work)
+  finally:
+    token.unlink(missing_ok=True)
+
+
+def _check_machine(ray, handle, is_done, host, work) -> None:
+  if not is_done:
+    raise types.BadInput(
+        f'The machine {host} of the cluster starts no worker; see its logs, or '
+        'take it out with `ray stop`.')
+  try:
+    version, sees = ray.get(handle)
+  except ray.exceptions.RayError as error:
+    raise types.BadInput(
+        f'The machine {host} of the cluster cannot run this program '
+        f'({_first(error)}); install the same version of revive-jax there.'
+    ) from error
+  if version != revive_jax.__version__:
+    raise types.BadInput(
+        f'The machine {host} of the cluster has revive-jax {version}, this one '
+        f'{revive_jax.__version__}; install the same there.')
+  if not sees:
+    raise types.BadInput(
+        f'The machine {host} of the cluster does not see {work}; choose a '
+        '--workdir on storage that all machines share.')
+
+
+def _seen(token) -> tuple[str, bool]:
+  """Of a machine: its version, and whether it sees a file."""
+  return revive_jax.__version__, os.path.exists(token)
+
+
+def _weights_of(jobs) -> list[str]:
+  """The weights that jobs use, by name."""
+  names = set()
+  for job in jobs:
+    names |= {job.settings['weights'], job.settings['fills']}
+    if job.settings['output']['upscale'] > 1:
+      names.add(job.settings['upscaler'])
+  return sorted(names - {''})
