@@ -36,7 +36,8 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Where a run keeps its settings, report and outputs. '
     'Default: runs/<name of the config>.')
 _MODE = flags.DEFINE_string(
-    'mode', None, 'What to do: restore, demo, train, evaluate, explain (one '
+    'mode', None, 'What to do: restore, archive (many films, on many '
+    'machines), demo, train, evaluate, explain (one '
     'frame of a restored film, and what was done at each pixel), verify '
     '(whether a film is what its signed statement says), restore-original '
     '(give the source back), unseal (open what is sealed), make-key (what '
@@ -153,6 +154,16 @@ def _restore_live(c, workdir):
   if less := found['frames'] - found['frames_by_setting']['full size']:
     sys.stderr.write(f'{less} of them at a cheaper setting: see '
                      f'{pathlib.Path(workdir) / "report.json"}.\n')
+
+
+def _archive(c, workdir):
+  from revive_jax.archive import films, rows
+
+  found = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
+  print(rows.text(found))
+  print(f'All films: {pathlib.Path(workdir) / "index.html"}')
+  if any(not r.is_good for r in found if r.state != rows.WAITING):
+    sys.exit(1)
 
 
 def _train(c, workdir):
@@ -283,14 +294,16 @@ def _start_processes() -> None:
 
 _STOPPED = {
     'restore': 'revive_jax: stopped; the same command goes on from here.\n',
+    'archive': 'revive_jax: stopped; the same command goes on with the films '
+               'that are left.\n',
     'train': 'revive_jax: stopped; the same command goes on from the last '
              'checkpoint.\n',
     'ui': 'revive_jax: the desk is closed; restores that were begun go on, and '
           'the same command opens it again.\n'}
-MODES = {'demo': _demo, 'evaluate': _evaluate, 'explain': _explain,
-         'export': _export, 'make-key': _make_key, 'restore': _restore,
-         'restore-original': _restore_original, 'train': _train, 'ui': _ui,
-         'unseal': _unseal, 'verify': _verify}
+MODES = {'archive': _archive, 'demo': _demo, 'evaluate': _evaluate,
+         'explain': _explain, 'export': _export, 'make-key': _make_key,
+         'restore': _restore, 'restore-original': _restore_original,
+         'train': _train, 'ui': _ui, 'unseal': _unseal, 'verify': _verify}
 
 
 def config_path(name: str) -> str:
@@ -335,7 +348,7 @@ def _with_config_path(argv: Sequence[str]) -> list[str]:
   if given is None and '--mode=ui' in rest:
     given = 'ui'
   if given is None and asks_input:
-    given = 'restore'
+    given = 'archive' if '--mode=archive' in rest else 'restore'
   if given is None:
     raise types.BadInput(
         'There is nothing to do; name a film with --input, or an experiment '
