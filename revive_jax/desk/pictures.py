@@ -12,7 +12,7 @@ import numpy as np
 
 from revive_jax import files, types
 from revive_jax.desk import known, places, settings
-from revive_jax.video import mux, passage, probe, reader
+from revive_jax.video import mux, passage, probe, reader, stretch
 
 _KEPT = 200 << 20  # Bytes of frames that are kept decoded.
 _ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds.
@@ -56,6 +56,12 @@ def around(
 
 def _read(found, start, stop):
   film = found.film
+  if film.decision.changes or film.decision.keeps_fields:
+    alone = stretch.read(film.source, film.stamps, start, stop,
+                         decision=film.decision)
+    if alone is not None:
+      yield from alone
+      return
   with contextlib.closing(passage.read_from(
       film.source, film.stamps, start=start, decision=film.decision)) as frames:
     for one in itertools.islice(frames, stop):
