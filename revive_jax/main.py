@@ -128,8 +128,13 @@ def _restore(c, workdir):
 def _restore_piped(c, workdir, is_live):
   from revive_jax import piped
 
-  report = piped.restore(
-      c, workdir, _INPUT.value, _OUTPUT.value, is_live=is_live)
+  try:
+    report = piped.restore(
+        c, workdir, _INPUT.value, _OUTPUT.value, is_live=is_live)
+  except KeyboardInterrupt:
+    sys.stderr.write('revive_jax: stopped; what came through the pipe has to '
+                     'be sent again.\n' if is_live else _STOPPED['restore'])
+    sys.exit(130)
   for warning in report['warnings']:
     logging.warning('%s', warning)
   found = report['outputs'][0]  # Standard output may be the film's.

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from typing import Any
 
+from absl import logging
 import ml_collections
 
 from revive_jax import restore as restore_lib
@@ -24,6 +25,7 @@ from revive_jax import sealing, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.video import probe, reader, sandbox, y4m
 
+_Y4M = b'YUV4MPEG2 '
 _BUFFER = 1 << 20  # Bytes that are moved at once.
 
 
@@ -67,14 +69,24 @@ def restore(
         f'The workdir {workdir!r} cannot be written ({error.strerror}); choose '
         'another one with --workdir.') from error
   try:
-    if is_live:
-      source = str(_kept(source, folder / 'film'))
-    if destination != '-':
-      return restore_lib.restore(
-          c, workdir, source, destination, anew=is_live)
-    return _to_output(c, workdir, source, folder, is_live)
+    with _named(folder / 'film', source):
+      if is_live:
+        source = str(_kept(source, folder / 'film'))
+      if destination != '-':
+        return restore_lib.restore(
+            c, workdir, source, destination, anew=is_live)
+      return _to_output(c, workdir, source, folder, is_live)
   finally:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _named(film, source) -> Iterator[None]:
+  """Says source, in sentences about the film that is kept of it."""
+  try:
+    yield
+  except types.BadInput as error:
+    raise types.BadInput(str(error).replace(str(film), source)) from error
 
 
 def _check(c, source) -> None:
@@ -100,6 +112,10 @@ def _kept(source, place) -> pathlib.Path:
   if not place.stat().st_size:
     raise types.BadInput(f'{source}: nothing came through the pipe; see that '
                          'what sends the film runs.')
+  if place.open('rb').read(len(_Y4M)) == _Y4M and (
+      more := y4m.left_over(place, probe.probe(str(place)))):
+    logging.warning('%s: the pipe was closed within a frame; %d bytes of it '
+                    'are left out.', source, more)
   return place
 
 
@@ -110,11 +126,12 @@ def _to_output(c, workdir, source, folder, is_live) -> dict[str, Any]:
   form = c.live.sends
   if form == 'auto':
     form = y4m.FORM if info.container == y4m.FORM else 'matroska'
+  _check_output(c, form)
   film = folder / 'restored.mkv'
-  if form == y4m.FORM:
-    c = ml_collections.ConfigDict(c.to_dict())
-    # It has no place for them.
-    c.output.layers, c.provenance.sign = 'none', False
+  c = ml_collections.ConfigDict(c.to_dict())
+  c.provenance.sign = False  # The statement would lie beside the film.
+  if c.output.layers == 'auto':
+    c.output.layers = 'none'
   report = restore_lib.restore(
       c.lock(), workdir, source, str(film), anew=is_live)
   with _kept_if_nobody_reads(film, workdir):
@@ -131,6 +148,21 @@ def _to_output(c, workdir, source, folder, is_live) -> dict[str, Any]:
   report['outputs'][0]['path'] = '-'
   workdir_lib.write_json(pathlib.Path(workdir) / 'report.json', report)
   return report
+
+
+def _check_output(c, form) -> None:
+  """Refuses what would lie beside a film that goes through a pipe."""
+  is_y4m = form == y4m.FORM
+  for key, asked in (
+      ('output.checksums', c.output.checksums),
+      ('output.layers', c.output.layers in ('files', 'tracks') and (
+          is_y4m or c.output.layers == 'files')),
+      ('output.keep_original', c.output.keep_original and is_y4m),
+      ('provenance.key', c.provenance.key)):
+    if asked:
+      raise types.BadInput(
+          f'--output=-: {form} through a pipe has no place for what '
+          f'--config.{key} asks for; leave it out, or name a file.')
 
 
 @contextlib.contextmanager

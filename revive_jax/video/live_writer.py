@@ -53,6 +53,7 @@ class Writer:
     if form is None and pathlib.Path(destination).suffix.lower() == '.mp4':
       options['movflags'] = 'frag_keyframe+empty_moov'  # Whole at any moment.
     self.frames = 0  # That were written.
+    self._failed = False
     self._colours, self._reformatter = colours, VideoReformatter()
     # The container gives the stream a unit of its own.
     self._time_base = stream.time_base
@@ -106,9 +107,14 @@ class Writer:
 
   def close(self) -> None:
     """Ends the stream; a file without a frame is taken away."""
-    with self._named():
-      self._container.mux(self._stream.encode(None))
-      self._container.close()
+    failed = self._failed  # Then that was said already.
+    try:
+      with self._named():
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+    except types.BadInput:
+      if not failed:
+        raise
     if not self.frames and self._name != '-' and os.path.isfile(self._name):
       os.unlink(self._name)
 
@@ -117,6 +123,7 @@ class Writer:
     try:
       yield
     except (av.FFmpegError, OSError) as error:
+      self._failed = True
       raise types.BadInput(
           f'{self._name}: can no longer be written to '
           f'({error.strerror or error}), after {self.frames} frames; '

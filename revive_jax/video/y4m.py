@@ -5,6 +5,8 @@ times, no matrix.
 """
 
 from collections.abc import Iterable
+import math
+import os
 import re
 from typing import BinaryIO
 
@@ -16,6 +18,7 @@ from revive_jax.video import color, formats, probe, reader
 FORM = 'yuv4mpegpipe'  # FFmpeg's name of it.
 FORMS = ('auto', FORM, 'matroska')  # What goes through pipes: c.live.sends.
 CODEC = 'wrapped_avframe'
+_LONGEST = 1024  # Bytes of a line.
 _HELD = re.compile(
     r'(yuv(420|422|444)p((9|10|12|14|16)le)?|yuv411p|gray((9|10|12|16)le)?)$')
 
@@ -49,20 +52,43 @@ def write(
     OSError: the file takes no more.
   """
   form, count = layout(info), 0
-  # More than 8 bits are an extension, which both FFmpeg and mpv know.
-  with av.open(file, 'w', format=FORM, options={'strict': '-1'}) as container:
-    stream = container.add_stream(CODEC, rate=info.frame_rate)
-    stream.width, stream.height = info.width, info.height
-    stream.pix_fmt = form.pix_fmt
-    context = stream.codec_context
-    context.color_range = 1 + form.full
-    context.sample_aspect_ratio = info.sample_aspect_ratio
-    for frame in frames:
-      made = formats.make_frame(_planes(frame, form), form, form.pix_fmt)
-      made.pts, made.time_base = count, 1 / info.frame_rate
-      container.mux(stream.encode(made))
-      count += 1
+  try:
+    # More than 8 bits are an extension, which both FFmpeg and mpv know.
+    with av.open(file, 'w', format=FORM, options={
+        'strict': '-1'}) as container:
+      stream = _add_stream(container, form, info)
+      for frame in frames:
+        made = formats.make_frame(_planes(frame, form), form, form.pix_fmt)
+        made.pts, made.time_base = count, 1 / info.frame_rate
+        container.mux(stream.encode(made))
+        count += 1
+  except av.FFmpegError as error:
+    # Closing hides what the system said.
+    if isinstance(error.__context__, OSError):
+      raise error.__context__ from None
+    raise
   return count
+
+
+def _add_stream(container, form, info) -> av.VideoStream:
+  stream = container.add_stream(CODEC, rate=info.frame_rate)
+  stream.width, stream.height = info.width, info.height
+  stream.pix_fmt = form.pix_fmt
+  context = stream.codec_context
+  context.color_range = 1 + form.full
+  context.sample_aspect_ratio = info.sample_aspect_ratio
+  return stream
+
+
+def left_over(path: str | os.PathLike, info: probe.VideoInfo) -> int:
+  """Bytes behind the last whole frame of a file that was broken off."""
+  with open(path, 'rb') as file:
+    head, frame = (len(file.readline(_LONGEST)) for _ in range(2))
+    size = file.seek(0, os.SEEK_END)
+  shapes = info.layout.plane_shapes(info.height, info.width)
+  samples = sum(math.prod(shape) for shape in shapes)
+  return (size - head) % (
+      frame + samples * np.dtype(info.layout.dtype).itemsize)
 
 
 def _planes(frame, form) -> tuple[np.ndarray, ...]:
