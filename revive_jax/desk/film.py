@@ -61,7 +61,8 @@ def measure(place_: places.Place) -> None:
   Raises:
     types.BadInput: it cannot be read.
   """
-  known.measure(place_)
+  with places.named(place_):
+    known.measure(place_)
 
 
 def opened(place_: places.Place) -> Film:
@@ -70,7 +71,8 @@ def opened(place_: places.Place) -> Film:
   Raises:
     types.BadInput: it was not, or cannot be opened.
   """
-  found = known.opened(place_)
+  with places.named(place_):
+    found = known.opened(place_)
   film, shots = found.film, found.survey.shots
   steps = motion.described(
       shots, found.plans, size=(film.info.height, film.info.width))
@@ -82,7 +84,8 @@ def opened(place_: places.Place) -> Film:
       info, _sentences(info, shots, film), [
           _shot(i, s, t, p, info) for i, (s, t, p) in enumerate(
               zip(shots, told, found.plans, strict=True))],
-      film.faces.report([])['tracks'], list(dict.fromkeys(film.warnings)),
+      film.faces.report([])['tracks'],
+      [places.plainly(place_, w) for w in dict.fromkeys(film.warnings)],
       _fields(film), found.c.redact.faces != 'none')
 
 
@@ -174,7 +177,8 @@ def frame(
   Raises:
     types.BadInput: there is no such frame.
   """
-  return pictures.frame(place_, number, which)
+  with places.named(place_):
+    return pictures.frame(place_, number, which)
 
 
 def report(place_: places.Place) -> dict[str, Any] | None:

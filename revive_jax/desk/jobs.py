@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from revive_jax import files, types
+from revive_jax import types
 from revive_jax import settings as settings_lib
 from revive_jax import workdir as workdir_lib
 from revive_jax.desk import desk as desk_lib
@@ -224,15 +224,11 @@ def _is_whole(place, note) -> bool:
 
 
 def _said(place, log) -> str:
-  """The sentence of a refusal, with the names that the visitor knows."""
+  """The sentence of a refusal."""
   said = [line.removeprefix('revive_jax: ') for line in log
           if line.startswith('revive_jax: ')]
   text = said[-1] if said else 'It was refused, and nobody knows why.'
-  output = settings.output(place)
-  for path, name in ((place.source, place.name), (output, output.name)):
-    for written in (str(path), str(path).removesuffix(files.SEALED)):
-      text = text.replace(written, name)
-  return text.replace(f'{place.folder}/', '')
+  return places.plainly(place, text)
 
 
 def _progress(kind, log) -> dict[str, Any]:

@@ -14,6 +14,8 @@
 All but what jobs say of themselves is sealed, where files are.
 """
 
+from collections.abc import Iterator
+import contextlib
 import pathlib
 import re
 from typing import NamedTuple
@@ -57,3 +59,19 @@ def find(desk: desk_lib.Desk, visitor: str, film: str) -> Place:
         'again.') from None
   return Place(desk, visitor, film, folder, note['name'],
                files.name(desk.path(folder / note['source'])))
+
+
+def plainly(place: Place, text: str) -> str:
+  """A sentence with the names that the visitor knows instead of our paths."""
+  for path in (str(place.source), str(place.source).removesuffix(files.SEALED)):
+    text = text.replace(path, place.name)
+  return text.replace(f'{place.folder}/', '')
+
+
+@contextlib.contextmanager
+def named(place: Place) -> Iterator[None]:
+  """Whatever is refused inside is refused plainly()."""
+  try:
+    yield
+  except types.BadInput as error:
+    raise types.BadInput(plainly(place, str(error))) from error

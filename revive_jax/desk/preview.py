@@ -55,6 +55,11 @@ def preview(
     types.BadInput: there is no such frame, the film was not measured, or the
       settings cannot be.
   """
+  with places.named(place):
+    return _preview(place, frame, sample, exact)
+
+
+def _preview(place, frame, sample, exact) -> Preview:
   start = time.monotonic()
   found = known.opened(place)
   pictures.check(len(found.survey.stamps), frame, place.name)

@@ -128,6 +128,13 @@ class FilmTest(absltest.TestCase):
                       b'\x00\x00\x00\x18ftyp', b'noise_sigma', b'nut/multimed'):
         self.assertNotIn(pattern, data, path)
 
+  def test_what_is_told_names_the_file_as_its_owner_does(self):
+    film.measure(self.place)
+    with mock.patch.object(film.known, 'opened', side_effect=types.BadInput(
+        f'{self.place.source}: it is gone.')):
+      with self.assertRaisesRegex(types.BadInput, '^tape.mkv: it is gone.$'):
+        film.opened(self.place)
+
   def test_a_picture_alone(self):
     good, data = cv2.imencode('.png', self.frames[0][..., ::-1])
     self.assertTrue(good)
