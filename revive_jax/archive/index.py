@@ -65,7 +65,7 @@ def clock(seconds: float | None) -> str:
 
 
 def _cells(row) -> tuple[Any, ...]:
-  bad = 'warning' if row['state'] in ('refused', 'failed') else None
+  bad = 'worse' if row['state'] in ('refused', 'failed') else None
   return (_film(row), page.tag('span', row['state'], class_=bad),
           row['frames'] or '', clock(row['film_seconds']),
           clock(row['work_seconds']), row['shares'] or '', row['what'])
