@@ -77,7 +77,7 @@ def start(place: places.Place, kind: str = 'restore') -> State:
     if kind == 'restore':
       decided.settle(place)
       masks.compose(place)
-      known.hand_over(place)
+      known.hand_over(place, masks.digests(place))
       command = settings.arguments(place)
     else:
       command = [sys.executable, '-m', 'revive_jax.desk.measuring',

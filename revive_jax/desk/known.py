@@ -21,7 +21,6 @@ from revive_jax.models import weights
 from revive_jax.pipeline import choose, segments, survey
 from revive_jax.video import probe, sandbox
 
-_NAMES = ('key.json', 'measured.json')
 _KEPT = 4  # Films, and networks, that are kept open.
 _lock = threading.RLock()
 _open: dict[tuple, 'Known'] = {}
@@ -134,26 +133,55 @@ def _network(name, fills, num_samples, seed):
   return networks.make_network(weights.read_weights(name), c)
 
 
-def hand_over(place: places.Place) -> None:
+def hand_over(
+    place: places.Place, marks: Mapping[str, str] | None = None
+) -> None:
   """Puts what is known where the restore of these settings finds it.
 
-  What an earlier restore with other settings left there is removed; what one
-  with the same settings did is gone on with.
+  What an earlier restore with the same settings did is gone on with; if only
+  something else was painted, what it did of other shots. The rest is removed.
+
+  Args:
+    place: the film.
+    marks: what stands for what is painted in each shot, by its number.
   """
-  c = settings.config(place)
+  c, marks = settings.config(place), dict(marks or {})
   made = json.loads(json.dumps(workdir_lib.plain(identity.of(
       c, probed(place), files.name(settings.output(place))))))
-  folder = place.path('work/segments')
-  if _read(folder / 'key.json') == made:
-    return
-  shutil.rmtree(place.folder / 'work' / 'segments', ignore_errors=True)
-  os.makedirs(place.folder / 'work' / 'segments')
-  shutil.copyfile(place.folder / 'segments/measured.json',
-                  place.folder / 'work/segments/measured.json')
+  folder, noted = place.path('work/segments'), place.path('work/marks.json')
+  before = _read(folder / 'key.json')
+  if before != made:
+    then = _read(noted)
+    # (An invisible mark names the run in each frame.)
+    if _differ_in_marks(before, made) and then is not None and (
+        not c.mark.invisible):
+      segments.carry_over(folder, made, lambda notes: _marks_of(
+          then, notes) != _marks_of(marks, notes))
+    else:
+      _begin(place, folder, made)
+  workdir_lib.write_json(noted, marks)
+
+
+def _differ_in_marks(before, made) -> bool:
+  """Whether two runs differ in nothing but in the masks that both have."""
+  return before is not None and bool(before['mask'] and made['mask']) and (
+      before | {'mask': None} == made | {'mask': None})
+
+
+def _marks_of(marks, notes):
+  return {marks.get(shot) for shot in notes['tallies']}
+
+
+def _begin(place, folder, made) -> None:
+  plain = place.folder / 'work' / 'segments'
+  shutil.rmtree(plain, ignore_errors=True)
+  os.makedirs(plain)
+  shutil.copyfile(place.folder / 'segments' / 'measured.json',
+                  plain / 'measured.json')
   workdir_lib.write_json(folder / 'key.json', made)
 
 
-def _read(path) -> Mapping[str, Any] | None:
+def _read(path) -> Any:
   try:
     return json.loads(path.read_text())
   except (OSError, ValueError):

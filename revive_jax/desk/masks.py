@@ -8,6 +8,7 @@ mark of a frame goes over that of its shot.
 from collections.abc import Iterator
 import contextlib
 import fractions
+import hashlib
 import os
 import re
 import secrets
@@ -99,6 +100,21 @@ def effective(place: places.Place, frame: int) -> np.ndarray | None:
   pictures.check(len(found.survey.stamps), frame, place.name)
   code = _joined(place, found, frame)
   return (code == _DAMAGE).astype(np.int8) - (code == _NONE)
+
+
+def digests(place: places.Place) -> dict[str, str]:
+  """What stands for what is painted in each shot, by its number as text."""
+  marked, found = listed(place), {}
+  for number, shot in enumerate(known.opened(place).survey.shots):
+    names = [f'shot_{number:06d}.png'] if number in marked['shots'] else []
+    names += [f'frame_{t:06d}.png' for t in marked['frames']
+              if shot.start <= t < shot.stop]
+    digest = hashlib.sha256()
+    for name in names:
+      data = place.path(f'marks/{name}').read_bytes()
+      digest.update(f'{name} {len(data)} '.encode() + data)
+    found[str(number)] = digest.hexdigest()
+  return found
 
 
 def is_marked(place: places.Place) -> bool:

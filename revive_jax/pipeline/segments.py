@@ -10,7 +10,7 @@ files; the others, what they are: no sealed file passes for another.
 """
 
 import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import hashlib
 import json
 import logging
@@ -206,6 +206,39 @@ def opened(
     _log.warning('%s: %d of %d finished segments are as they were written; the '
                  'others are made anew.', folder, len(segments.notes), there)
   return segments
+
+
+def carry_over(
+    folder: str | os.PathLike, key: Mapping[str, Any],
+    is_stale: Callable[[Mapping[str, Any]], bool],
+) -> None:
+  """Gives a run what another one finished that differs in some segments only.
+
+  They are there as before, but as if something else had been decided of those
+  that are stale: see decisions.to_do.
+
+  Args:
+    folder: of the segments of the other run.
+    key: what the run is of.
+    is_stale: of the notes of a segment.
+
+  Raises:
+    types.BadInput: the folder is sealed, and was changed.
+  """
+  folder, key = files_lib.path(folder), _plain(key)
+  before = _read(folder / 'key.json')
+  if before is None or before == key:
+    return
+  kept = opened(folder, before)
+  for number in range(len(kept.notes)):
+    path = folder / f'{number:06d}.json'
+    notes = _read(path) | {'run': run_of(key)}
+    if is_stale(notes):
+      notes['decision'] = {'stale': True}
+    workdir.write_json(path, notes)
+  (folder / 'joined.json').unlink(missing_ok=True)
+  # Last: whatever is there without it, nobody goes on with.
+  workdir.write_json(folder / 'key.json', key)
 
 
 def _check_sealed(path, anew) -> None:

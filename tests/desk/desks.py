@@ -65,7 +65,7 @@ def put(desk, data: bytes, name='tape.mkv', visitor=None) -> places.Place:
 def restored(place: places.Place) -> dict:
   """Restores a film as a job does, but in this process; its report."""
   masks.compose(place)
-  known.hand_over(place)
+  known.hand_over(place, masks.digests(place))
   output = str(settings.output(place)).removesuffix(files.SEALED)
   return restore.restore(settings.config(place), str(place.folder / 'work'),
                          str(place.source), output)

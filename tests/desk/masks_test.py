@@ -1,6 +1,7 @@
 """Tests of desk/masks.py."""
 
 import pathlib
+import shutil
 
 from absl.testing import absltest
 import numpy as np
@@ -94,6 +95,27 @@ class MasksTest(absltest.TestCase):
     first = (self.place.folder / 'mask.mkv').stat()
     masks.compose(self.place)
     self.assertEqual((self.place.folder / 'mask.mkv').stat(), first)
+
+  def test_only_shots_that_are_painted_otherwise_are_made_anew(self):
+    settings.change(self.place, format='mkv')
+    notes = [self.place.folder / f'work/segments/00000{n}.nut' for n in (0, 1)]
+    times = lambda: [p.stat().st_mtime_ns for p in notes]
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    desks.restored(self.place)
+    before = times()
+    masks.paint(self.place, frame=8, painted=self.there, erased=self.none)
+    desks.restored(self.place)
+    now = times()
+    self.assertEqual(now[0], before[0])
+    self.assertNotEqual(now[1], before[1])
+    carried = [film.frame(self.place, t, 'after') for t in range(12)]
+    # As if nothing had been there before.
+    shutil.rmtree(self.place.folder / 'work')
+    desks.restored(self.place)
+    for t, picture in enumerate(carried):
+      np.testing.assert_array_equal(
+          film.frame(self.place, t, 'after'), picture)
+    desks.restored(self.place)  # Nothing is left to do.
 
   def test_a_restore_that_runs_keeps_the_masks_it_reads(self):
     masks.paint(self.place, shot=0, painted=self.here, erased=self.none)

@@ -134,6 +134,21 @@ class SegmentsTest(absltest.TestCase):
     with self.assertLogs(level='WARNING'):
       self.assertEqual(self._open(weights='other').frames, 0)
 
+  def test_what_is_carried_over_to_another_run(self):
+    kept = self._open()
+    kept.keep_measured({'shots': [1]})
+    for number in range(3):
+      self._seal(kept, number, memory=False)
+    segments.carry_over(self.dir, _KEY | {'mask': 'b'},
+                        lambda notes: notes['number'] == 1)
+    again = self._open(mask='b')
+    self.assertEqual([n.get('decision', {}) for n in again.notes],
+                     [{}, {'stale': True}, {}])
+    self.assertEqual(again.measured(), {'shots': [1]})
+    self.assertEqual(again.files(), kept.files())
+    with self.assertRaisesRegex(types.BadInput, 'began with other'):
+      self._open()
+
   def test_another_memory(self):
     kept = self._sealed(2)
     held = self.dir / 'memory_000001.npz'
