@@ -146,7 +146,7 @@ class SegmentsTest(absltest.TestCase):
                      [{}, {'stale': True}, {}])
     self.assertEqual(again.measured(), {'shots': [1]})
     self.assertEqual(again.files(), kept.files())
-    with self.assertRaisesRegex(types.BadInput, 'began with other'):
+    with self.assertRaisesRegex(types.BadInput, 'began with another mask'):
       self._open()
 
   def test_another_memory(self):
