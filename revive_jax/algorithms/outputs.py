@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from revive_jax.algorithms import assembled
+from revive_jax.models import card as card_lib
 from revive_jax.models import weights
 from revive_jax.training import state as state_lib
 from revive_jax.video import sheet
@@ -42,9 +43,10 @@ def write_weights(
   beside those of parts. algorithm, began: for the card, the weights that the
   run began with, and what those had spent, if that is known.
   """
-  card = (f'# {parts.name}\n\n{steps} steps, {parts.settings}, trained by '
-          f'`{algorithm}` from {began or "random numbers"}.\n'
-          'Settings of the run: config.json of its workdir.\n')
+  card = card_lib.front(parts.name) + (
+      f'# {parts.name}\n\n{steps} steps, {parts.settings}, trained by '
+      f'`{algorithm}` from {began or "random numbers"}.\n'
+      'Settings of the run: config.json of its workdir.\n')
   if parts.account:
     card += f'\n{parts.account.statement(step)}\n'
   if parts.account and began:

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import pathlib
-import re
 import shutil
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ import safetensors
 import safetensors.numpy
 
 from revive_jax import models, types
+from revive_jax.models import hub
 
 _log = logging.getLogger(__name__)
 _FORMAT = 1
@@ -40,7 +40,7 @@ class Weights(NamedTuple):
 
   config: dict[str, Any]  # format, model, settings, sha256, steps, ...
   params: dict[str, Any]  # Nested; float32 arrays.
-  name: str  # Of the folder, or on the hub.
+  name: str  # Of the folder, or on the hub, with the commit.
 
 
 def shipped() -> list[str]:
@@ -106,8 +106,9 @@ def read_weights(where: str | os.PathLike) -> Weights:
 
   Args:
     where: the name of weights that ship with the package, a folder, a
-      .safetensors file with its config.json beside it, or 'organisation/name'
-      on the Hugging Face hub (needs the extra revive-jax[hub]).
+      .safetensors file with its config.json beside it, or 'user/name' or
+      'hf://user/name@revision' on the Hugging Face hub (needs the extra
+      revive-jax[hub]).
 
   Raises:
     types.BadInput: there are none, or they are damaged or of another format.
@@ -225,31 +226,13 @@ def _find(where: str) -> tuple[pathlib.Path, str]:
     return path, path.resolve().parent.name
   if path.is_dir():
     return path / _TENSORS, path.resolve().name
-  if re.fullmatch(r'[\w-][\w.-]*/[\w-][\w.-]*', where):
-    return _download(where) / _TENSORS, where
+  if name := hub.parse(where):
+    found = hub.download(name, _NAMES)
+    return found.folder / _TENSORS, found.name
   raise types.BadInput(
       f'There are no weights {where!r}; give a folder, a .safetensors file, '
       "'organisation/name' on the Hugging Face hub, or one that ships: "
       f'{", ".join(shipped()) or "none"}.')
-
-
-def _download(name: str) -> pathlib.Path:
-  """The folder of the hub's copy in the local cache."""
-  try:
-    import huggingface_hub  # An extra, and slow to import.
-  except ImportError as error:
-    raise types.BadInput(
-        f'There is no folder {name}; to look for it on the Hugging Face hub, '
-        "install the extra: pip install 'revive-jax[hub]'.") from error
-  try:
-    return pathlib.Path(huggingface_hub.snapshot_download(
-        name, allow_patterns=list(_NAMES)))
-  except Exception as error:  # Of requests, httpx, the hub, the system.
-    reason = ' '.join(str(error).split())[:200].rstrip('.')
-    raise types.BadInput(
-        f'There is no folder {name}, and the Hugging Face hub did not give it '
-        f'({type(error).__name__}: {reason}); check the name and the network, '
-        'or give a folder.') from error
 
 
 def _read(path: pathlib.Path) -> bytes:

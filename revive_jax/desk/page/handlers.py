@@ -128,7 +128,7 @@ class Handlers:
     shot, answers = film.shots[number], settings.choices(place)['answers']
     can, on = decide.stages(shot)
     return {
-        'reasons': pieces.reasons(self.language, shot), **row['strength'],
+        'reasons': pieces.reasoned(self.language, shot), **row['strength'],
         'stages': gr.update(
             choices=[(self.say(f'stage_{s}'), s) for s in can], value=on),
         'sample': gr.update(

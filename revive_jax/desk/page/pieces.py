@@ -112,7 +112,7 @@ def view(film_id: str, film: film_lib.Film, chosen: int) -> Html:
              class_='desk')
 
 
-def reasons(language: str, shot: film_lib.Shot) -> Html:
+def reasoned(language: str, shot: film_lib.Shot) -> Html:
   """What was measured in a shot; what is proposed for it, and why."""
   say = functools.partial(strings.say, language)
   translate = functools.partial(strings.translate, language)
@@ -131,7 +131,9 @@ def reasons(language: str, shot: film_lib.Shot) -> Html:
 
 def _proposal(language, row) -> Html:
   translate = functools.partial(strings.translate, language)
-  why = '; '.join(translate(reason) for reason in row['reasons'])
+  # What is left alone, or could not be measured, is no reason to do anything.
+  reasons = [r for r in row['reasons'] if not r.endswith(': left')]
+  why = '; '.join(map(translate, reasons or row['reasons']))
   share = strings.say(language, 'strength_is',
                       percent=round(100 * row['strength']))
   name = strings.texts(language).get(f'stage_{row["stage"]}', row['title'])
