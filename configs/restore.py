@@ -10,8 +10,8 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mode = 'restore'
   c.seed = 0
 
-  # The network: the name of shipped weights, a folder, a file, or a hub id.
-  # '': none; the classical stages restore.
+  # The network: the name of shipped weights, a folder, a file, or a hub id
+  # (user/name, hf://user/name@revision). '': none; classical stages restore.
   c.weights = '' if tiny else 'restorer'
 
   # What may be changed: 'full' (tone, denoise, fill) or 'repair' (fill only;

@@ -21,6 +21,11 @@ Frames of twice the size:
   model, params = revive_jax.load_upscaler('upscaler')
   larger = revive_jax.upscale_frames(params, frames, model=model)
 
+All that the program does to a film, on arrays (docs/integrations.md):
+
+  from revive_jax import frames
+  found = frames.restore_frames(frames.settings(), film)
+
 What --mode=export wrote, run without the code of the network:
 
   restore = revive_jax.load_exported('exported/restorer')
