@@ -56,6 +56,7 @@ setuptools.setup(
         'tensorflow-datasets>=4.9.9',
     ],
     extras_require={
+        'cluster': ['ray>=2.50'],
         'cuda': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
         'hub': ['huggingface_hub'],

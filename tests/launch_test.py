@@ -44,7 +44,8 @@ class LaunchTest(parameterized.TestCase):
 
   def test_all_launchers_are_there(self):
     self.assertEqual(_LAUNCHERS, [
-        'Dockerfile', 'kubernetes.yaml', 'local.sh', 'slurm.sbatch', 'sweep.py',
+        'Dockerfile', 'kubernetes.yaml', 'local.sh', 'ray_cluster.yaml',
+        'ray_hosts.sh', 'slurm.sbatch', 'slurm_archive.sbatch', 'sweep.py',
         'tpu.sh'])
 
   @parameterized.parameters(*_LAUNCHERS)
@@ -96,7 +97,7 @@ class LaunchTest(parameterized.TestCase):
       named |= set(re.findall(r'EXTRA=(\w+)|the extra `(\w+)`|WHEEL\[(\w+)\]',
                               (_ROOT / 'launch' / name).read_text()))
     named = {word for words in named for word in words if word}
-    self.assertEqual(named, {'cuda', 'tpu'})
+    self.assertEqual(named, {'cluster', 'cuda', 'tpu'})
     self.assertContainsSubset(named, _setup('extras_require').keys())
 
   def test_image_holds_what_the_package_is_built_of(self):

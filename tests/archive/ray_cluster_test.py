@@ -1,0 +1,209 @@
+"""Tests of ray_cluster.py: what is refused; and faults on a real cluster.
+
+A cluster of several raylets runs on this machine. Workers, a machine and the
+driver are ended while they work: each time every good film is what one machine
+makes of it. The slow tests need the extra `cluster`.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import sys
+import time
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+import pytest
+
+from revive_jax import restore, types
+from revive_jax.archive import films, ray_cluster, steps
+from tests.archive import jobs, watching
+
+_SMALL = 80 * 2**20  # Bytes of an object store.
+
+
+class RefusalTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.dir = pathlib.Path(self.create_tempdir().full_path)
+    (self.dir / 'a.mkv').write_bytes(b'')
+
+  def _run(self, **options):
+    films.restore_all(jobs.settings(**options), str(self.dir / 'work'),
+                      str(self.dir / 'a.mkv'))
+
+  def test_without_ray(self):
+    with mock.patch.dict(sys.modules, ray=None), self.assertRaisesRegex(
+        types.BadInput, r'needs Ray; .*revive-jax\[cluster\].*address=none'):
+      self._run()
+
+  def test_an_address_where_nobody_is(self):
+    with socket.socket() as free:
+      free.bind(('127.0.0.1', 0))
+      address = f'127.0.0.1:{free.getsockname()[1]}'
+    with mock.patch.dict(sys.modules, ray=mock.Mock()), self.assertRaisesRegex(
+        types.BadInput, f'{address}: no Ray cluster answers .*refused.*status'):
+      self._run(address=address)
+
+  def test_an_address_where_another_is(self):
+    ended = ray_cluster.subprocess.TimeoutExpired('ray', 2)
+    with mock.patch.dict(sys.modules, ray=mock.Mock()), mock.patch.object(
+        ray_cluster.subprocess, 'run', side_effect=ended) as run, socket.socket(
+        ) as other:
+      other.bind(('127.0.0.1', 0))
+      other.listen()
+      address = f'127.0.0.1:{other.getsockname()[1]}'
+      with self.assertRaisesRegex(types.BadInput, 'within 2 seconds'):
+        self._run(address=address, patience=2.0)
+    self.assertEqual(run.call_args.kwargs['timeout'], 2)
+
+  def test_a_gpu_where_there_is_none(self):
+    ray = mock.Mock()
+    ray.cluster_resources.return_value = {'CPU': 4.0}
+    with mock.patch.dict(sys.modules, ray=ray), self.assertRaisesRegex(
+        types.BadInput, 'gpus=1: the cluster has 0 GPUs'):
+      self._run(gpus=1.0)
+    ray.shutdown.assert_called_once()
+
+
+def _expected(folder, film):
+  """What one machine makes of a film."""
+  job = jobs.job(folder, film, name=f'one_{film.stem}')
+  path = str(folder / f'one_{film.stem}.mkv')
+  restore.restore(steps.ml_collections.ConfigDict(job.settings),
+                  str(folder / f'one_{film.stem}'), str(film), path)
+  return jobs.frames(path)
+
+
+@pytest.mark.slow
+class FaultsTest(absltest.TestCase):
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    os.environ['RAY_USAGE_STATS_ENABLED'] = '0'
+    cluster_utils = pytest.importorskip('ray.cluster_utils')
+    import tempfile
+
+    cls.place = tempfile.TemporaryDirectory()
+    cls.dir = pathlib.Path(cls.place.name)
+    source = cls.dir / 'in'
+    source.mkdir()
+    jobs.write_film(source / 'long.mkv', (60, 80, 60), seed=1)
+    jobs.write_film(source / 'short.mkv', (20,), seed=2)
+    cls.expected = {p.stem: _expected(cls.dir, p)
+                    for p in sorted(source.iterdir())}
+    with mock.patch.dict(os.environ, watching.environment()):
+      cls.cluster = cluster_utils.Cluster(
+          initialize_head=True, head_node_args=dict(
+              num_cpus=1, include_dashboard=False,
+              object_store_memory=_SMALL))
+      cls.cluster.add_node(num_cpus=1, object_store_memory=_SMALL)
+    cls.words = (f'--config.archive.address={cls.cluster.address}',
+                 '--config.archive.patience=60', '--config.progress=none')
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.cluster.shutdown()
+    cls.place.cleanup()
+    super().tearDownClass()
+
+  def setUp(self):
+    super().setUp()
+    self.work = self.dir / self.id().rpartition('.')[2]
+    self.run_ = None
+
+  def tearDown(self):
+    if self.run_ is not None and self.run_.poll() is None:
+      self.run_.kill()
+    super().tearDown()
+
+  def _start(self, source='in'):
+    self.run_ = watching.start(self.dir / source, self.work, *self.words)
+    return self.run_
+
+  def _made(self):
+    """Shares that are whole."""
+    return [p for p in self.work.glob('films/long/shares/*/*')
+            if not p.name.startswith('.')]
+
+  def _mid_share(self):
+    """A share of which a segment is finished, but not all."""
+    return [*self.work.glob('films/long/shares/*/.*/segments/0*.nut')]
+
+  def _check(self, code=0, **states):
+    said = self.run_.communicate(timeout=240)[0]
+    self.assertEqual(self.run_.returncode, code, said)
+    with open(self.work / 'report.json') as file:
+      found = steps.json.load(file)
+    self.assertEqual(
+        {r['name']: r['state'] for r in found['films']},
+        {'long': 'restored', 'short': 'restored'} | states)
+    for name, frames in self.expected.items():
+      self.assertEqual(
+          jobs.frames(self.work / f'outputs/{name}.mkv'), frames, name)
+    self.assertEmpty([*self.work.glob('films/*/shares')])
+    return {r['name']: r for r in found['films']}
+
+  def test_a_worker_is_killed_in_the_middle_of_a_segment(self):
+    self._start()
+    watching.until(self._mid_share, 'a segment')
+    watching.kill(watching.until(
+        lambda: watching.workers('share long'), 'a worker')[:1])
+    self.assertEqual(self._check()['long']['tries'], 1)
+
+  def test_a_machine_is_lost(self):
+    machine = self.cluster.add_node(num_cpus=2, object_store_memory=_SMALL)
+    self._start()
+    watching.until(self._mid_share, 'a segment')
+    self.cluster.remove_node(machine, allow_graceful=False)
+    self._check()
+
+  def test_the_driver_is_killed_and_started_again(self):
+    self._start()
+    made = watching.until(self._made, 'a share')[0]
+    self.run_.kill()
+    self.run_.communicate()
+    stamp = made.stat().st_ctime_ns
+    self._start()
+    # What was whole is not made again.
+    while self.run_.poll() is None and made.exists():
+      self.assertEqual(made.stat().st_ctime_ns, stamp)
+      time.sleep(0.1)
+    self._check()
+
+  def test_ctrl_c_and_on(self):
+    self._start()
+    watching.until(self._made, 'a share')
+    self.run_.send_signal(signal.SIGINT)
+    said = self.run_.communicate(timeout=60)[0]
+    self.assertEqual(self.run_.returncode, 130, said)
+    self.assertIn('the same command goes on', said)
+    self._start()
+    self._check()
+
+  def test_a_poisonous_film(self):
+    source = self.dir / 'poisoned'
+    source.mkdir()
+    for name in ('long', 'short'):
+      (source / f'{name}.mkv').symlink_to(self.dir / f'in/{name}.mkv')
+    jobs.write_film(source / 'poison.mkv', (60, 60), seed=9)
+    with watching.Poison('whole poison') as poison:
+      self._start('poisoned')
+      rows = self._check(1, poison='failed')
+    self.assertLen(poison.killed, 3)
+    self.assertRegex(rows['poison']['what'],
+                     'after 3 tries of .*measure.*: its worker died')
+    self.assertEqual(rows['short']['tries'], 0)
+
+  def test_a_gpu_where_there_is_none(self):
+    self.words = (*self.words, '--config.archive.gpus=1')
+    said = self._start().communicate(timeout=120)[0]
+    self.assertEqual(self.run_.returncode, 2, said)
+    self.assertIn('the cluster has 0 GPUs', said)
+
+
+if __name__ == '__main__':
+  absltest.main()
