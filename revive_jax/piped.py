@@ -104,11 +104,17 @@ def _check(c, source) -> None:
 
 def _kept(source, place) -> pathlib.Path:
   """What comes through a pipe, until it ends, as a file."""
-  with workdir_lib.written(place), contextlib.ExitStack() as stack:
-    stream = sys.stdin.buffer if source == '-' else stack.enter_context(
-        open(source, 'rb'))
-    with open(place, 'wb') as file:
-      shutil.copyfileobj(stream, file, _BUFFER)
+  try:
+    with contextlib.ExitStack() as stack:
+      stream = sys.stdin.buffer if source == '-' else stack.enter_context(
+          open(source, 'rb'))
+      with open(place, 'wb') as file:
+        shutil.copyfileobj(stream, file, _BUFFER)
+  except OSError as error:
+    raise types.BadInput(
+        f'{source}: what comes through the pipe cannot be kept in '
+        f'{place.parent.parent} ({error.strerror}); free some of the disk, or '
+        'choose another --workdir, and send it again.') from error
   if not place.stat().st_size:
     raise types.BadInput(f'{source}: nothing came through the pipe; see that '
                          'what sends the film runs.')

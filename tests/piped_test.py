@@ -188,6 +188,14 @@ class PipedTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, words):
       self.through(self.film(count=2), lambda: self.whole(**settings))
 
+  def test_a_full_disk(self):
+    full = OSError(28, 'No space left on device')
+    with mock.patch.object(piped.shutil, 'copyfileobj', side_effect=full):
+      with self.assertRaisesRegex(
+          types.BadInput, r'^-: .* cannot be kept in .*work \(No space'):
+        self.through(self.film(count=2), self.whole)
+    self.assertEmpty(list((self.dir / 'work').glob('pipe_*')))
+
   def test_refuses_what_does_not_end(self):
     with self.assertRaisesRegex(types.BadInput, 'is for pipes, which end'):
       self.whole('rtsp://camera/1')

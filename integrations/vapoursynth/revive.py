@@ -123,10 +123,10 @@ def _layout(frame) -> formats.Layout:
     name = f'yuv{chroma}p{end}'
   # H.273 counts ranges upwards; VapourSynth did so the other way before R74.
   full = props['_Range'] == 1 if '_Range' in props else (
-      props['_ColorRange'] == 0 if '_ColorRange' in props else None)
+      props.get('_ColorRange', 1) == 0)
   return formats.layout(
-      name, props.get('_Matrix', 2), 0 if full is None else 1 + full,
-      frame.height, props.get('_ChromaLocation', -1) + 1)
+      name, props.get('_Matrix', 2), 1 + full, frame.height,
+      props.get('_ChromaLocation', -1) + 1)
 
 
 def _written(frame, restored, damaged) -> vs.VideoFrame:

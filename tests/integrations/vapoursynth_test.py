@@ -104,6 +104,20 @@ class VapourSynthTest(parameterized.TestCase):
       shares.append((got[0] != source[n][0]).mean())
     self.assertBetween(np.mean(shares), 1e-4, 0.3)
 
+  def test_what_samples_mean(self):
+    blank = lambda form, **props: vs.core.std.BlankClip(
+        width=64, height=48, format=form, length=1).std.SetFrameProps(
+            **props).get_frame(0)
+    layout = lambda *args, **props: self.revive._layout(blank(*args, **props))
+    self.assertEqual(layout(vs.RGB48, _Range=1), formats.Layout(
+        'gbrp16le', 'rgb', 16))
+    # Grey without a range is limited, as VapourSynth has it.
+    self.assertEqual(layout(vs.GRAY8), formats.Layout(
+        'gray', 'grey', 8, full=False))
+    old = layout(vs.YUV420P8, _ColorRange=0, _Matrix=6, _ChromaLocation=2)
+    self.assertEqual(old, formats.Layout(
+        'yuv420p', 'yuv', 8, 2, 2, matrix=6, full=True, siting=3))
+
   def test_single_precision_stays_where_nothing_was_done(self):
     exact = (self.film[:6] / np.float32(255)).astype(np.float32)
     exact[:, :4, :4] = 1 / 3 + 1e-6  # Between two codes of 16 bits.
