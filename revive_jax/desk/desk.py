@@ -60,14 +60,14 @@ class Desk(NamedTuple):
 
 def opened(
     c: ml_collections.ConfigDict, root: str | os.PathLike,
-    limits: Limits = Limits(), clock: Callable[[], float] = time.time,
+    limits: Limits | None = None, clock: Callable[[], float] = time.time,
 ) -> Desk:
   """Opens a desk, in a folder that only its owner can read.
 
   Args:
     c: configs/restore.py, or what extends it.
     root: the folder; made, if there is none. What visitors left there stays.
-    limits: how much it takes on.
+    limits: how much it takes on; None: see Limits.
     clock: tells the time.
 
   Films of visitors are decoded without rights, where that can be.
@@ -95,7 +95,7 @@ def opened(
   if c.sandbox == 'auto':
     c.sandbox = 'on' if _can_sandbox(root) else 'off'
   workdir_lib.write_json(root / NAME, c.to_dict())
-  return Desk(c, root, limits, clock, sealing.vault(c))
+  return Desk(c, root, limits or Limits(), clock, sealing.vault(c))
 
 
 def _can_sandbox(root) -> bool:

@@ -16,18 +16,18 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from revive_jax import types
 from revive_jax import settings as settings_lib
+from revive_jax import types
 from revive_jax import workdir as workdir_lib
-from revive_jax.desk import desk as desk_lib
 from revive_jax.desk import (
-    decided,
-    known,
-    masks,
-    places,
-    settings,
-    visitors,
+  decided,
+  known,
+  masks,
+  places,
+  settings,
+  visitors,
 )
+from revive_jax.desk import desk as desk_lib
 
 KINDS = ('restore', 'measure')
 _NOTE, _LOG, _ENDED, _CANCELLED = (

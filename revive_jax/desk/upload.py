@@ -175,8 +175,8 @@ def remove(desk: desk_lib.Desk, visitor: str, film: str) -> None:
       raise types.BadInput(
           'This film is being worked on; cancel that first, then delete it.')
     own = [p for p in (folder / 'films').iterdir() if p.name == film]
-    for path in own:
-      (path / visitors.NOTE).unlink(missing_ok=True)  # From here on it is no film.
+    for path in own:  # From here on it is no film.
+      (path / visitors.NOTE).unlink(missing_ok=True)
   for path in own:
     shutil.rmtree(path, ignore_errors=True)
 

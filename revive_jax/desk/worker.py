@@ -21,6 +21,7 @@ _NICE = 5  # Whoever looks at the page comes first.
 
 
 def main() -> None:
+  """Does as the command line says."""
   folder, lock, *command = sys.argv[1:]
   for number in (signal.SIGINT, signal.SIGTERM):
     # The command gets them as well, and ends; a handler, and not SIG_IGN, which

@@ -5,8 +5,10 @@ the file around a stretch are enough. Telecined film is not read so: its cadence
 is followed from its start.
 """
 
+import bisect
 from collections.abc import Iterator, Sequence
 import dataclasses
+import itertools
 from typing import NamedTuple
 
 import av
@@ -72,14 +74,12 @@ def read(
 
 def _part(stamps, start, stop, decision) -> _Part | None:
   """What is to be read; None: a cadence, or a border, is in it."""
-  offset = 0
-  for segment, action, count in zip(
-      decision.segments, decision.actions, decision.counts, strict=True):
-    if offset <= start and stop <= offset + count:
-      break
-    offset += count
-  else:
+  ends = list(itertools.accumulate(decision.counts, initial=0))
+  number = bisect.bisect_right(ends, start) - 1
+  if number >= len(decision.segments) or stop > ends[number + 1]:
     return None
+  segment, action = decision.segments[number], decision.actions[number]
+  offset, count = ends[number], decision.counts[number]
   each = count // len(segment)
   if segment.kind == interlace.TELECINED or each * len(segment) != count:
     return None

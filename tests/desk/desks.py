@@ -24,8 +24,8 @@ class Clock:
     return self.now
 
 
-def opened(root, *, sealed=False, limits=desk_lib.Limits(), clock=None,
-           **changed) -> desk_lib.Desk:
+def opened(root, *, sealed=False, limits=None, clock=None, **changed
+           ) -> desk_lib.Desk:
   """A desk of the cheapest settings; sealed: with a key of its own."""
   c = config.get_config('tiny')
   c.sandbox, c.report, c.faces.policy = 'off', False, 'off'

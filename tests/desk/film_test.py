@@ -31,7 +31,8 @@ class FilmTest(absltest.TestCase):
         {'width': 48, 'height': 32, 'frames': 14, 'sound': []})
     self.assertIn('14 frames of 48 by 32 pixels', found.sentences[0])
     self.assertIn('2 shots', found.sentences[0])
-    self.assertEqual([(s.start, s.stop) for s in found.shots], [(0, 6), (6, 14)])
+    self.assertEqual(
+        [(s.start, s.stop) for s in found.shots], [(0, 6), (6, 14)])
     self.assertEqual(found.shots[1].clock, '00:00:00.250 to 00:00:00.583')
     shot = found.shots[0]
     titles = {f['title']: f for f in shot.findings}

@@ -5,8 +5,8 @@ import shlex
 
 from absl.testing import absltest, parameterized
 
+from configs import restore as config
 from revive_jax import main, types
-from revive_jax.configs import restore as config
 from revive_jax.desk import consent, decided, film, masks, settings
 from tests.desk import desks
 
@@ -41,7 +41,8 @@ class SettingsTest(parameterized.TestCase):
       (dict(upscale=3), 'upscale'), (dict(upscale=True), 'of type bool'),
       (dict(answers=0), 'answers'), (dict(answers=100), 'answers'),
       (dict(stabilise=2.0), 'stabilise'), (dict(stabilise='much'), 'stabilise'),
-      (dict(weights='/etc/passwd'), 'no choice'), (dict(keep_original=1), 'int'),
+      (dict(weights='/etc/passwd'), 'no choice'),
+      (dict(keep_original=1), 'int'),
       (dict(hide_faces='blur', keep_original=True), 'keep_original'))
   def test_what_cannot_be_is_refused_and_nothing_changes(self, chosen, words):
     before = settings.choices(self.place)
