@@ -48,9 +48,9 @@ def build(desk: desk_lib.Desk, language: str,
       _html(pieces.heading(say('look')))
       parts['reasons'] = _html()
       with gr.Row():
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=260):
           parts['view'] = _html()
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=2, min_width=260):
           _decisions(say, parts)
       with gr.Accordion(say('whole'), open=False):
         _choices(say, parts)
@@ -134,6 +134,7 @@ def _consent(say, parts) -> None:
         label=say('consent_until'), elem_id='desk-consent-until')
   parts['consent_note'] = gr.Textbox(
       label=say('consent_note'), elem_id='desk-consent-note')
+  parts['consent_said'] = _html()
   with gr.Row():
     parts['consent_keep'] = gr.Button(
         say('consent_keep'), size='sm', elem_id='desk-consent-keep')

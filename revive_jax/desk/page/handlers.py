@@ -202,33 +202,27 @@ class Handlers:
               record.get('scope', [*consent.needed(place)]),
               '\n'.join(record.get('places', ())), record.get('until') or '',
               record.get('note', ''))
-    return {f'consent_{n}': v for n, v in zip(FIELDS, values, strict=True)}
+    return {'consent_said': ''} | {
+        f'consent_{n}': v for n, v in zip(FIELDS, values, strict=True)}
 
-  @_spoken
-  def keep_consent(self, request, film, shown, agreed, relation, purpose, scope,
-                   where, until, note) -> _Changes:
+  def keep_consent(self, request, film, *fields) -> _Changes:
     """The form of consent is kept, if it is whole."""
-    place = self.place(request, film)
-    columns = [[line.strip() for line in text.strip().splitlines()]
-               for text in (shown, agreed, relation)]
-    if len({len(column) for column in columns}) > 1:
-      raise types.BadInput(
-          'Each person who is shown needs a line in all three columns: who is '
-          'shown, who agreed, and how they are related.')
-    consent.write(
-        place, people=[*zip(*columns, strict=True)], purpose=purpose.strip(),
-        scope=scope, until=until.strip() or None,
-        places=[p.strip() for p in where.splitlines() if p.strip()], note=note)
-    gr.Info(self.say('consent_kept'), title=self.say('saved'))
-    yield {'command': settings.command(place)}
+    try:
+      place = self.place(request, film)
+      consent.write(place, **_record(*fields))
+      yield {'consent_said': pieces.status(self.say('consent_kept')),
+             'command': settings.command(place)}
+    except types.BadInput as error:
+      yield {'consent_said': pieces.status(
+          strings.translate(self.language, str(error)), is_bad=True)}
 
   @_spoken
   def drop_consent(self, request, film) -> _Changes:
     """There is no consent any more."""
     place = self.place(request, film)
     consent.remove(place)
-    gr.Info(self.say('consent_dropped'), title=self.say('saved'))
-    yield {**self._form(place), 'command': settings.command(place)}
+    yield {**self._form(place), 'command': settings.command(place),
+           'consent_said': pieces.status(self.say('consent_dropped'))}
 
   @_spoken
   def delete(self, request, film) -> _Changes:
@@ -237,3 +231,18 @@ class Handlers:
     yield {'film': '', 'all': gr.update(visible=False),
            **self._earlier(request),
            'status': pieces.status(self.say('deleted'))}
+
+
+def _record(shown, agreed, relation, purpose, scope, where, until, note
+            ) -> dict[str, Any]:
+  """The fields of the form, in the order of FIELDS, as consent.write has them.
+  """
+  lines = lambda text: [x.strip() for x in text.splitlines() if x.strip()]
+  columns = [lines(text) for text in (shown, agreed, relation)]
+  if len({len(column) for column in columns}) > 1:
+    raise types.BadInput(
+        'Each person who is shown needs a line in all three columns: who is '
+        'shown, who agreed, and how they are related.')
+  return {'people': [*zip(*columns, strict=True)], 'purpose': purpose.strip(),
+          'scope': scope, 'until': until.strip() or None,
+          'places': lines(where), 'note': note.strip()}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tests.explain import browser_test
 
 _ROOT = pathlib.Path(__file__).parents[3]
-_PATIENCE = 120_000  # Milliseconds: the machine may have other work.
+_PATIENCE = 60_000  # Milliseconds: the machine may have other work.
 
 
 class Served(NamedTuple):

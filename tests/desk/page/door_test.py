@@ -82,7 +82,7 @@ class DoorTest(parameterized.TestCase):
     self.assertIn("default-src 'self'", policy)
     self.assertIn("frame-ancestors 'none'", policy)
     self.assertNotRegex(policy, r'https?:|\*')
-    self.assertEqual(_ask()[1]['referrer-policy'], 'no-referrer')
+    self.assertEqual(_ask()[1]['referrer-policy'], 'same-origin')
 
   @parameterized.parameters(
       dict(host='evil.example'), dict(host='127.0.0.1.evil.example:7'),
