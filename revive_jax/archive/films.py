@@ -51,6 +51,7 @@ def restore_all(
     types.BadInput: anything the user can set right.
   """
   check(c)
+  _keep_programs()
   work = pathlib.Path(os.path.abspath(workdir))
   output = pathlib.Path(os.path.abspath(destination or work / 'outputs'))
   c = _absolute(c)
@@ -103,8 +104,7 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
       found[event.row.name] = event.row
       rows.keep(by_name[event.row.name], event.row)
       if not event.row.is_good:
-        logging.warning('%s: %s: %s', event.row.file, event.row.state,
-                        event.row.what)
+        logging.warning('%s: %s', event.row.state, rows.named(event.row))
       if time.monotonic() - written > _EVERY:
         write()
         written = time.monotonic()
@@ -140,6 +140,14 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.archive.gpus={options.gpus:g}: without Ray nobody hands out '
         'GPUs, and each process uses what it sees; leave it out.')
+
+
+def _keep_programs() -> None:
+  """Lets workers find the compiled programs where this process does."""
+  import jax
+
+  if folder := jax.config.jax_compilation_cache_dir:
+    os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', folder)
 
 
 def _absolute(c) -> ml_collections.ConfigDict:

@@ -15,6 +15,7 @@ import time
 from typing import Any
 import uuid
 
+import cv2
 import ml_collections
 
 import revive_jax
@@ -26,6 +27,7 @@ _NONE = ('Restoring on a cluster needs Ray; install it with pip install '
          '"revive-jax[cluster]", or set --config.archive.address=none to work '
          'in processes of this machine.')
 _FRESH = 5.0  # Seconds for which the cluster is taken to be as large as it was.
+_CALLS = 100  # Steps of a worker.
 _PROBE = ('import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, '
           'logging_level="ERROR")')
 
@@ -74,7 +76,9 @@ class RayPool:
     except BaseException:
       self._ray.shutdown()
       raise
-    self._task = self._ray.remote(_run)
+    # A worker is not for ever: what it does not give back goes with it.
+    self._task = self._ray.remote(max_calls=_CALLS)(_run)
+    self._gpu_task = self._ray.remote(max_calls=1)(_run)
     self._busy, self._room, self._counted = set(), 0, -math.inf
 
   @property
@@ -92,10 +96,12 @@ class RayPool:
         f'{step} {job.name}'))
     if self._c.memory:
       options['memory'] = int(self._c.memory * 1e9)
+    task = self._task
     if self.has_gpus and step in ('share', 'restore'):
+      task = self._gpu_task
       options |= dict(num_gpus=self._gpus, runtime_env={
           'env_vars': {'JAX_PLATFORMS': ''}})
-    handle = self._task.options(**options).remote(
+    handle = task.options(**options).remote(
         self._weights, 'num_gpus' in options, step, job, *arguments)
     self._busy.add(handle)
     return handle
@@ -143,6 +149,7 @@ def _run(held, has_gpu, step, job, *arguments):
   if not pathlib.Path(job.work).parent.is_dir():
     return {'state': 'failed', 'is_passing': True, 'what': (
         f'the machine {socket.gethostname()} does not see the workdir')}
+  cv2.setNumThreads(int(os.environ.get('PJRT_NPROC', '1')))
   for name, reference in held.items():
     weights.hold(name, ray.get(reference))
   if has_gpu:
@@ -157,8 +164,11 @@ def _run(held, has_gpu, step, job, *arguments):
 
 def _connect(ray, options) -> None:
   """Joins a cluster that runs, or starts one on this machine alone."""
-  variables = {'JAX_PLATFORMS': 'cpu'}  # But for tasks that ask for a GPU.
-  if cache := _compilation_cache():
+  variables = {
+      'JAX_PLATFORMS': 'cpu',  # But for tasks that ask for a GPU.
+      # Threads of XLA and OpenCV: others use the other processors.
+      'PJRT_NPROC': str(math.ceil(options.cpus))}
+  if cache := os.environ.get('JAX_COMPILATION_CACHE_DIR'):
     variables['JAX_COMPILATION_CACHE_DIR'] = cache
   shared = dict(log_to_driver=False, logging_level='ERROR',
                 runtime_env={'env_vars': variables})
@@ -168,13 +178,6 @@ def _connect(ray, options) -> None:
     return
   _check_answers(options.address, options.patience)
   ray.init(address=options.address, **shared)
-
-
-def _compilation_cache() -> str | None:
-  """Where compiled programs are kept, so that a worker finds them, too."""
-  import jax
-
-  return jax.config.jax_compilation_cache_dir
 
 
 def _check_answers(address, patience) -> None:
@@ -240,19 +243,27 @@ def _check_machines(ray, work, patience) -> None:
           '--address=HOST:PORT`.')
     done, _ = ray.wait(
         list(asked), num_returns=len(asked), timeout=max(60.0, patience))
-    for handle, host in asked.items():
-      _check_machine(ray, handle, handle in done, host, work)
+    good = [_check_machine(ray, handle, handle in done, host, work)
+            for handle, host in asked.items()]
+    if not any(good):
+      raise types.BadInput(
+          'All machines of the cluster were just lost; see `ray status`, and '
+          'start this again.')
   finally:
     token.unlink(missing_ok=True)
 
 
-def _check_machine(ray, handle, is_done, host, work) -> None:
+def _check_machine(ray, handle, is_done, host, work) -> bool:
+  """Whether a machine can work; False: it was lost, and can do no harm."""
   if not is_done:
     raise types.BadInput(
         f'The machine {host} of the cluster starts no worker; see its logs, or '
         'take it out with `ray stop`.')
   try:
     version, sees = ray.get(handle)
+  except (ray.exceptions.NodeDiedError,
+          ray.exceptions.TaskUnschedulableError):
+    return False
   except ray.exceptions.RayError as error:
     raise types.BadInput(
         f'The machine {host} of the cluster cannot run this program '
@@ -266,6 +277,7 @@ def _check_machine(ray, handle, is_done, host, work) -> None:
     raise types.BadInput(
         f'The machine {host} of the cluster does not see {work}; choose a '
         '--workdir on storage that all machines share.')
+  return True
 
 
 def _seen(token) -> tuple[str, bool]:

@@ -118,11 +118,17 @@ def _put(path, text) -> None:
     pathlib.Path(part).write_text(text, encoding='utf-8')
 
 
+def named(row: Row) -> str:
+  """The film of a row, and what was wrong with it."""
+  is_named = row.what.startswith(row.file)
+  return row.what if is_named else f'{row.file}: {row.what}'
+
+
 def text(rows: Sequence[Row]) -> str:
   """What was restored, and each film that was not, for a terminal."""
   told = summary(rows)
   lines = [', '.join(f'{n} {state}' for state, n in told['states'].items())
            + f'; {told["frames"]} frames.']
-  lines += [f'{row.state}: {row.file}: {row.what}' for row in rows
+  lines += [f'{row.state}: {named(row)}' for row in rows
             if not row.is_good and row.state != WAITING]
   return '\n'.join(lines)

@@ -161,14 +161,15 @@ def _over(state, told) -> Iterator[Event]:
   state.is_over = True
   job, total = state.job, told.get('frames', 0)
   warnings = told.get('warnings', [])
-  report = os.path.join('films', job.name, 'report.html')
+  reports = [os.path.join('films', job.name, f'report.{kind}')
+             for kind in ('html', 'json')
+             if os.path.exists(os.path.join(job.work, f'report.{kind}'))]
   row = rows.waiting(job)._replace(
       state=told['state'], frames=total, shares=max(state.shares, 1),
       film_seconds=told.get('film_seconds') or 0.0,
       work_seconds=round(state.seconds, 3), output=told.get('output', ''),
       tries=sum(state.died.values()) + state.lost,
-      report=report if os.path.exists(
-          os.path.join(job.work, 'report.html')) else '',
+      report=reports[0] if reports else '',
       warnings=len(warnings),
       what=told.get('what') or (warnings[0] if warnings else ''))
   # Of one that is one task nothing was counted before.

@@ -5,6 +5,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 import numpy as np
+import pytest
 
 from revive_jax.video import passage, probe, reader, sandbox
 from tests.video import clips
@@ -50,7 +51,14 @@ class PassageTest(parameterized.TestCase):
     return found
 
   @parameterized.parameters(*_CASES)
+  @pytest.mark.slow
   def test_the_frames_of_the_whole(self, *case):
+    self._check_case(case)
+
+  def test_where_groups_of_pictures_are_open(self):
+    self._check_case(('mp4', 'libx264', 'yuv420p', _OPEN))
+
+  def _check_case(self, case):
     info, whole = self._film(case)
     for start in (0, 70, 97, 120, _COUNT - 1):
       self._check(info, whole, start)
@@ -73,6 +81,7 @@ class PassageTest(parameterized.TestCase):
     found = list(passage.read_from(info, [], start=100))
     self.assertEqual([f.index for f in found], list(range(_COUNT)))
 
+  @pytest.mark.slow
   def test_in_a_process_without_rights(self):
     info, whole = self._film(_CASES[2], 100)
     guarded = probe.probe(sandbox.guarded(info.path, 'on'))
