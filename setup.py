@@ -63,13 +63,13 @@ setuptools.setup(
         'keyring': ['keyring>=25'],
         'medical': ['pydicom>=3'],
         'privacy': ['dp-accounting', 'jax-privacy>=2'],
-        'provenance': ['c2pa-python>=0.38,<0.40'],
+        'provenance': ['c2pa-python>=0.38,<0.39'],
         'tensorflow': ['tensorflow-cpu'],
         # benchmarks/torch_build.py alone.
         'torch': ['torch'],
         'ui': ['gradio>=6.31,<7'],
         'test': [
-            'c2pa-python>=0.38,<0.40',
+            'c2pa-python>=0.38,<0.39',
             'hypothesis',
             'jax-privacy>=2',
             'jsonschema',

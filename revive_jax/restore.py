@@ -123,7 +123,9 @@ def restore(
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
       report['weights'] = networks.described(found)
+    report['speed']['peak_memory_mb'] = peak_memory()
     reporting.write(folder, report, kept)
+    report['speed']['peak_memory_mb'] = peak_memory()
     kept.keep_joined(report)
     workdir_lib.write_json(folder / 'report.json', report)
     if not again:
@@ -190,8 +192,7 @@ class Film:
         self.info, shots=shots, plans=plans, tallies=tallies, written=written,
         speed=dict(frames=num_frames, seconds=round(seconds, 2),
                    measuring_seconds=round(measuring, 2),
-                   frames_per_second=round(done / seconds, 3),
-                   peak_memory_mb=peak_memory()),
+                   frames_per_second=round(done / seconds, 3)),
         settings=self.c.to_dict(), concealed=found.concealed,
         motion=motion.described(
             shots, plans, size=(self.info.height, self.info.width)),

@@ -129,8 +129,8 @@ class Statement:
   @property
   def copies(self) -> int:
     """How often the film is on its disk for a while: signing copies it."""
-    return 1 + (self._credential is not None
-                and manifest.is_embedded(self._path))
+    return 1 + 2 * (self._credential is not None
+                    and manifest.is_embedded(self._path))
 
   def embed(self, part: pathlib.Path) -> None:
     """Puts the manifest into the film, before it gets its name."""

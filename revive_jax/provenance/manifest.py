@@ -17,6 +17,7 @@ from typing import Any
 
 from revive_jax import files, types
 from revive_jax.provenance import credential as credential_lib
+from revive_jax.provenance import hashed
 from revive_jax.video import images
 
 LABEL = 'org.revive.restoration'
@@ -104,8 +105,7 @@ def check(credential: credential_lib.Credential) -> None:
     types.BadInput: C2PA does not accept the credential.
   """
   facts = {'version': '0', 'stages': [], 'source': {'sha256': '0' * 64}}
-  _sign(io.BytesIO(b'trial'), io.BytesIO(), _ANY, facts, credential,
-        source=None, embeds=False)
+  _sign(facts, credential, None, _beside_it(hashlib.sha256(b'trial').digest()))
 
 
 def embed(
@@ -124,8 +124,16 @@ def embed(
   signed = path.with_name(f'{path.name}.signed')
   try:
     with open(path, 'rb') as file, open(signed, 'w+b') as copy:
-      _sign(file, copy, format_of(path), facts, credential, source=source,
-            embeds=True)
+      streams = _Noted(file), _Noted(copy)
+      try:
+        with _temporary_in(path.parent):
+          _sign(facts, credential, source, lambda builder, signer: builder.sign(
+              signer, format_of(path), *streams))
+      except types.BadInput:
+        for stream in streams:
+          if stream.error is not None:
+            raise stream.error from None
+        raise
     os.replace(signed, path)
   finally:
     signed.unlink(missing_ok=True)
@@ -144,33 +152,30 @@ def put_beside(
     sums = listing(path)
     _write(listing_path(path), sums)
     written.append(listing_path(path))
-    data = _sign(io.BytesIO(sums), io.BytesIO(), _ANY, facts, credential,
-                 source=source, embeds=False)
+    digest = hashlib.sha256(sums).digest()
   else:
-    with path.open('rb') as file, path.open('rb') as again:
-      data = _sign(file, _Echo(again), format_of(path), facts, credential,
-                   source=source, embeds=False)
-  _write(sidecar(path), data)
+    digest = bytes.fromhex(hash_file(path))
+  _write(sidecar(path), _sign(facts, credential, source, _beside_it(digest)))
   return [*written, sidecar(path)]
 
 
-class _Echo:
-  """What a file would be copied to that is not to be copied.
+def _beside_it(digest):
+  """Signs, of (builder, signer), a file that is told by its hash."""
+  return lambda builder, signer: hashed.sign(builder, signer, digest)
 
-  C2PA copies what it signs, though nothing is put into it: a film of 100 GB.
-  """
 
-  def __init__(self, file):
-    self._file = file
-    self.read, self.seek, self.tell = file.read, file.seek, file.tell
-    self.closed = False
-
-  def write(self, data) -> int:
-    self._file.seek(len(data), os.SEEK_CUR)
-    return len(data)
-
-  def flush(self) -> None:
-    pass
+@contextlib.contextmanager
+def _temporary_in(folder):
+  """C2PA's copies of a film lie beside it: /tmp may be small, or memory."""
+  before = os.environ.get('TMPDIR')
+  os.environ['TMPDIR'] = str(folder)
+  try:
+    yield
+  finally:
+    if before is None:
+      del os.environ['TMPDIR']
+    else:
+      os.environ['TMPDIR'] = before
 
 
 class _Noted:
@@ -192,10 +197,8 @@ class _Noted:
     return call
 
 
-def _sign(
-    file, copy, form, facts, credential, *, source, embeds
-) -> bytes:
-  """The manifest of file, which is copied with it, if it embeds it."""
+def _sign(facts, credential, source, work) -> bytes:
+  """What work makes of a builder and a signer: the manifest that says facts."""
   credential_lib.check_installed('Signing')
   import c2pa
 
@@ -204,19 +207,13 @@ def _sign(
       private_key=credential.key, ta_url=None)
   settings = {'builder': {'thumbnail': {'enabled': False}},
               'verify': _OFFLINE}
-  streams = _Noted(file), _Noted(copy)
   try:
     with c2pa.Context(c2pa.Settings.from_dict(settings)) as context, (
         c2pa.Builder(definition(facts), context=context)) as builder, (
             c2pa.Signer.from_info(info)) as signer:
       _add_source(builder, facts, source)
-      if not embeds:
-        builder.set_no_embed()
-      return builder.sign(signer, form, *streams)
+      return work(builder, signer)
   except c2pa.C2paError as error:
-    for stream in streams:
-      if stream.error is not None:
-        raise stream.error from error
     raise types.BadInput(
         'The statement of what was done cannot be signed '
         f'({" ".join(str(error).split())}); set --config.provenance.key and '

@@ -8,6 +8,7 @@ frame. Joining copies packets.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import fractions
+import itertools
 import os
 import pathlib
 import shutil
@@ -228,7 +229,7 @@ def _join_pictures(found, part, target) -> None:
 
 
 def _packets(
-    found, time_base: fractions.Fraction, shown: Mapping[int, int]
+    found, time_base: fractions.Fraction, shown: durations.Durations
 ) -> Iterator[av.Packet]:
   """The coded frames of all parts, in the time base of the source.
 
@@ -239,13 +240,13 @@ def _packets(
   shown: how long each frame is, by its time of presentation, in order.
   """
   depths, ends = zip(*map(_reordering, found), strict=True)
-  depth, ordered = max(depths), list(shown)
+  depth, ordered = max(depths), shown.stamps
   # MP4 is as long as its times of decoding say: so much before the first frame.
   last = _exactly(ends[-1] / time_base)
-  delay = max(depth, ordered[-1] + shown[ordered[-1]]
-              - ordered[-1 - depth] - shown[last])
-  early = [ordered[0] - delay + delay // depth * n for n in range(depth)]
-  decoded = iter([*early, *ordered])
+  delay = max(depth, int(ordered[-1]) + shown[ordered[-1]]
+              - int(ordered[-1 - depth]) - shown[last])
+  early = [int(ordered[0]) - delay + delay // depth * n for n in range(depth)]
+  decoded = itertools.chain(early, shown)
   for path in found:
     with probe.open_video(path) as container:
       stream = container.streams.video[0]

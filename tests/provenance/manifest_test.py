@@ -5,9 +5,11 @@ import hashlib
 import io
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
+import tempfile
 import time
 from unittest import mock
 
@@ -317,11 +319,36 @@ class FilmTest(parameterized.TestCase):
     self.assertEqual(os.listdir(self.dir), ['film.mp4'])
 
   def test_a_large_film_is_not_copied_into_memory(self):
+    """Of the process, whatever library takes it; nor into temporary files."""
     path = films.write(self.dir / 'film.mkv')
-    os.truncate(path, 1 << 24)
-    with mock.patch.object(io, 'BytesIO', side_effect=[io.BytesIO()]):
+    os.truncate(path, 1 << 28)
+    manifest.check(films.signer())  # What is loaded once.
+    pathlib.Path('/proc/self/clear_refs').write_text('5')  # Peak: now.
+    before = self._memory('VmRSS')
+    with mock.patch.object(tempfile, 'tempdir', '/nowhere'), mock.patch.dict(
+        os.environ, TMPDIR='/nowhere'):
       manifest.put_beside(path, films.FACTS, films.signer())
+    self.assertLess(self._memory('VmHWM') - before, 1 << 26)
     self.assertTrue(verify.verify(path).is_valid)
+
+  def _memory(self, name):
+    """Bytes, by the kernel."""
+    status = pathlib.Path('/proc/self/status').read_text()
+    return 1024 * int(re.search(rf'{name}:\s+(\d+)', status).group(1))
+
+  def test_copies_of_a_film_that_carries_it_lie_beside_it(self):
+    sign, seen = c2pa.Builder.sign, []
+
+    def noted(*arguments):
+      seen.append(os.environ['TMPDIR'])
+      return sign(*arguments)
+
+    with mock.patch.object(c2pa.Builder, 'sign', noted), mock.patch.dict(
+        os.environ, TMPDIR='/elsewhere'):
+      path = self._signed('film.mp4')
+      self.assertEqual(os.environ['TMPDIR'], '/elsewhere')
+    self.assertEqual(seen, [str(path.parent)])
+    self.assertEqual(os.listdir(path.parent), [path.name])
 
   def test_its_own_counts_more_than_one_beside_it(self):
     path = self._signed('film.mp4')
