@@ -5,6 +5,7 @@ a film that ends its worker each time is to be given up, a film whose machine
 was lost is not.
 """
 
+import importlib
 import math
 import os
 import pathlib
@@ -18,7 +19,6 @@ import uuid
 import cv2
 import ml_collections
 
-import revive_jax
 from revive_jax import types
 from revive_jax.archive import manifest, scheduler, steps
 from revive_jax.models import weights
@@ -269,10 +269,10 @@ def _check_machine(ray, handle, is_done, host, work) -> bool:
         f'The machine {host} of the cluster cannot run this program '
         f'({_first(error)}); install the same version of revive-jax there.'
     ) from error
-  if version != revive_jax.__version__:
+  if version != _version():
     raise types.BadInput(
         f'The machine {host} of the cluster has revive-jax {version}, this one '
-        f'{revive_jax.__version__}; install the same there.')
+        f'{_version()}; install the same there.')
   if not sees:
     raise types.BadInput(
         f'The machine {host} of the cluster does not see {work}; choose a '
@@ -280,9 +280,13 @@ def _check_machine(ray, handle, is_done, host, work) -> bool:
   return True
 
 
+def _version() -> str:
+  return importlib.import_module('revive_jax').__version__
+
+
 def _seen(token) -> tuple[str, bool]:
   """Of a machine: its version, and whether it sees a file."""
-  return revive_jax.__version__, os.path.exists(token)
+  return _version(), os.path.exists(token)
 
 
 def _weights_of(jobs) -> list[str]:
