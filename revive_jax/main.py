@@ -5,6 +5,8 @@ Examples:
   python -m revive_jax.main --input=film.mkv --output=restored.mkv
   python -m revive_jax.main --input=tapes/ --output=restored/
   python -m revive_jax.main --mode=verify --input=restored.mkv
+  ffmpeg -i film.mkv -f yuv4mpegpipe - | \\
+      python -m revive_jax.main --input=- --output=- | ffmpeg -i - out.mkv
   python -m revive_jax.main --config=restore_classical --input=tape.mp4 \\
       --workdir=runs/tape --config.composite=repair --config.mask=brush.png
 
