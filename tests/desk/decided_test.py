@@ -15,10 +15,7 @@ class DecidedTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
-    self.place = desks.put(
-        desks.opened(self.dir / 'desk'),
-        desks.film_bytes(self.dir, desks.clip(6, 6)))
-    film.measure(self.place)
+    self.place = desks.measured(self.dir / 'desk', 6, 6)
 
   def _file(self):
     return self.place.folder / 'decisions.json'

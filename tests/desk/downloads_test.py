@@ -3,12 +3,13 @@
 import io
 import json
 import pathlib
+import shutil
 
 from absl.testing import absltest, parameterized
 import av
 import numpy as np
 
-from revive_jax import types
+from revive_jax import files, types
 from revive_jax.desk import consent, downloads, film, playback, settings
 from tests.desk import desks
 
@@ -20,14 +21,9 @@ class DownloadsTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
-    self.frames = desks.clip(5, 4)
-    self.data = desks.film_bytes(self.dir, self.frames)
 
   def _place(self, sealed=False):
-    place = desks.put(
-        desks.opened(self.dir / 'desk', sealed=sealed), self.data)
-    film.measure(place)
-    return place
+    return desks.measured(self.dir / 'desk', 5, 4, sealed=sealed)
 
   def _all(self, place, kind, *part):
     return b''.join(downloads.stream(place, kind, *part))
@@ -40,9 +36,10 @@ class DownloadsTest(parameterized.TestCase):
     settings.change(place, format='mkv')
     desks.restored(place)
     found = {i.kind: i for i in downloads.listed(place)}
-    self.assertEqual(self._all(place, 'original'), self.data)
-    self.assertEqual(self._all(place, 'original', 7, 19), self.data[7:19])
-    self.assertEqual(found['original'].bytes, len(self.data))
+    data = files.path(place.source).read_bytes()
+    self.assertEqual(self._all(place, 'original'), data)
+    self.assertEqual(self._all(place, 'original', 7, 19), data[7:19])
+    self.assertEqual(found['original'].bytes, len(data))
     self.assertEqual((found['film'].name, found['film'].mime),
                      ('tape_restored.mkv', 'video/x-matroska'))
     taken = self._all(place, 'film')
@@ -87,7 +84,7 @@ class DownloadsTest(parameterized.TestCase):
 
   def test_another_film_is_another_playback(self):
     place = self._place()
-    desks.restored(place)
+    shutil.copyfile(place.source, settings.output(place))
     playback.make(place, 'after')
     settings.output(place).touch()
     self.assertFalse(playback.is_ready(place, 'after'))

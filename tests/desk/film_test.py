@@ -19,7 +19,7 @@ class FilmTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
-    self.frames = desks.clip(6, 8)
+    self.frames = desks.clip(6, 5)
     self.data = desks.film_bytes(self.dir, self.frames)
     self.place = desks.put(desks.opened(self.dir / 'desk'), self.data)
 
@@ -28,12 +28,12 @@ class FilmTest(absltest.TestCase):
     found = film.opened(self.place)
     self.assertEqual(
         {k: found.info[k] for k in ('width', 'height', 'frames', 'sound')},
-        {'width': 48, 'height': 32, 'frames': 14, 'sound': []})
-    self.assertIn('14 frames of 48 by 32 pixels', found.sentences[0])
+        {'width': 48, 'height': 32, 'frames': 11, 'sound': []})
+    self.assertIn('11 frames of 48 by 32 pixels', found.sentences[0])
     self.assertIn('2 shots', found.sentences[0])
     self.assertEqual(
-        [(s.start, s.stop) for s in found.shots], [(0, 6), (6, 14)])
-    self.assertEqual(found.shots[1].clock, '00:00:00.250 to 00:00:00.583')
+        [(s.start, s.stop) for s in found.shots], [(0, 6), (6, 11)])
+    self.assertEqual(found.shots[1].clock, '00:00:00.250 to 00:00:00.458')
     shot = found.shots[0]
     titles = {f['title']: f for f in shot.findings}
     self.assertEqual(titles['Noise']['value'],
@@ -54,7 +54,7 @@ class FilmTest(absltest.TestCase):
       report = desks.restored(self.place)  # The restore finds it, too.
       settings.change(self.place, composite='repair', format='mkv')
       again = desks.restored(self.place)
-    self.assertEqual(report['speed']['frames'], 14)
+    self.assertEqual(report['speed']['frames'], 11)
     self.assertEqual(repr(again['measured']), repr(report['measured']))  # NaN.
 
   def test_what_is_chosen_may_need_more_than_was_measured(self):
@@ -77,7 +77,7 @@ class FilmTest(absltest.TestCase):
 
   def test_frames_before_and_after(self):
     film.measure(self.place)
-    for t in (13, 0, 7):
+    for t in (10, 0, 7):
       np.testing.assert_array_equal(
           film.frame(self.place, t), self.frames[t])
     self.assertIsNone(film.frame(self.place, 0, 'after'))
@@ -85,11 +85,11 @@ class FilmTest(absltest.TestCase):
     desks.restored(self.place)
     restored = [f.rgb for f in reader.read_frames(
         probe.probe(str(settings.output(self.place))))]
-    for t in (13, 0, 7):
+    for t in (10, 0, 7):
       np.testing.assert_array_equal(
           film.frame(self.place, t, 'after'), restored[t])
-    for t in (-1, 14, True, 'a'):
-      with self.assertRaisesRegex(types.BadInput, 'from 0 to 13'):
+    for t in (-1, 11, True, 'a'):
+      with self.assertRaisesRegex(types.BadInput, 'from 0 to 10'):
         film.frame(self.place, t)
 
   def test_thumbnails(self):

@@ -40,8 +40,9 @@ class JobsTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
-    self.data = desks.film_bytes(self.dir, desks.clip(3))
-    self.place = self._film(limits=desk_lib.Limits(jobs=2))
+    self.place = desks.measured(self.dir / 'desk', 3, desk=dict(
+        clock=time.time, limits=desk_lib.Limits(jobs=2)))
+    self.data = pathlib.Path(self.place.source).read_bytes()
     self.addCleanup(self._end)
 
   def _film(self, visitor=None, **options):

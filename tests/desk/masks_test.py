@@ -18,9 +18,7 @@ class MasksTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
-    self.data = desks.film_bytes(self.dir, desks.clip(6, 6))
-    self.place = desks.put(desks.opened(self.dir / 'desk'), self.data)
-    film.measure(self.place)
+    self.place = desks.measured(self.dir / 'desk', 6, 6)
     self.none = np.zeros((32, 48), bool)
     self.here, self.there = self.none.copy(), self.none.copy()
     self.here[4:9, 10:20], self.there[20:30, 2:5] = True, True
@@ -143,8 +141,7 @@ class MasksTest(absltest.TestCase):
     self.assertFalse(masks.is_marked(self.place))
 
   def test_nothing_painted_lies_plain_when_sealed(self):
-    place = desks.put(desks.opened(self.dir / 'sealed', sealed=True), self.data)
-    film.measure(place)
+    place = desks.measured(self.dir / 'sealed', 6, 6, sealed=True)
     masks.paint(place, shot=0, painted=self.here, erased=self.there)
     found = self._composed(place)
     np.testing.assert_array_equal(found[0], masks.effective(place, 0))

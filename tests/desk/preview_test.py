@@ -60,11 +60,9 @@ class PreviewTest(absltest.TestCase):
     self.dir = pathlib.Path(self.create_tempdir().full_path)
 
   def _place(self, *lengths, answers=1, **changed):
-    place = desks.put(
-        desks.opened(self.dir / 'desk', window=4, lookahead=2, **changed),
-        desks.film_bytes(self.dir, desks.clip(*lengths)))
+    place = desks.measured(
+        self.dir / 'desk', *lengths, window=4, lookahead=2, **changed)
     settings.change(place, format='mkv', answers=answers)
-    film.measure(place)
     return place
 
   def _learned(self, *lengths, **options):
