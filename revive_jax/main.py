@@ -169,7 +169,7 @@ def _archive(c, workdir):
   found = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
   print(rows.text(found))
   print(f'All films: {pathlib.Path(workdir) / "index.html"}')
-  if any(not r.is_good for r in found if r.state != rows.WAITING):
+  if not all(row.is_good for row in found):
     sys.exit(1)
 
 

@@ -45,7 +45,7 @@ def restore_all(
     destination: a folder for the films; None: workdir/outputs.
 
   Returns:
-    A row for each film, also of other shares than this.
+    A row for each film of this share; the table has all.
 
   Raises:
     types.BadInput: anything the user can set right.
@@ -111,7 +111,7 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
   finally:
     meter.look(last=True)
     write()
-  return list(found.values())
+  return [found[job.name] for job in mine]
 
 
 def check(c: ml_collections.ConfigDict) -> None:

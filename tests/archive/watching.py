@@ -32,7 +32,7 @@ def start(source, workdir, *words):
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def until(found, what, seconds=180.0):
+def until(found, what, seconds=600.0):
   """Waits until found() gives something, and returns that."""
   end = time.monotonic() + seconds
   while time.monotonic() < end:
