@@ -64,7 +64,7 @@ class DemoTest(absltest.TestCase):
     package = _CONFIGS.parent / 'revive_jax'
     files = [package / n for n in ('restore.py', 'settings.py', 'live.py',
                                    'samples.py', 'demo.py', 'main.py',
-                                   'train.py', 'evaluate.py')]
+                                   'train.py', 'evaluate.py', 'ui.py')]
     files += [*package.glob('algorithms/*.py'),
               *package.glob('comparison/*.py')]
     code = ''.join(path.read_text() for path in files)

@@ -18,8 +18,11 @@ from revive_jax.desk import film as film_lib
 from revive_jax.desk import layers as layers_lib
 from revive_jax.desk import masks, preview, upload
 from revive_jax.desk.page import door, ranges, shown, strings, work
+from revive_jax.explain import origin
 
 _STATIC = {'.js': 'text/javascript', '.css': 'text/css'}
+_DAMAGE = np.uint8((255, 32, 48))  # As the brush paints it.
+_SEEN = 0.75  # How much of a layer is seen where it is strongest.
 _LARGEST_MASK = 64 << 20  # Bytes of a painted picture.
 
 
@@ -130,10 +133,13 @@ def _add_pictures(made, place) -> None:
 
 
 def _layer(name, layer) -> np.ndarray:
-  colours = layers_lib.picture(name, layer)
+  """A layer to lay over the frame, [H, W, 4] uint8."""
+  colours, share = layers_lib.picture(name, layer), layers_lib.share(name, layer)
   if name == 'damage':
-    colours = np.broadcast_to(np.uint8((255, 32, 48)), colours.shape)
-  return shown.overlay(colours, 0.75 * layers_lib.share(name, layer))
+    colours = np.broadcast_to(_DAMAGE, colours.shape)
+  if name == 'origin':  # Denoised is most of a frame; it is to be seen through.
+    share = np.where(origin.classes(layer) == types.Origin.DENOISED, 0.4, share)
+  return shown.overlay(colours, _SEEN * share)
 
 
 def _told(request, found, coded) -> dict[str, Any]:
