@@ -23,7 +23,7 @@ from revive_jax.video import probe, sandbox
 
 _KEPT = 4  # Films, and networks, that are kept open.
 _lock = threading.RLock()
-_open: dict[tuple, 'Known'] = {}
+_open: dict[tuple, tuple[Any, 'Known']] = {}
 
 
 class Known(NamedTuple):
@@ -80,22 +80,28 @@ def opened(place: places.Place) -> Known:
     types.BadInput: it was not measured, or something was decided that cannot
       be.
   """
+  key = (id(place.desk.c), str(place.folder), json.dumps(
+      settings.choices(place)), (place.folder / 'marks').exists(), *_times(
+          place, settings.DECISIONS, 'segments/key.json',
+          'segments/measured.json', os.path.basename(place.source)))
+  with _lock:
+    found = _open.pop(key, None)
+    if found is None:
+      found = place.desk.c, _opened(place)  # While it is kept, so is its id.
+    _open[key] = found  # The last one used is the last to be closed.
+    while len(_open) > _KEPT:
+      _open.pop(next(iter(_open)))
+    return found[1]
+
+
+def _opened(place) -> Known:
   if not is_there(place):
     raise types.BadInput(
         f'{place.name}: this film was not looked through yet, or not for what '
         'is chosen now; that comes first.')
   c = _unsigned(settings.config(place))
-  key = (str(place.folder), json.dumps(c.to_dict(), default=list), *_times(
-      place, settings.DECISIONS, 'segments/measured.json'))
-  with _lock:
-    found = _open.pop(key, None)
-    if found is None:
-      film = _film(place, c, network(c))
-      found = Known(c, film, *film.prepared())
-    _open[key] = found  # The last one used is the last to be closed.
-    while len(_open) > _KEPT:
-      _open.pop(next(iter(_open)))
-    return found
+  film = _film(place, c, network(c))
+  return Known(c, film, *film.prepared())
 
 
 def _times(place, *names):

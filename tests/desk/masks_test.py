@@ -5,6 +5,7 @@ import shutil
 
 from absl.testing import absltest
 import numpy as np
+import pytest
 
 from revive_jax import types
 from revive_jax.desk import film, masks, preview, settings
@@ -94,6 +95,7 @@ class MasksTest(absltest.TestCase):
     masks.compose(self.place)
     self.assertEqual((self.place.folder / 'mask.mkv').stat(), first)
 
+  @pytest.mark.slow
   def test_only_shots_that_are_painted_otherwise_are_made_anew(self):
     settings.change(self.place, format='mkv')
     notes = [self.place.folder / f'work/segments/00000{n}.nut' for n in (0, 1)]

@@ -82,10 +82,10 @@ class PreviewTest(absltest.TestCase):
         probe.probe(str(settings.output(place))))]
 
   def test_exactly_as_the_film(self):
-    place = self._place(11, 3)
+    place = self._place(9, 3)
     decided.change(place, 0, strength={'noise': 0.5})
     restored = self._film(place)
-    for t in (0, 3, 4, 10, 11, 13):  # Of all windows.
+    for t in (3, 4, 8, 10):  # Of all windows.
       found = preview.preview(place, t, exact=True)
       self.assertTrue(found.is_exact)
       np.testing.assert_array_equal(found.after, restored[t], str(t))
