@@ -69,6 +69,82 @@ class RefusalTest(parameterized.TestCase):
     ray.shutdown.assert_called_once()
 
 
+class _FakeRay(mock.Mock):
+  """What a pool asks of Ray; tasks end as they are told."""
+
+  class exceptions:  # noqa: N801
+    """Those that mean something."""
+
+    RayError = type('RayError', (Exception,), {})
+    WorkerCrashedError = type('WorkerCrashedError', (RayError,), {})
+    OutOfMemoryError = type('OutOfMemoryError', (RayError,), {})
+    NodeDiedError = type('NodeDiedError', (RayError,), {})
+    ObjectLostError = type('ObjectLostError', (RayError,), {})
+    TaskUnschedulableError = type('TaskUnschedulableError', (RayError,), {})
+
+
+class PoolTest(parameterized.TestCase):
+
+  def _pool(self, jobs_=(), **options):
+    ray = _FakeRay()
+    ray.cluster_resources.return_value = {'CPU': 4.0, 'GPU': 2.0}
+    self.enter_context(mock.patch.dict(sys.modules, ray=ray))
+    self.enter_context(mock.patch.object(ray_cluster, '_check_machines'))
+    return ray_cluster.RayPool(
+        jobs.settings(**options), pathlib.Path('work'), list(jobs_)), ray
+
+  def _options(self, ray):
+    return ray.remote.return_value.return_value.options.call_args.kwargs
+
+  def test_who_asks_for_gpus(self):
+    pool, ray = self._pool(cpus=2.0, memory=1.5)
+    self.assertTrue(pool.has_gpus)
+    self.assertEqual(pool.room, 4)
+    job = mock.Mock()
+    job.name = 'a'
+    for step, gpus in (('begin', None), ('share', 1.0), ('restore', 1.0),
+                       ('finish', None)):
+      pool.start(step, job)
+      options = self._options(ray)
+      self.assertEqual(options.get('num_gpus'), gpus)
+      self.assertEqual(options['num_cpus'], 2.0)
+      self.assertEqual(options['memory'], 1.5e9)
+      self.assertEqual(options['max_retries'], 0)  # The scheduler counts.
+    variables = ray.init.call_args.kwargs['runtime_env']['env_vars']
+    self.assertEqual(variables['JAX_PLATFORMS'], 'cpu')
+
+  def test_without_gpus(self):
+    pool, ray = self._pool(gpus=0.0)
+    self.assertFalse(pool.has_gpus)
+    job = mock.Mock()
+    job.name = 'a'
+    pool.start('whole', job)
+    self.assertNotIn('num_gpus', self._options(ray))
+
+  def test_weights_are_put_there_once(self):
+    job = mock.Mock(settings={'weights': 'restorer', 'fills': '', 'upscaler':
+                              'upscaler', 'output': {'upscale': 1}})
+    _, ray = self._pool([job] * 100)
+    ray.put.assert_called_once()
+    self.assertIn('params', ray.put.call_args.args[0]._fields)
+
+  @parameterized.parameters(
+      ('WorkerCrashedError', 'died', 'crashed'),
+      ('OutOfMemoryError', 'died', 'archive.memory'),
+      ('NodeDiedError', 'lost', 'its machine was lost .it is gone'),
+      ('RayError', 'died', 'it is gone'))
+  def test_how_tasks_end(self, error, how, words):
+    pool, ray = self._pool()
+    ray.get.side_effect = getattr(ray.exceptions, error)('\nit is gone\nmore')
+    job = mock.Mock()
+    job.name = 'a'
+    handle = pool.start('whole', job)
+    ray.wait.return_value = [handle], []
+    (ended,) = pool.wait(1.0)
+    self.assertEqual((ended.handle, ended.how), (handle, how))
+    self.assertRegex(ended.told['what'], words)
+
+
 def _expected(folder, film):
   """What one machine makes of a film."""
   job = jobs.job(folder, film, name=f'one_{film.stem}')
