@@ -1,98 +1,22 @@
-"""Tests of the desk in real browsers (Chromium, headless; slow), and its shell.
+"""Tests of the desk in real browsers (Chromium, headless; slow).
 
-The browser is looked for as tests/explain/browser_test.py does. The slow ones
-need the extra ui: pip install -e '.[test,ui]'.
+The browser is looked for as tests/explain/browser_test.py does. They need the
+extra ui: pip install -e '.[test,ui]'. See tests/ui_shell_test.py, too.
 """
 
 import base64
 import pathlib
-import re
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-from unittest import mock
 
 from absl.testing import absltest, parameterized
 import cv2
 import numpy as np
 import pytest
 
-from configs import ui as config
-from revive_jax import types, ui
 from revive_jax.video import probe, reader
-from tests import processes
-from tests.desk import desks
 from tests.desk.page import browsing
 
 _REFUSED = '400 (Bad Request)'  # What a browser says of what is refused.
-_LENGTHS, _HEIGHT, _WIDTH = (6, 6), 48, 64
-
-
-def _film(folder, name='tape.mkv') -> pathlib.Path:
-  """A film of two shots, losslessly."""
-  path = pathlib.Path(folder) / name
-  frames = desks.clip(*_LENGTHS, height=_HEIGHT, width=_WIDTH)
-  frames[_LENGTHS[0]:] = 255 - frames[_LENGTHS[0]:]  # A cut that none misses.
-  path.write_bytes(desks.film_bytes(folder, frames))
-  return path
-
-
-class ShellTest(parameterized.TestCase):
-  """What needs no browser and no gradio."""
-
-  def test_a_port_in_use(self):
-    with socket.socket() as other:
-      other.bind(('127.0.0.1', 0))
-      other.listen()
-      c = config.get_config('tiny')
-      c.ui.port = other.getsockname()[1]
-      with self.assertRaisesRegex(
-          types.BadInput, rf'port {c.ui.port} .*config.ui.port'):
-        ui.serve(c, self.create_tempdir().full_path)
-
-  @parameterized.parameters(
-      ('port', -1, 'is no port'), ('port', 70_000, 'is no port'),
-      ('host', 'no.such.host.invalid', 'no address of this computer'),
-      ('token', 'short', 'config.ui.token'))
-  def test_where_it_cannot_listen(self, name, value, sentence):
-    c = config.get_config('tiny')
-    c.ui[name] = value
-    with self.assertRaisesRegex(types.BadInput, sentence):
-      ui.serve(c, self.create_tempdir().full_path)
-
-  def test_limits_that_cannot_be(self):
-    for name in config.get_config('tiny').desk:
-      c = config.get_config('tiny')
-      c.desk[name] = 0
-      with self.assertRaisesRegex(types.BadInput, f'config.desk.{name}'):
-        ui.serve(c, self.create_tempdir().full_path)
-
-  def test_limits_are_those_of_the_config(self):
-    c = config.get_config('tiny').desk
-    found = ui._limits(c)
-    self.assertEqual(found.bytes, 4_000_000_000)
-    self.assertEqual((found.seconds, found.lifetime), (1800, 86400))
-    self.assertEqual((found.films, found.jobs), (c.films, c.jobs))
-
-  def test_without_gradio_one_sentence_says_what_to_install(self):
-    c = config.get_config('tiny')
-    c.ui.port = 0
-    with mock.patch.dict(sys.modules, {
-        'gradio': None, 'fastapi': None, 'revive_jax.desk.page.app': None}):
-      with self.assertRaisesRegex(
-          types.BadInput, r"pip install 'revive-jax\[ui\]'"):
-        ui.serve(c, self.create_tempdir().full_path)
-
-  @parameterized.parameters(
-      ('127.0.0.1', '', 'http://127.0.0.1:7/'), ('::1', '', 'http://[::1]:7/'),
-      ('192.168.1.2', 'abc', 'http://192.168.1.2:7/?token=abc'))
-  def test_addresses(self, host, token, wanted):
-    self.assertEqual(ui.address(host, 7, token), wanted)
-
-  def test_everywhere_is_called_by_the_name_of_the_machine(self):
-    self.assertIn(socket.gethostname(), ui.address('0.0.0.0', 7, ''))
 
 
 @pytest.mark.slow
@@ -104,7 +28,7 @@ class DeskTest(parameterized.TestCase):
     super().setUpClass()
     cls.own = tempfile.TemporaryDirectory()
     cls.folder = pathlib.Path(cls.own.name)
-    cls.film = _film(cls.folder)
+    cls.film = browsing.film(cls.folder)
     cls.desk = browsing.serve(cls.folder / 'desk', '--config.desk.jobs=2',
                               '--config.report')
     cls.address = cls.desk.address
@@ -131,7 +55,8 @@ class DeskTest(parameterized.TestCase):
       self._compares(tab)
       self._takes_home(tab)
       # It would have been found if it were (see the sealed desk below).
-      self.assertNotEmpty(_open(_secret(self.film), self.folder / 'desk'))
+      self.assertNotEmpty(browsing.lying_open(
+          browsing.secret(self.film), self.folder / 'desk'))
 
   def _decides(self, visitor):
     """The second shot gets a strength of its own, which the command names."""
@@ -208,8 +133,8 @@ class DeskTest(parameterized.TestCase):
       found[text] = self.folder / f'taken_{path.name}'
     self.assertEqual(found['The original'].read_bytes(), self.film.read_bytes())
     info = probe.probe(str(found['The restored film']))
-    self.assertEqual((info.width, info.height), (_WIDTH, _HEIGHT))
-    self.assertLen([*reader.read_frames(info)], sum(_LENGTHS))
+    self.assertEqual((info.width, info.height), (browsing.WIDTH, browsing.HEIGHT))
+    self.assertLen([*reader.read_frames(info)], sum(browsing.LENGTHS))
     self.assertIn('<html', found['The report'].read_text())
 
   def test_dropped(self):
@@ -288,7 +213,7 @@ class DeskTest(parameterized.TestCase):
       return btoa(String.fromCharCode(...bytes)); }""", url)
     picture = cv2.imdecode(np.frombuffer(
         base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
-    self.assertEqual(picture.shape, (_HEIGHT, _WIDTH, 4))
+    self.assertEqual(picture.shape, (browsing.HEIGHT, browsing.WIDTH, 4))
     return picture[..., 3].astype(int)
 
   def test_layers_over_the_frame(self):
@@ -361,7 +286,7 @@ class DeskTest(parameterized.TestCase):
       other = browsing.newcomer(browser.new_context(locale='zh-CN'),
                                 self.address)
       one.open(self.film)
-      other.open(_film(self.folder, 'other.mkv'))
+      other.open(browsing.film(self.folder, 'other.mkv'))
       for visitor in (one, other):
         visitor.tab.click('desk-job .primary')
       for visitor in (one, other):
@@ -378,7 +303,7 @@ class DeskTest(parameterized.TestCase):
 
   def test_delete(self):
     with browsing.visiting(self.address) as visitor:
-      visitor.open(_film(self.folder, 'unwanted.mkv'))
+      visitor.open(browsing.film(self.folder, 'unwanted.mkv'))
       visitor.tab.click('#desk-delete')
       visitor.tab.wait_for_selector('text=Everything of it is deleted')
       self.assertNotIn('unwanted.mkv', visitor.tab.inner_text('body'))
@@ -464,28 +389,6 @@ def _loaded(tab, selector) -> bool:
       ' return all.every(one => one.naturalWidth > 0); }', selector)
 
 
-# How files of pictures and films that anybody can open begin.
-_MAGIC = (b'\xff\xd8\xff', b'\x89PNG', b'ftyp', b'\x1aE\xdf\xa3')
-
-
-def _secret(film) -> bytes:
-  """Bytes of a film."""
-  return film.read_bytes()[2000:2064]
-
-
-def _open(secret, *folders) -> list[pathlib.Path]:
-  """Files with these bytes, and pictures and films that anybody can open."""
-  found, count = [], 0
-  for folder in folders:
-    for path in folder.rglob('*'):
-      if path.is_file():
-        data, count = path.read_bytes(), count + 1
-        if secret in data or any(m in data[:12] for m in _MAGIC):
-          found.append(path)
-  assert count > 5, 'Nothing was looked at.'
-  return found
-
-
 def _drag(tab, start, stop):
   """Paints from one place of the picture to another, as shares of it."""
   canvas = tab.locator('desk-view canvas')
@@ -512,109 +415,6 @@ def _tab_to(tab, name):
 _ALPHA = ("(() => { const c = document.querySelector('desk-view canvas'); "
           "return c.getContext('2d').getImageData(0, 0, c.width, c.height)"
           '.data.filter((x, i) => i % 4 === 3 && x > 127).length; })()')
-
-
-@pytest.mark.slow
-class OwnDeskTest(parameterized.TestCase):
-  """What needs a desk of its own."""
-
-  def setUp(self):
-    super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
-    self.film = _film(self.folder)
-
-  def test_the_desk_is_killed_and_started_again(self):
-    """The restore goes on meanwhile; the page finds it, by the same address."""
-    port = processes.free_port()
-    desk = browsing.serve(self.folder / 'desk', port=port)
-    with browsing.visiting(desk.address, expected=[
-        'ERR_CONNECTION_REFUSED', 'Failed to fetch', 'ERR_', 'WebSocket',
-        'Connection']) as visitor:
-      visitor.open(self.film)
-      visitor.tab.click('desk-job .primary')
-      visitor.wait_for_job('running')
-      desk.stop(signal.SIGKILL)
-      with browsing.served(self.folder / 'desk', port=port):
-        visitor.tab.reload()
-        visitor.wait_for_job('done')
-        visitor.tab.wait_for_selector('desk-result video')
-
-  def test_the_token(self):
-    token = 'a-token-of-these-tests'
-    with browsing.served(
-        self.folder / 'desk', '--config.ui.host=0.0.0.0',
-        f'--config.ui.token={token}') as desk:
-      address = re.sub(r'//[^:]+', '//127.0.0.1', desk.address.split('?')[0])
-      with browsing.visiting(address, expected=['401']) as visitor:
-        tab = visitor.tab
-        self.assertFalse(tab.is_visible('desk-open'))
-        tab.fill('#token', 'not-the-token-at-all')
-        tab.click('button')
-        tab.wait_for_selector('text=This is not the token')
-        tab.fill('#token', token)
-        tab.click('button')
-        visitor.open(self.film)
-        self.assertNotIn(token, tab.url)
-      with browsing.visiting(f'{address}?token={token}') as visitor:
-        visitor.tab.wait_for_selector('desk-open button')
-        self.assertNotIn(token, visitor.tab.url)
-
-  def test_a_token_is_made_where_others_could_come_in(self):
-    with browsing.served(
-        self.folder / 'desk', '--config.ui.host=0.0.0.0') as desk:
-      self.assertRegex(desk.address, r'\?token=[\w-]{22}$')
-
-  def test_sealed_nothing_plain_is_on_the_disk(self):
-    key = self.folder / 'key'
-    key.write_text(desks.KEY)
-    key.chmod(0o600)
-    temporary = self.folder / 'temporary'
-    temporary.mkdir()
-    # Bytes that are in the film, and in no file of the desk.
-    secret = _secret(self.film)
-    with browsing.served(
-        self.folder / 'desk', f'--config.encrypt.key=file:{key}',
-        TMPDIR=str(temporary)) as desk:
-      with browsing.visiting(desk.address) as visitor:
-        visitor.open(self.film)
-        self.assertIn('encrypted', visitor.tab.inner_text('body'))
-        visitor.tab.click('desk-job .primary')
-        visitor.wait_for_job('done')
-        visitor.tab.wait_for_selector('desk-result video.before')
-        with visitor.tab.expect_download() as loaded:
-          visitor.tab.click('desk-result a:has-text("The original")')
-        taken = pathlib.Path(loaded.value.path()).read_bytes()
-        self.assertEqual(taken, self.film.read_bytes())
-        self.assertEqual(_open(secret, self.folder / 'desk', temporary), [])
-    self.assertEqual(_open(secret, self.folder / 'desk', temporary), [])
-
-  def test_too_large_and_too_many(self):
-    with browsing.served(
-        self.folder / 'desk', '--config.desk.gigabytes=1e-5',
-        '--config.desk.films=1') as desk:
-      with browsing.visiting(desk.address, expected=[_REFUSED, '413']
-                             ) as visitor:
-        tab = visitor.tab
-        tab.set_input_files('#desk-file', self.film)
-        tab.wait_for_selector('desk-open .said.bad')
-        # Who does not use the page is not let through either.
-        status = tab.evaluate(
-            "fetch('/desk/upload?name=a.mkv', {method: 'PUT', body: "
-            'new Uint8Array(20000)}).then(a => a.text())')
-        self.assertIn('this desk takes', status)
-
-  def test_a_port_in_use_and_ctrl_c(self):
-    """One sentence, exit code 2; and 130 for who is stopped."""
-    with browsing.served(self.folder / 'desk') as desk:
-      port = re.search(r':(\d+)/', desk.address)[1]
-      found = subprocess.run(
-          [sys.executable, '-m', 'revive_jax.main', '--mode=ui',
-           f'--config.ui.port={port}'], capture_output=True, text=True,
-          timeout=120, cwd=pathlib.Path(__file__).parents[1])
-      self.assertEqual(found.returncode, 2)
-      self.assertIn(f'port {port}', found.stderr)
-      self.assertEqual(found.stderr.count('\n'), 1)
-      self.assertEqual(desk.stop(), 130)
 
 
 if __name__ == '__main__':

@@ -217,13 +217,16 @@ def _login(language: str, was_wrong: bool) -> str:
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{text('title')}</title><style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 18px/1.5 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto; padding: 0 1rem; }}
-input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-box; margin: .3rem 0; }}
+body {{ font: 18px/1.5 system-ui, sans-serif; max-width: 32rem;
+  margin: 3rem auto; padding: 0 1rem; }}
+input, button {{ font: inherit; padding: .5rem; width: 100%;
+  box-sizing: border-box; margin: .3rem 0; }}
 [role=alert] {{ font-weight: 600; }}
 </style></head><body><h1>{text('title')}</h1>{wrong}
 <form method="post" action="/desk/enter">
 <label for="token">{text('token_ask')}</label>
-<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<input id="token" name="token" type="password" required autofocus
+ autocomplete="current-password">
 <button>{text('token_enter')}</button></form></body></html>"""
 
 

@@ -118,7 +118,8 @@ class Handlers:
     film = film_lib.opened(place)
     number = min(max(number, 0), len(film.shots) - 1)
     return {
-        'shot': number, 'view': pieces.view(place.id, film, number),
+        'shot': number, 'view': pieces.view(
+            place.id, film, number, settings.choices(place)['answers']),
         'shots': pieces.shots(self.language, place.id, film, number),
         **self._decided(place, film, number)}
 
@@ -185,10 +186,12 @@ class Handlers:
     else:
       kind = {'answers': int, 'stabilise': float}.get(name, lambda x: x)
       settings.change(place, **{name: kind(value)})
-    if not film_lib.is_measured(place):  # Faces, or shakes, were not looked for.
+    if not film_lib.is_measured(place):  # More is to be looked for.
       yield {'status': pieces.status(self.say('measuring'))}
       yield from self._measured(place)
       yield {'status': '', **self._film(place), **self._shot(place, shot)}
+    elif name in ('answers', 'hide_faces'):  # The view is another one.
+      yield self._shot(place, shot)
     else:
       yield self._decided(place, film_lib.opened(place), shot)
 

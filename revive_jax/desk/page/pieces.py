@@ -101,12 +101,13 @@ def shots(language: str, film_id: str, film: film_lib.Film, chosen: int
           class_='shots'), class_='desk')
 
 
-def view(film_id: str, film: film_lib.Film, chosen: int) -> Html:
-  """One frame of a shot, to look at and to paint on."""
+def view(film_id: str, film: film_lib.Film, chosen: int, answers: int) -> Html:
+  """One frame of a shot, to look at and to paint on; with several answers."""
   shot = film.shots[chosen]
-  data = {'film': film_id, 'shot': chosen, 'hides': film.hides, 'width': film.info['width'],
-          'height': film.info['height'], 'start': shot.start,
-          'stop': shot.stop, 'frame': shot.key_frame}
+  data = {'film': film_id, 'shot': chosen, 'hides': film.hides,
+          'width': film.info['width'], 'height': film.info['height'],
+          'start': shot.start, 'stop': shot.stop, 'frame': shot.key_frame,
+          'answers': answers}
   return tag('div', tag('desk-view', data_of=json.dumps(data)),
              class_='desk')
 

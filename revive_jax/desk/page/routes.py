@@ -119,6 +119,19 @@ def _add_pictures(made, place) -> None:
         if name in found.layers})
     return _told(request, found, coded)
 
+  @made.post('/desk/{film}/answers/{number}')
+  def _(request: fastapi.Request, number: int):
+    found = preview.answers(place(request), number)
+    return {'versions': [
+        memory.keep((*key(request), n), one.after, {}).version
+        for n, one in enumerate(found)]}
+
+  @made.get('/desk/{film}/answer/{answer}/{number}')
+  def _(request: fastapi.Request, answer: int, number: int):
+    place(request)
+    kept = memory.get((*key(request), answer))
+    return _picture(kept and kept.after, 'image/jpeg')
+
   @made.get('/desk/{film}/after/{number}')
   def _(request: fastapi.Request, number: int):
     place(request)  # Of this visitor.
@@ -134,7 +147,8 @@ def _add_pictures(made, place) -> None:
 
 def _layer(name, layer) -> np.ndarray:
   """A layer to lay over the frame, [H, W, 4] uint8."""
-  colours, share = layers_lib.picture(name, layer), layers_lib.share(name, layer)
+  colours = layers_lib.picture(name, layer)
+  share = layers_lib.share(name, layer)
   if name == 'damage':
     colours = np.broadcast_to(_DAMAGE, colours.shape)
   if name == 'origin':  # Denoised is most of a frame; it is to be seen through.
@@ -182,7 +196,8 @@ def _add_masks(made, place) -> None:
 
 def _whose(scope, number) -> dict[str, int]:
   if scope not in ('frame', 'shot'):
-    raise types.BadInput(f'A mask is of a frame or of a shot, not of {scope!r}.')
+    raise types.BadInput(
+        f'A mask is of a frame or of a shot, not of {scope!r}.')
   return {scope: number}
 
 

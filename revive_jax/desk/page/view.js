@@ -38,10 +38,10 @@ export class View extends Part {
     this.said = make('p', {className: 'said'});
     this.said.setAttribute('role', 'status');
     this.warned = make('div', {className: 'warned'});
-    this.fills = make('div', {className: 'fills'});
+    this.answers = make('div', {className: 'answers'});
     this.legend = make('p', {className: 'legend'});
     this.append(this.overs(), this.scroller, this.frames(), this.said,
-        this.warned, this.legend, this.tools(), this.fills);
+        this.warned, this.legend, this.several(), this.tools());
     this.zoomed(kept.zoom);
   }
 
@@ -67,6 +67,32 @@ export class View extends Part {
     return make('div', {className: 'row'}, make('div', {className: 'steps'},
         step(-1, t('frame_back'), '◀'), label, step(1, t('frame_on'), '▶')),
     zoom.label);
+  }
+
+  /** All answers that there are to choose from, on this frame. */
+  several() {
+    if (this.data.answers < 2) return this.answers;
+    const show = make('button', {type: 'button', className: 'desk-button'},
+        t('answers_show'));
+    show.onclick = async () => {
+      show.disabled = true;
+      say(this.said, t('busy'));
+      const [at, {film}] = [this.at, this.data];
+      try {
+        const found = await ask(`${film}/answers/${at}`, {method: 'POST'});
+        say(this.said, '');
+        pictures.replaceChildren(...found.versions.map((version, n) =>
+          make('figure', {}, make('img', {alt: t('answer', {number: n + 1}),
+            src: `/desk/${film}/answer/${n}/${at}?v=${version}`}),
+          make('figcaption', {}, t('answer', {number: n + 1})))));
+      } catch (error) {
+        say(this.said, error.message, true);
+      }
+      show.disabled = false;
+    };
+    const pictures = make('div', {className: 'answer-row'});
+    this.answers.append(show, pictures);
+    return this.answers;
   }
 
   tools() {
@@ -115,6 +141,7 @@ export class View extends Part {
 
   /** A frame: the source's at once, the rest when it is made. */
   async load() {
+    this.answers.querySelector('.answer-row')?.replaceChildren();
     if (!this.data.hides) {
       this.before.src = `/desk/${this.data.film}/frame/${this.at}`;
     }

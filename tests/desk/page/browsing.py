@@ -10,8 +10,10 @@ import sys
 import threading
 from typing import Any, NamedTuple
 
+from tests.desk import desks
 from tests.explain import browser_test
 
+LENGTHS, HEIGHT, WIDTH = (6, 6), 48, 64  # Of the film of the tests.
 _ROOT = pathlib.Path(__file__).parents[3]
 _PATIENCE = 60_000  # Milliseconds: the machine may have other work.
 
@@ -149,3 +151,34 @@ def check(visitor: Visitor, address: str, expected=()) -> None:
            if not any(part in text for part in expected)]
   if erred:
     raise AssertionError(f'The page said {erred}.')
+
+
+def film(folder, name='tape.mkv') -> pathlib.Path:
+  """A film of two shots, losslessly."""
+  path = pathlib.Path(folder) / name
+  frames = desks.clip(*LENGTHS, height=HEIGHT, width=WIDTH)
+  frames[LENGTHS[0]:] = 255 - frames[LENGTHS[0]:]  # A cut that none misses.
+  path.write_bytes(desks.film_bytes(folder, frames))
+  return path
+
+
+# How files of pictures and films that anybody can open begin.
+_MAGIC = (b'\xff\xd8\xff', b'\x89PNG', b'ftyp', b'\x1aE\xdf\xa3')
+
+
+def secret(path) -> bytes:
+  """Bytes of a film, that are in nothing else."""
+  return path.read_bytes()[2000:2064]
+
+
+def lying_open(known, *folders) -> list[pathlib.Path]:
+  """Files with these bytes, and pictures and films that anybody can open."""
+  found, count = [], 0
+  for folder in folders:
+    for path in folder.rglob('*'):
+      if path.is_file():
+        data, count = path.read_bytes(), count + 1
+        if known in data or any(m in data[:12] for m in _MAGIC):
+          found.append(path)
+  assert count > 5, 'Nothing was looked at.'
+  return found
