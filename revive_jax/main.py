@@ -85,82 +85,9 @@ def _demo(c, workdir):
 
 
 def _restore(c, workdir):
-  from revive_jax import films, live, piped, restore, sealing
-  from revive_jax.video import sandbox
+  from revive_jax import restoring
 
-  is_live = live.is_live(_INPUT.value)
-  if piped.is_whole(c, _INPUT.value, _OUTPUT.value, is_live=is_live):
-    _restore_piped(c, workdir, is_live)
-    return
-  if is_live:
-    sealing.refuse(c, 'What runs by itself (a camera, a stream, a pipe)')
-    sandbox.refuse(c.get('sandbox'), _INPUT.value)
-    _restore_live(c, workdir)
-    return
-  if films.is_many(_INPUT.value):
-    rows = films.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
-    print(films.table(rows))
-    if not all(row.is_good for row in rows):
-      sys.exit(1)
-    return
-  if 'sample' in c and not _INPUT.value and not _OUTPUT.value:
-    from revive_jax import samples
-
-    sealing.refuse(c, 'The sample of a preset, which shows nobody,')
-    samples.restore_sample(c, workdir)
-    return
-  if c.num_samples > 1 and not c.decisions:  # Else it has been chosen.
-    from revive_jax import choices
-
-    report = choices.restore_all(c, workdir, _INPUT.value, _OUTPUT.value)
-    print(f'Choose in {report["fills"]["form"]}, and run again with it as '
-          '--config.decisions. The answers beside each other: '
-          f'{", ".join(report["fills"]["sheets"])}')
-  else:
-    report = restore.restore(c, workdir, _INPUT.value, _OUTPUT.value)
-  for warning in report['warnings']:
-    logging.warning('%s', warning)
-  for item in report['outputs']:
-    print(f'{item["frames"]} frames: {item["path"]}' if 'frames' in item
-          else f'{item["kind"].capitalize()}: {item["path"]}')
-  print(f'What was done and why: {pathlib.Path(workdir) / "report.json"}'
-        f'{sealing.hint(c, workdir)}')
-
-
-def _restore_piped(c, workdir, is_live):
-  from revive_jax import piped
-
-  try:
-    report = piped.restore(
-        c, workdir, _INPUT.value, _OUTPUT.value, is_live=is_live)
-  except KeyboardInterrupt:
-    sys.stderr.write('revive_jax: stopped; what came through the pipe has to '
-                     'be sent again.\n' if is_live else _STOPPED['restore'])
-    sys.exit(130)
-  for warning in report['warnings']:
-    logging.warning('%s', warning)
-  found = report['outputs'][0]  # Standard output may be the film's.
-  sys.stderr.write(f'{found["frames"]} frames: {found["path"]}\n')
-
-
-def _restore_live(c, workdir):
-  from revive_jax import live
-
-  try:
-    found = live.restore(c, workdir, _INPUT.value, _OUTPUT.value)['live']
-  except KeyboardInterrupt:  # After the first frame it only ends the film.
-    sys.stderr.write('revive_jax: stopped before the first frame was restored; '
-                     'there is no output.\n')
-    sys.exit(130)
-  sys.stderr.write(
-      f'{found["frames"]} frames, {found["frames_per_second"]} a second; '
-      'latency {p50}, {p95}, {p99} ms (50, 95, 99 %).\n'.format(
-          **found['latency_ms']))
-  if found['damaged']:
-    sys.stderr.write(f'{found["damaged"]} parts of the input were damaged.\n')
-  if less := found['frames'] - found['frames_by_setting']['full size']:
-    sys.stderr.write(f'{less} of them at a cheaper setting: see '
-                     f'{pathlib.Path(workdir) / "report.json"}.\n')
+  restoring.restore(c, workdir, _INPUT.value, _OUTPUT.value)
 
 
 def _archive(c, workdir):
