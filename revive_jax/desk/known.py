@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import functools
 import json
 import os
+import pathlib
 import shutil
 import threading
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import ml_collections
 
 from revive_jax import files, identity, networks, restore, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.desk import places, settings
+from revive_jax.desk import places, settings, visitors
 from revive_jax.models import weights
 from revive_jax.pipeline import choose, segments, survey
 from revive_jax.video import probe, sandbox
@@ -123,6 +124,17 @@ def _film(place, c, network_) -> restore.Film:
   return restore.Film(
       c, probed(place), files.name(settings.output(place)), kept, network_,
       None, None)
+
+
+def _forget(folder) -> None:
+  """Closes the films in a folder."""
+  with _lock:
+    for key in [k for k in _open if pathlib.Path(k[1]).is_relative_to(folder)]:
+      del _open[key]
+  _probed.cache_clear()
+
+
+visitors.forgetting.append(_forget)
 
 
 def network(c: ml_collections.ConfigDict) -> Any:

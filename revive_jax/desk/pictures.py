@@ -6,12 +6,13 @@ import collections
 import contextlib
 import fractions
 import itertools
+import pathlib
 import threading
 
 import numpy as np
 
 from revive_jax import files, types
-from revive_jax.desk import known, places, settings
+from revive_jax.desk import known, places, settings, visitors
 from revive_jax.video import mux, passage, probe, reader, stretch
 
 _KEPT = 200 << 20  # Bytes of frames that are kept decoded.
@@ -19,6 +20,17 @@ _ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds.
 _lock = threading.RLock()
 _frames: collections.OrderedDict = collections.OrderedDict()
 _stamps = {}
+
+
+def _forget(folder) -> None:
+  """Lets go of the frames of the films in a folder."""
+  with _lock:
+    for key in [k for k in _frames
+                if pathlib.Path(k[0]).is_relative_to(folder)]:
+      del _frames[key]
+
+
+visitors.forgetting.append(_forget)
 
 
 def check(count: int, number: int, name: str) -> None:

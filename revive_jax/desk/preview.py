@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from revive_jax import types
-from revive_jax.desk import known, masks, pictures, places
+from revive_jax.desk import known, masks, pictures, places, visitors
 from revive_jax.pipeline import faces, fit, run, tally, timeline
 
 _WORK = 5 * 854 * 480  # Pixels that are looked at for one.
@@ -181,11 +181,21 @@ class _Steady:
       self._results.popitem(last=False)
     return self._results[key]
 
+  @classmethod
+  def forget(cls, folder) -> None:
+    """Lets go of all results: nobody knows which are of films in folder."""
+    del folder
+    with _busy:
+      cls._results.clear()
+
   def _key(self, frames, mask, cuts, rest):
     digest = hashlib.blake2b(repr((rest, frames.shape)).encode())
     for array in (frames, mask, cuts):
       digest.update(np.ascontiguousarray(array))
     return id(self._network), self._length, digest.digest()
+
+
+visitors.forgetting.append(_Steady.forget)
 
 
 def _people(window, number) -> list[dict[str, Any]]:

@@ -178,7 +178,7 @@ def remove(desk: desk_lib.Desk, visitor: str, film: str) -> None:
     for path in own:  # From here on it is no film.
       (path / visitors.NOTE).unlink(missing_ok=True)
   for path in own:
-    shutil.rmtree(path, ignore_errors=True)
+    visitors.delete(path)
 
 
 def _check_size(desk, size) -> None:

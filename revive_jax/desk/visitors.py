@@ -4,6 +4,7 @@ A visitor is a number that cannot be guessed. All that is a visitor's lies in
 one folder, and is deleted together, a stated time after the last visit.
 """
 
+from collections.abc import Callable
 import contextlib
 import fcntl
 import os
@@ -20,6 +21,8 @@ _SEEN = 'seen'  # Its time of change is that of the last visit.
 _GONE = '.gone'  # Behind the names of folders that are being deleted.
 _UNFINISHED = 3600.0  # Seconds that an upload may say nothing.
 NOTE = 'film.json'  # Says what a film is; written when it is whole.
+# Called with each folder that is deleted: what is kept in memory goes, too.
+forgetting: list[Callable[[pathlib.Path], None]] = []
 LOCK = 'running'  # Held by a job of a film for as long as it runs.
 
 
@@ -92,7 +95,7 @@ def sweep(desk: desk_lib.Desk) -> list[str]:
         folder_ = _renamed(folder_)
         removed.append(folder_.name.removesuffix(_GONE))
     if over:
-      shutil.rmtree(folder_, ignore_errors=True)
+      delete(folder_)
     else:
       _remove_unfinished(desk, folder_)
   return removed
@@ -119,7 +122,15 @@ def remove(desk: desk_lib.Desk, visitor: str) -> None:
       raise types.BadInput(
           'A film of yours is being worked on; cancel that first, then delete.')
     folder_ = _renamed(folder_)
+  delete(folder_)
+
+
+def delete(folder_: pathlib.Path) -> None:
+  """Deletes a folder, and what is kept in memory of the films in it."""
   shutil.rmtree(folder_, ignore_errors=True)
+  plain = folder_.with_name(folder_.name.removesuffix(_GONE))
+  for forget in forgetting:
+    forget(plain)
 
 
 def _renamed(folder_) -> pathlib.Path:

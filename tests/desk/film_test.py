@@ -8,7 +8,15 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.desk import decided, film, settings
+from revive_jax.desk import (
+    decided,
+    film,
+    known,
+    pictures,
+    preview,
+    settings,
+    upload,
+)
 from revive_jax.pipeline import survey
 from revive_jax.video import probe, reader
 from tests.desk import desks
@@ -135,6 +143,18 @@ class FilmTest(absltest.TestCase):
         f'{self.place.source}: it is gone.')):
       with self.assertRaisesRegex(types.BadInput, '^tape.mkv: it is gone.$'):
         film.opened(self.place)
+
+  def test_what_is_deleted_is_not_kept_in_memory(self):
+    film.measure(self.place)
+    film.frame(self.place, 0)
+    preview.preview(self.place, 2)
+    path = str(self.place.source)
+    kept = lambda: [k for k in [*known._open, *pictures._frames]
+                    if str(self.place.folder) in map(str, k) or path in k]
+    self.assertNotEmpty(kept())
+    upload.remove(self.place.desk, self.place.visitor, self.place.id)
+    self.assertEmpty(kept())
+    self.assertEmpty(preview._Steady._results)
 
   def test_a_picture_alone(self):
     good, data = cv2.imencode('.png', self.frames[0][..., ::-1])

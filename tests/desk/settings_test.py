@@ -1,13 +1,26 @@
 """Tests of desk/settings.py."""
 
+import os
 import pathlib
 import shlex
+import subprocess
+import sys
 
 from absl.testing import absltest, parameterized
+import numpy as np
+import pytest
 
 from configs import restore as config
 from revive_jax import main, types
-from revive_jax.desk import consent, decided, film, masks, settings
+from revive_jax.desk import (
+    consent,
+    decided,
+    downloads,
+    film,
+    masks,
+    settings,
+)
+from revive_jax.video import probe, reader
 from tests.desk import desks
 
 
@@ -91,6 +104,31 @@ class SettingsTest(parameterized.TestCase):
                      ('decisions.json', 'mask.mkv', 'True', 'consent.json'))
     self.assertNotIn('progress', given)
     self.assertTrue(main.config_path('restore'))
+
+  @pytest.mark.slow
+  def test_the_command_to_copy_makes_the_same_film(self):
+    film.measure(self.place)
+    settings.change(self.place, format='mkv')
+    decided.change(self.place, 0, strength={'dust': 0.5})
+    frame = film.frame(self.place, 0)
+    masks.paint(self.place, shot=0, painted=frame[..., 0] > 200,
+                erased=frame[..., 0] < 20)
+    desks.restored(self.place)
+    home = self.dir / 'home'
+    home.mkdir()
+    for kind in ('original', 'decisions', 'mask'):
+      (home / downloads.item(self.place, kind).name).write_bytes(
+          b''.join(downloads.stream(self.place, kind)))
+    words = shlex.split(settings.command(self.place))
+    root = str(pathlib.Path(main.__file__).parents[1])
+    subprocess.run([sys.executable, *words[1:]], cwd=home, check=True,
+                   env=os.environ | {'PYTHONPATH': root})
+    found = list(reader.read_frames(probe.probe(
+        str(home / 'Omas Garten_restored.mkv'))))
+    self.assertLen(found, 4)
+    for t, one in enumerate(found):
+      np.testing.assert_array_equal(
+          one.rgb, film.frame(self.place, t, 'after'))
 
   def test_no_name_of_a_file_becomes_an_option(self):
     place = desks.put(
