@@ -20,7 +20,7 @@ import pytest
 
 from configs import restore as config
 from configs.presets import surveillance
-from revive_jax import live, main, types
+from revive_jax import live, restoring, types
 from revive_jax.models import inference, restorer, weights
 from revive_jax.pipeline import causal
 from revive_jax.video import probe, reader
@@ -251,14 +251,14 @@ class LiveTest(parameterized.TestCase):
   def test_ctrl_c_before_the_first_frame_leaves_nothing(self):
     c = config.get_config()
     c.weights = ''
-    flag = lambda value: mock.Mock(value=str(value))
-    with mock.patch.object(main, '_INPUT', flag(self.source)), (
-        mock.patch.object(main, '_OUTPUT', flag(self.dir / 'out.mkv'))), (
-            mock.patch.object(causal.Mean, '__call__',
-                              side_effect=KeyboardInterrupt)), (
-            mock.patch('sys.stderr', io.StringIO())) as said:
+    with mock.patch.object(
+        causal.Mean, '__call__', side_effect=KeyboardInterrupt), (
+            mock.patch.object(live, 'is_live', lambda source: True)), (
+                mock.patch('sys.stderr', io.StringIO())) as said:
       with self.assertRaises(SystemExit) as stopped:
-        main._restore_live(c, str(self.dir / 'work'))
+        restoring.restore(
+            c, str(self.dir / 'work'), str(self.source),
+            str(self.dir / 'out.mkv'))
     self.assertEqual(stopped.exception.code, 130)
     self.assertIn('before the first frame', said.getvalue())
     self.assertNotIn('goes on', said.getvalue())

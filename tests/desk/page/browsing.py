@@ -1,5 +1,6 @@
 """A desk as a process of its own, and visitors with real browsers before it."""
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -9,6 +10,9 @@ import subprocess
 import sys
 import threading
 from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
 
 from tests.desk import desks
 from tests.explain import browser_test
@@ -91,6 +95,16 @@ class Visitor(NamedTuple):
         "names => names.includes(document.querySelector('desk-job')"
         '?.dataset.state)', arg=[*states])
     return self.tab.inner_text('desk-job .said')
+
+  def pixels(self, url: str) -> np.ndarray:
+    """A picture of the desk as the page gets it, [H, W, C] int."""
+    data = self.tab.evaluate("""async url => {
+      const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+      let text = '';
+      for (const byte of bytes) text += String.fromCharCode(byte);
+      return btoa(text); }""", url)
+    return cv2.imdecode(np.frombuffer(base64.b64decode(
+        data), np.uint8), cv2.IMREAD_UNCHANGED).astype(int)
 
   def after(self) -> str:
     """Which picture is shown as restored."""
