@@ -107,7 +107,7 @@ def _config(place, chosen):
   c.decisions = there(DECISIONS)
   c.mask = str(place.folder / mask_name(place)) if there('marks') else ''
   c.mask_overrides = bool(c.mask)
-  c.consent.file = there(CONSENT)
+  c.consent.file = there(CONSENT) or c.consent.file
   return c
 
 
@@ -147,7 +147,8 @@ def command(place: places.Place) -> str:
   c.progress, c.sandbox = 'text', 'auto'
   for key, name in (('decisions', DECISIONS), ('mask', MASK)):
     c[key] = name if c[key] else ''
-  c.consent.file = CONSENT if c.consent.file else ''
+  if c.consent.file == str(place.folder / CONSENT):
+    c.consent.file = CONSENT
   stem = pathlib.PurePath(place.name).stem
   end = files.suffix(output(place))
   words = _flags(c, f'runs/{stem}', place.name, f'{stem}_restored{end}')

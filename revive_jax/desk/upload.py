@@ -24,7 +24,8 @@ SUFFIXES = (
     '.m2ts', '.vob', '.webm', '.wmv', '.flv', '.3gp', '.mxf', '.dv', '.ogv',
     '.nut', '.y4m', '.m4v', '.divx', '.asf', '.png', '.jpg', '.jpeg', '.tif',
     '.tiff', '.bmp')
-_SPARE = 256 << 20  # Bytes of the disk that an upload leaves free.
+_SPARE = 256 << 20  # Bytes of the disk that an upload leaves free...
+_OFTEN = 16 << 20  # ...which is looked at again after so many.
 _LONGEST = 80  # Characters of a name.
 
 
@@ -54,9 +55,11 @@ class Receiver:
       types.BadInput: they are too many bytes, or the disk is full; all of it is
         removed.
     """
-    self._count += len(chunk)
+    before, self._count = self._count, self._count + len(chunk)
     try:
       _check_size(self._desk, self._count)
+      if before // _OFTEN < self._count // _OFTEN:
+        _check_room(self._desk, 0)
       with workdir_lib.written(self._name):
         self._file.write(chunk)
     except BaseException:
@@ -111,10 +114,7 @@ def receive(
         f'take one of {", ".join(s[1:] for s in SUFFIXES)}.')
   if size is not None:
     _check_size(desk, size)
-  if shutil.disk_usage(desk.root).free < (size or 0) + _SPARE:
-    raise types.BadInput(
-        'The disk of this desk is full; delete films that you do not need any '
-        'more, or ask whoever runs it.')
+  _check_room(desk, size or 0)
   with desk.alone():
     if len([*(folder / 'films').iterdir()]) >= desk.limits.films:
       raise types.BadInput(
@@ -187,6 +187,14 @@ def _check_size(desk, size) -> None:
         f'The file has more than the {desk.limits.bytes / 1e6:,.0f} MB that '
         'this desk takes; cut it into parts, or use the command line, which '
         'has no such limit.')
+
+
+def _check_room(desk, size) -> None:
+  """Refuses what would fill the disk for all others, too."""
+  if shutil.disk_usage(desk.root).free < size + _SPARE:
+    raise types.BadInput(
+        'The disk of this desk is full; delete films that you do not need any '
+        'more, or ask whoever runs it.')
 
 
 def _check_film(desk, path, name) -> None:

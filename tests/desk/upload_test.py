@@ -1,6 +1,7 @@
 """Tests of desk/upload.py and places.py."""
 
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -73,6 +74,22 @@ class UploadTest(parameterized.TestCase):
     receiver.write(bytes(15_000))
     with self.assertRaisesRegex(types.BadInput, 'more than'):
       receiver.write(b'1')
+    self.assertEqual(self._left(desk, visitor), [])
+
+  def test_a_disk_that_is_full_or_becomes_so(self):
+    desk = self._desk()
+    visitor = visitors.new(desk)
+    room = mock.Mock(free=upload._SPARE + 100)
+    with mock.patch.object(upload.shutil, 'disk_usage', lambda _: room):
+      with self.assertRaisesRegex(types.BadInput, 'disk of this desk is full'):
+        upload.receive(desk, visitor, 'a.mkv', 101)
+      with mock.patch.object(upload, '_OFTEN', 10):
+        receiver = upload.receive(desk, visitor, 'a.mkv', 100)
+        receiver.write(bytes(25))
+        room.free = 0
+        receiver.write(bytes(4))
+        with self.assertRaisesRegex(types.BadInput, 'is full'):
+          receiver.write(bytes(2))
     self.assertEqual(self._left(desk, visitor), [])
 
   def test_too_long_a_film(self):
