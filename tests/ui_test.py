@@ -9,7 +9,6 @@ import pathlib
 import tempfile
 
 from absl.testing import absltest, parameterized
-import cv2
 import numpy as np
 import pytest
 
@@ -133,7 +132,8 @@ class DeskTest(parameterized.TestCase):
       found[text] = self.folder / f'taken_{path.name}'
     self.assertEqual(found['The original'].read_bytes(), self.film.read_bytes())
     info = probe.probe(str(found['The restored film']))
-    self.assertEqual((info.width, info.height), (browsing.WIDTH, browsing.HEIGHT))
+    self.assertEqual((info.width, info.height),
+                     (browsing.WIDTH, browsing.HEIGHT))
     self.assertLen([*reader.read_frames(info)], sum(browsing.LENGTHS))
     self.assertIn('<html', found['The report'].read_text())
 
@@ -207,14 +207,10 @@ class DeskTest(parameterized.TestCase):
 
   def _damage(self, visitor):
     """The layer of damage that is shown, [H, W] in [0, 255]."""
-    url = visitor.tab.get_attribute('desk-view .over', 'src')
-    data = visitor.tab.evaluate("""async url => {
-      const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
-      return btoa(String.fromCharCode(...bytes)); }""", url)
-    picture = cv2.imdecode(np.frombuffer(
-        base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = visitor.pixels(
+        visitor.tab.get_attribute('desk-view .over', 'src'))
     self.assertEqual(picture.shape, (browsing.HEIGHT, browsing.WIDTH, 4))
-    return picture[..., 3].astype(int)
+    return picture[..., 3]
 
   def test_layers_over_the_frame(self):
     with browsing.visiting(self.address) as visitor:
@@ -228,6 +224,30 @@ class DeskTest(parameterized.TestCase):
             "kind) && document.querySelector('desk-view .over').naturalWidth",
             arg=f'/layer/{kind}/')
         self.assertTrue(visitor.tab.inner_text('desk-view .legend'))
+
+  def test_several_answers(self):
+    """They are shown beside each other, and one is chosen for a shot."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      tab.set_default_timeout(300_000)  # Networks are compiled.
+      visitor.open(self.film)
+      tab.click('text=For the whole film')
+      tab.fill('#desk-answers input[type=number]', '2')
+      tab.press('#desk-answers input[type=number]', 'Tab')
+      tab.wait_for_selector('#desk-sample')
+      visitor.wait_for_film()
+      tab.click('text=Show all answers on this frame')
+      tab.wait_for_selector('.answer-row img >> nth=1')
+      self.assertTrue(_loaded(tab, '.answer-row img'))
+      one, two = (visitor.pixels(tab.get_attribute(
+          f'.answer-row img >> nth={n}', 'src')) for n in range(2))
+      self.assertGreater(abs(one - two).max(), 0)
+      old = visitor.after()
+      tab.click('#desk-sample label >> nth=1')
+      tab.wait_for_function(
+          "old => document.querySelector('desk-view .after').getAttribute("
+          "'src') !== old", arg=old)
+      np.testing.assert_array_equal(visitor.pixels(visitor.after()), two)
 
   def test_the_slider(self):
     with browsing.visiting(self.address) as visitor:
