@@ -1,14 +1,16 @@
 """YUV4MPEG2, what programs hand each other frames in through pipes.
 
-It holds frames of YUV or grey, at an even rate, and nothing else: no sound, no
-times, no matrix.
+It holds frames of YUV or grey, at an even rate, the shape of their pixels and
+the order of their fields, and nothing else: no sound, no times, no matrix.
 """
 
 from collections.abc import Iterable
+import fractions
 import math
 import os
 import re
-from typing import BinaryIO
+import types as python_types
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -46,7 +48,7 @@ def write(
   Args:
     file: such as standard output.
     frames: of a film.
-    info: of it.
+    info: of it; its field_order is said of all frames.
 
   Raises:
     OSError: the file takes no more.
@@ -54,8 +56,8 @@ def write(
   form, count = layout(info), 0
   try:
     # More than 8 bits are an extension, which both FFmpeg and mpv know.
-    with av.open(file, 'w', format=FORM, options={
-        'strict': '-1'}) as container:
+    with av.open(shaped(file, info.sample_aspect_ratio), 'w', format=FORM,
+                 options={'strict': '-1'}) as container:
       stream = _add_stream(container, form, info)
       for frame in frames:
         made = formats.make_frame(_planes(frame, form), form, form.pix_fmt)
@@ -76,8 +78,33 @@ def _add_stream(container, form, info) -> av.VideoStream:
   stream.pix_fmt = form.pix_fmt
   context = stream.codec_context
   context.color_range = 1 + form.full
-  context.sample_aspect_ratio = info.sample_aspect_ratio
+  context.field_order = info.field_order
   return stream
+
+
+def shaped(file: BinaryIO, ratio: fractions.Fraction | None) -> Any:
+  """What writes to a file, and puts the shape of the pixels into the header.
+
+  FFmpeg takes it from the stream, where PyAV cannot set it.
+
+  Args:
+    file: such as standard output.
+    ratio: of the pixels, width by height; None: unknown.
+  """
+  if not ratio:
+    return file
+  before, told = b' A0:0', f' A{ratio.numerator}:{ratio.denominator}'.encode()
+
+  def write(data):
+    nonlocal before
+    data, size = bytes(data), len(data)
+    if before:  # The first that is written begins with the header.
+      head, end, rest = data.partition(b'\n')
+      data, before = head.replace(before, told, 1) + end + rest, None
+    file.write(data)
+    return size
+
+  return python_types.SimpleNamespace(write=write)
 
 
 def left_over(path: str | os.PathLike, info: probe.VideoInfo) -> int:

@@ -1,5 +1,7 @@
 """Tests of video/y4m.py."""
 
+import dataclasses
+import fractions
 import io
 import os
 import pathlib
@@ -56,6 +58,27 @@ class Y4mTest(parameterized.TestCase):
     out = io.BytesIO()
     y4m.write(out, frames, info)
     self.assertIn(f'XCOLORRANGE={word}', parsed(out.getvalue())[0])
+
+  @parameterized.parameters(
+      (0, '16/15', 'Ip', 'A16:15'), (2, '1', 'It', 'A1:1'),
+      (3, '0', 'Ib', 'A0:0'))
+  def test_fields_and_the_shape_of_pixels_are_said(
+      self, order, ratio, *words):
+    info, frames = self.film('yuv420p', height=31, width=47)
+    info = dataclasses.replace(
+        info, field_order=order, sample_aspect_ratio=fractions.Fraction(ratio))
+    out, path = io.BytesIO(), self.dir / 'film.y4m'
+    self.assertEqual(y4m.write(out, frames, info), 3)
+    path.write_bytes(out.getvalue())
+    header, found = parsed(out.getvalue())
+    self.assertContainsSubset(words, header)
+    self.assertEqual([len(f) for f in found], 3 * [31 * 47 + 2 * 16 * 24])
+    again = probe.probe(str(path))
+    self.assertEqual(again.interlaced, order > 0)
+    self.assertEqual(y4m.left_over(path, again), 0)
+    for a, b in zip(frames, reader.read_frames(again), strict=True):
+      for x, y in zip(a.planes, b.planes, strict=True):
+        np.testing.assert_array_equal(x, y)
 
   @parameterized.parameters(
       ('bgr0', 'yuv444p'), ('gbrp16le', 'yuv444p16le'),
