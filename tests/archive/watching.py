@@ -56,6 +56,15 @@ def workers(title):
   return found
 
 
+def parent(pid):
+  """The process that started another; None: it has ended."""
+  try:
+    text = pathlib.Path(f'/proc/{pid}/stat').read_text()
+  except OSError:
+    return None
+  return int(text.rpartition(')')[2].split()[1])
+
+
 def kill(pids):
   """Ends processes that were found, as the system does that is out of memory.
   """
