@@ -70,6 +70,7 @@ def main() -> None:
     if frames:
       known.hand_over(place)
       c = settings.config(place)
+      c.progress = 'none'
       _timed('the film', lambda: restore.restore(
           c, str(place.folder / 'work'), str(place.source),
           str(settings.output(place))))
