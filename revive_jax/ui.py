@@ -36,6 +36,10 @@ def serve(c: ml_collections.ConfigDict, workdir: str) -> None:
       settings cannot be.
     KeyboardInterrupt: it was stopped.
   """
+  if 'ui' not in c or 'desk' not in c:
+    raise types.BadInput(
+        'The desk needs its own config: leave out --config, or set '
+        '--config=ui.')
   token = door.token_for(c.ui.host, c.ui.token)
   limits = _limits(c.desk)
   with _bound(c.ui.host, c.ui.port) as listening:

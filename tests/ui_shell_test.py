@@ -14,6 +14,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import pytest
 
+from configs import restore as restore_config
 from configs import ui as config
 from revive_jax import types, ui
 from tests import processes
@@ -45,6 +46,11 @@ class ShellTest(parameterized.TestCase):
     c.ui[name] = value
     with self.assertRaisesRegex(types.BadInput, sentence):
       ui.serve(c, self.create_tempdir().full_path)
+
+  def test_another_config(self):
+    with self.assertRaisesRegex(types.BadInput, '--config=ui'):
+      ui.serve(restore_config.get_config('tiny'),
+               self.create_tempdir().full_path)
 
   def test_limits_that_cannot_be(self):
     for name in config.get_config('tiny').desk:

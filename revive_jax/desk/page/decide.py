@@ -1,6 +1,7 @@
 """What the page's sliders and boxes mean: for one shot, or for all."""
 
 from collections.abc import Iterable, Mapping
+import threading
 from typing import Any
 
 from revive_jax.desk import decided, places
@@ -8,6 +9,7 @@ from revive_jax.desk import film as film_lib
 
 # As docs/trust.md has it: what can be turned on where it was not chosen.
 _TURNED_ON = ('preprocess', 'detect', 'classical', 'optimise')
+_deciding = threading.Lock()  # Two sliders may be moved at the same time.
 
 
 def effective(place: places.Place, shot: int) -> dict[str, Any]:
@@ -47,13 +49,14 @@ def change(place: places.Place, shot: int, for_all: bool, count: int,
   Raises:
     types.BadInput: it cannot be.
   """
-  if not for_all:
-    _change(place, shot, changed)
-    return
-  decided.change(place, None, **changed)
-  for other in range(count):
-    if _is_there(decided.of(place, other)):
-      decided.change(place, other, **changed)
+  with _deciding:
+    if not for_all:
+      _change(place, shot, changed)
+      return
+    decided.change(place, None, **changed)
+    for other in range(count):
+      if _is_there(decided.of(place, other)):
+        decided.change(place, other, **changed)
 
 
 def _change(place, shot, changed) -> None:
@@ -69,10 +72,9 @@ def _change(place, shot, changed) -> None:
 
 def forget(place: places.Place, shot: int, for_all: bool, count: int) -> None:
   """Back to what the program proposes."""
-  for number in range(count) if for_all else (shot,):
-    decided.clear(place, number)
-  if for_all:
-    decided.clear(place, None)
+  with _deciding:
+    for number in (*range(count), None) if for_all else (shot,):
+      decided.clear(place, number)
 
 
 def stages(shot: film_lib.Shot) -> tuple[list[str], list[str]]:
