@@ -364,9 +364,10 @@ def run() -> None:
     finally:
       if sys.stdout:
         sys.stdout.flush()
-  except BrokenPipeError:  # Who read along has left; the work is done.
+  except BrokenPipeError as error:  # Who read along has left.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)
+    ended = error.__context__
+    sys.exit(ended.code if isinstance(ended, SystemExit) else 0)
 
 
 if __name__ == '__main__':

@@ -3,9 +3,11 @@
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from revive_jax import main
 from revive_jax.video import writer
 from tests.pipeline import run_test
 
@@ -49,6 +51,16 @@ class MainTest(parameterized.TestCase):
     self.assertLen(done.stderr.strip().splitlines(), 1, done.stderr)
     self.assertIn(words, done.stderr)
     self.assertNotIn('Traceback', done.stderr)
+
+  @parameterized.parameters((2, 2), (None, 0))
+  def test_a_reader_who_left_changes_no_refusal(self, code, wanted):
+    ended = mock.patch.object(
+        main.app, 'run', side_effect=SystemExit(code) if code else None)
+    left = mock.Mock(flush=mock.Mock(side_effect=BrokenPipeError))
+    with ended, mock.patch('sys.stdout', left), mock.patch('os.dup2'):
+      with self.assertRaises(SystemExit) as caught:
+        main.run()
+    self.assertEqual(caught.exception.code, wanted)
 
   def test_help(self):
     done = _call('--help')
