@@ -49,10 +49,22 @@ def told(state: jobs.State, language: str) -> dict[str, Any]:
   return {
       'state': state.name, 'kind': state.kind, 'done': state.done,
       'total': state.total, 'fraction': state.fraction,
-      'seconds_left': state.seconds_left,
+      'seconds_left': _left(state),
       'label': label or strings.say(language, 'label_start'),
       'said': strings.translate(language, state.sentence) or strings.texts(
           language).get(f'job_{state.name}', '')}
+
+
+def _left(state: jobs.State) -> float | None:
+  """Seconds that are left.
+
+  The job counts frames, which come a window at a time: just after one they
+  seem to be quick. So the slower of that and of all the time so far is told.
+  """
+  if state.seconds_left is None or not state.fraction:
+    return state.seconds_left
+  return max(state.seconds_left,
+             state.seconds * (1 - state.fraction) / state.fraction)
 
 
 def _add_result(made, place) -> None:
