@@ -8,6 +8,7 @@ and two passes. What goes to - is the film and nothing else.
 
 from collections.abc import Iterator
 import contextlib
+import dataclasses
 import errno
 import os
 import pathlib
@@ -23,7 +24,7 @@ import ml_collections
 from revive_jax import restore as restore_lib
 from revive_jax import sealing, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.video import probe, reader, sandbox, y4m
+from revive_jax.video import deinterlace, probe, reader, sandbox, y4m
 
 _Y4M = b'YUV4MPEG2 '
 _BUFFER = 1 << 20  # Bytes that are moved at once.
@@ -59,8 +60,14 @@ def restore(
   """
   sealing.refuse(c, 'What goes through a pipe')
   types.check_choice('live.sends', c.live.sends, y4m.FORMS)
+  _check_ends(source, destination)
   if is_live:
     _check(c, source)
+  if c.num_samples > 1 and not c.decisions:
+    raise types.BadInput(
+        f'--config.num_samples={c.num_samples}: what goes through a pipe has '
+        'one answer; leave it out, or restore a file to a file.')
+  film = source
   try:
     pathlib.Path(workdir).mkdir(parents=True, exist_ok=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix='pipe_', dir=workdir))
@@ -71,11 +78,12 @@ def restore(
   try:
     with _named(folder / 'film', source):
       if is_live:
-        source = str(_kept(source, folder / 'film'))
-      if destination != '-':
-        return restore_lib.restore(
-            c, workdir, source, destination, anew=is_live)
-      return _to_output(c, workdir, source, folder, is_live)
+        film = str(_kept(source, folder / 'film', c.sandbox))
+      if destination == '-':
+        return _to_output(c, workdir, film, folder, source, is_live=is_live)
+      report = restore_lib.restore(c, workdir, film, destination, anew=is_live)
+      _note(workdir, report, source, report['outputs'][0]['path'])
+      return report
   finally:
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -87,6 +95,23 @@ def _named(film, source) -> Iterator[None]:
     yield
   except types.BadInput as error:
     raise types.BadInput(str(error).replace(str(film), source)) from error
+
+
+def _note(workdir, report, source, place) -> None:
+  """Puts where a film really came from, and is, into the report."""
+  report['input']['path'] = str(source)
+  report['outputs'][0]['path'] = str(place)
+  workdir_lib.write_json(pathlib.Path(workdir) / 'report.json', report)
+
+
+def _check_ends(source, destination) -> None:
+  """Refuses standard input and output that are closed."""
+  for name, end, stream in (('input', source, sys.stdin),
+                            ('output', destination, sys.stdout)):
+    if end == '-' and stream is None:
+      raise types.BadInput(
+          f'-: standard {name} is closed; open it, or name a file with '
+          f'--{name}.')
 
 
 def _check(c, source) -> None:
@@ -102,8 +127,11 @@ def _check(c, source) -> None:
         'format is found; leave it out, and send y4m or Matroska.')
 
 
-def _kept(source, place) -> pathlib.Path:
+def _kept(source, place, sandboxed) -> pathlib.Path:
   """What comes through a pipe, until it ends, as a file."""
+  if source != '-' and not os.access(source, os.R_OK):
+    raise types.BadInput(
+        f'{source}: this pipe may not be read; see to its rights.')
   try:
     with contextlib.ExitStack() as stack:
       stream = sys.stdin.buffer if source == '-' else stack.enter_context(
@@ -118,21 +146,30 @@ def _kept(source, place) -> pathlib.Path:
   if not place.stat().st_size:
     raise types.BadInput(f'{source}: nothing came through the pipe; see that '
                          'what sends the film runs.')
-  if place.open('rb').read(len(_Y4M)) == _Y4M and (
-      more := y4m.left_over(place, probe.probe(str(place)))):
+  with place.open('rb') as file:
+    is_y4m = file.read(len(_Y4M)) == _Y4M
+  if is_y4m and (more := y4m.left_over(
+      place, probe.probe(sandbox.guarded(str(place), sandboxed)))):
     logging.warning('%s: the pipe was closed within a frame; %d bytes of it '
                     'are left out.', source, more)
   return place
 
 
-def _to_output(c, workdir, source, folder, is_live) -> dict[str, Any]:
-  """Restores a film, and writes it to standard output."""
+def _to_output(
+    c, workdir, source, folder, named, *, is_live
+) -> dict[str, Any]:
+  """Restores a film, and writes it to standard output.
+
+  named: what the user calls the source.
+  """
   info = probe.probe(
       sandbox.guarded(source, c.sandbox), frame_rate=c.frame_rate)
   form = c.live.sends
   if form == 'auto':
     form = y4m.FORM if info.container == y4m.FORM else 'matroska'
   _check_output(c, form)
+  if form == y4m.FORM:
+    _warn_of_y4m(info, named)
   film = folder / 'restored.mkv'
   c = ml_collections.ConfigDict(c.to_dict())
   c.provenance.sign = False  # The statement would lie beside the film.
@@ -140,9 +177,11 @@ def _to_output(c, workdir, source, folder, is_live) -> dict[str, Any]:
     c.output.layers = 'none'
   report = restore_lib.restore(
       c.lock(), workdir, source, str(film), anew=is_live)
-  with _kept_if_nobody_reads(film, workdir):
+  with _kept_if_nobody_reads(film, workdir, report, named):
     if form == y4m.FORM:
-      made = probe.probe(str(film))
+      made = dataclasses.replace(
+          probe.probe(str(film)),
+          field_order=deinterlace.field_order(report['interlace']))
       count = y4m.write(sys.stdout.buffer, reader.read_frames(made), made)
       if count != report['outputs'][0]['frames']:
         raise RuntimeError(f'{count} frames were sent of '
@@ -151,9 +190,18 @@ def _to_output(c, workdir, source, folder, is_live) -> dict[str, Any]:
       with open(film, 'rb') as file:
         shutil.copyfileobj(file, sys.stdout.buffer, _BUFFER)
     sys.stdout.buffer.flush()
-  report['outputs'][0]['path'] = '-'
-  workdir_lib.write_json(pathlib.Path(workdir) / 'report.json', report)
+  _note(workdir, report, named, '-')
   return report
+
+
+def _warn_of_y4m(info, named) -> None:
+  """Says what a film has that y4m cannot hold."""
+  if info.audio:
+    logging.warning('%s: y4m holds no sound; it is left out.', named)
+  if info.rotation:
+    logging.warning(
+        '%s: y4m cannot say that the film is to be turned by %d degrees; turn '
+        'it behind the pipe.', named, info.rotation)
 
 
 def _check_output(c, form) -> None:
@@ -172,7 +220,7 @@ def _check_output(c, form) -> None:
 
 
 @contextlib.contextmanager
-def _kept_if_nobody_reads(film, workdir) -> Iterator[None]:
+def _kept_if_nobody_reads(film, workdir, report, named) -> Iterator[None]:
   """Turns a pipe that was closed into a sentence, and keeps the film."""
   try:
     yield
@@ -182,6 +230,7 @@ def _kept_if_nobody_reads(film, workdir) -> Iterator[None]:
     place = pathlib.Path(workdir) / 'outputs' / 'piped.mkv'
     place.parent.mkdir(exist_ok=True)
     shutil.move(film, place)
+    _note(workdir, report, named, place)
     raise types.BadInput(
         f'-: nobody reads the film any more ({error.strerror}); it is whole in '
         f'{place}.') from error

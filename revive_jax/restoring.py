@@ -6,7 +6,7 @@ import sys
 from absl import logging
 import ml_collections
 
-from revive_jax import choices, films, live, piped, sealing
+from revive_jax import choices, films, live, piped, sealing, types
 from revive_jax import restore as restore_lib
 from revive_jax.video import sandbox
 
@@ -34,6 +34,10 @@ def restore(
   """
   is_live = live.is_live(source)
   if piped.is_whole(c, source, destination, is_live=is_live):
+    if not is_live and films.is_many(source):
+      raise types.BadInput(
+          f'{source}: these are many films, and --output=- has place for one; '
+          'name a folder with --output, or one of them with --input.')
     _piped(c, workdir, source, destination, is_live)
     return
   if is_live:

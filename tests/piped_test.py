@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import subprocess
@@ -15,10 +16,10 @@ import numpy as np
 import pytest
 
 from configs import restore as config
-from revive_jax import live, piped, restore, types
+from revive_jax import live, piped, restore, restoring, types
 from revive_jax.video import probe, reader, y4m
 from tests.pipeline import run_test
-from tests.video import clips
+from tests.video import clips, woven
 
 
 def _frames(path):
@@ -78,6 +79,9 @@ class PipedTest(parameterized.TestCase):
     return piped.restore(c, str(self.dir / 'work'), source, destination,
                          is_live=live.is_live(source))
 
+  def report(self):
+    return json.loads((self.dir / 'work/report.json').read_text())
+
   def test_which_films_go_as_a_whole(self):
     c = config.get_config()
     asked = lambda *where: piped.is_whole(
@@ -113,6 +117,7 @@ class PipedTest(parameterized.TestCase):
         np.testing.assert_array_equal(x, y)
     self.assertNotEqual(out, data)
     self.assertEqual(self.found['outputs'][0]['path'], '-')
+    self.assertEqual(self.report()['input']['path'], '-')
     self.assertEqual(probe.probe(str(self.dir / 'piped.y4m')).pix_fmt, pix_fmt)
     self.assertEqual({p.name for p in (self.dir / 'work').iterdir()},
                      {'config.json', 'report.json', 'lock'})
@@ -151,7 +156,20 @@ class PipedTest(parameterized.TestCase):
     with self.assertRaisesRegex(
         types.BadInput, '-: nobody reads .*Broken pipe.*; it is whole in .*'):
       self.through(self.film(count=18), self.whole, takes=4096)
-    self.assertLen(_frames(self.dir / 'work/outputs/piped.mkv'), 18)
+    place = self.dir / 'work/outputs/piped.mkv'
+    self.assertLen(_frames(place), 18)
+    self.assertEqual(self.report()['outputs'][0]['path'], str(place))
+
+  def test_fields_that_are_kept_are_said(self):
+    path = clips.write(
+        self.dir / 'film.mkv', woven.frames(woven.interlaced(12)),
+        codec='ffv1', rate=woven.RATE)
+    out = self.through(b'', lambda: self.whole(
+        path, interlace='keep', live=dict(sends=y4m.FORM)))
+    self.assertEqual(self.found['interlace']['segments'][0]['kind'],
+                     'top-first')
+    self.assertIn(b' It ', out.split(b'\n')[0])
+    self.assertEqual(out.count(b'FRAME\n'), 12)
 
   def test_live_answers_in_kind(self):
     """y4m to y4m while it runs; a reader that leaves is one sentence."""
@@ -191,10 +209,24 @@ class PipedTest(parameterized.TestCase):
       (dict(output=dict(checksums=True)), 'no place for .*output.checksums'),
       (dict(output=dict(layers='tracks')), 'output.layers'),
       (dict(output=dict(keep_original=True)), 'keep_original'),
+      (dict(num_samples=3), 'num_samples=3: .* one answer'),
       (dict(encrypt=dict(key='keyring')), 'cannot be sealed'))
   def test_refuses_settings(self, settings, words):
     with self.assertRaisesRegex(types.BadInput, words):
       self.through(self.film(count=2), lambda: self.whole(**settings))
+
+  @parameterized.parameters('input', 'output')
+  def test_refuses_ends_that_are_closed(self, name):
+    with mock.patch(f'sys.std{name.removesuffix("put")}', None):
+      with self.assertRaisesRegex(
+          types.BadInput, f'-: standard {name} is closed'):
+        self.whole()
+
+  def test_refuses_many_films(self):
+    (self.dir / 'list.txt').write_text('a.mkv\n')
+    with self.assertRaisesRegex(types.BadInput, 'many films.*place for one'):
+      restoring.restore(config.get_config('tiny'), str(self.dir / 'work'),
+                        str(self.dir / 'list.txt'), '-')
 
   def test_a_full_disk(self):
     full = OSError(28, 'No space left on device')

@@ -309,6 +309,17 @@ def report(decision: Decision) -> dict[str, Any]:
               time_base_divided_by=decision.factor)
 
 
+def field_order(told: Mapping[str, Any]) -> int:
+  """The order of the fields that were kept, of what report() told.
+
+  As FFmpeg counts: 2 for top first, 3 for bottom first, 0 where there are none.
+  """
+  orders = [(s.get('order', s['kind']), s['frames']) for s in told['segments']
+            if s['action'] == _BY_FIELD]
+  votes = sum(n if order == interlace.TOP_FIRST else -n for order, n in orders)
+  return (2 if votes >= 0 else 3) if orders else 0
+
+
 def warnings(decision: Decision) -> list[str]:
   """Returns sentences on where the file's flags and the measure disagree."""
   told = []

@@ -45,6 +45,9 @@ def opened(source: str, form: str = '') -> av.container.InputContainer:
   Raises:
     types.BadInput: it cannot be opened, or holds no pictures.
   """
+  if source == '-' and sys.stdin is None:
+    raise types.BadInput(
+        '-: standard input is closed; open it to what sends the film.')
   options = {}
   if '://' in source or source.startswith('/dev/'):
     # The frames that the format is found by are old by then. (Of a pipe all

@@ -240,8 +240,12 @@ class DecisionTest(parameterized.TestCase):
     info = _Info()
     for kind, order in (('top-first', 2), ('bottom-first', 3)):
       parts = segments((4, 'progressive'), (10, kind))
-      kept = deinterlace.retimed(info, deinterlace.decide(parts, 'keep'))
+      decision = deinterlace.decide(parts, 'keep')
+      kept = deinterlace.retimed(info, decision)
       self.assertEqual(kept, _Info(field_order=order))
+      told = [deinterlace.report(deinterlace.decide(parts, mode))
+              for mode in ('keep', 'double')]
+      self.assertEqual([*map(deinterlace.field_order, told)], [order, 0])
       self.assertIs(
           deinterlace.retimed(info, deinterlace.decide(parts, 'off')), info)
 
