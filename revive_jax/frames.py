@@ -48,6 +48,9 @@ _REFUSED = (
     ('repeats', ('leave', 'replace'), 'their number stays'),
     ('output.upscale', (1,), 'their size stays'),
     ('output.bits', (0,), 'they come out as they went in'),
+    ('output.keep_original', (False,), 'nothing is written that could hold it'),
+    ('encrypt.key', ('',), 'nothing is written that could be sealed'),
+    ('provenance.key', ('',), 'nothing is written that could be signed'),
     ('mark.visible', (False,), 'only files are marked'),
     ('mark.invisible', (False,), 'only files are marked'),
 )
@@ -80,21 +83,24 @@ def settings(name: str = 'restore', **values: Any) -> ml_collections.ConfigDict:
   spec.loader.exec_module(module)
   c = module.get_config()
   strength = values.pop('strength', 1.0)
-  if not isinstance(strength, dict):
-    strength = {kind: c.strength[kind] * strength for kind in c.strength}
+  unknown = {*values} - {*c}
+  c.lock()  # So that what is mistyped within a group is refused, too.
   try:
-    c.strength.update(strength)
-    c.update(values)
+    if not isinstance(strength, dict):
+      strength = {kind: c.strength[kind] * strength for kind in c.strength}
+    unknown |= {*strength} - {*choose.KINDS}
+    if not unknown:
+      c.strength.update(strength)
+      c.update(values)
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise types.BadInput(
         f'These settings cannot be ({" ".join(str(error).split())}); '
         'configs/restore.py lists what there is.') from error
-  unknown = {*strength} - {*choose.KINDS} or {*values} - {*module.get_config()}
   if unknown:
     raise types.BadInput(
         f'There is no setting {min(unknown)!r}; configs/restore.py lists what '
         'there is.')
-  return c.lock()
+  return c
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -105,6 +111,10 @@ def check(c: ml_collections.ConfigDict) -> None:
     if value not in harmless:
       raise types.BadInput(
           f'--config.{key}={value} is for files; of frames {why}.')
+  if c.num_samples > 1 and not c.decisions:  # Else it has been chosen.
+    raise types.BadInput(
+        f'--config.num_samples={c.num_samples} is for files; of frames there '
+        'is one answer.')
   if c.get('notice', 'tag') == 'burn':
     raise types.BadInput(
         '--config.notice=burn is for files; frames get no notice drawn in.')

@@ -156,6 +156,8 @@ class FramesTest(parameterized.TestCase):
         (dict(strengh=1), "no setting 'strengh'"),
         (dict(strength={'gloss': 1.0}), "no setting 'gloss'"),
         (dict(window='long'), 'cannot be'),
+        (dict(strength='much'), 'cannot be'),
+        (dict(output={'grian': 1}), 'cannot be.*grian'),
         (dict(name='nowhere'), 'no config')):
       with self.assertRaisesRegex(types.BadInput, words):
         frames.settings(**values)
@@ -166,6 +168,8 @@ class FramesTest(parameterized.TestCase):
       (dict(interlace='double'), 'fields'),
       (dict(mark=dict(visible=True)), 'marked'),
       (dict(output=dict(upscale=2)), 'size'),
+      (dict(output=dict(keep_original=True)), 'keep_original=True is for'),
+      (dict(encrypt=dict(key='keyring')), 'encrypt.key=.*sealed'),
       (dict(strength=dict(noise=2.0)), 'between 0 and 1'),
       (dict(weights='nowhere'), 'no weights'))
   def test_refuses_settings(self, values, words):

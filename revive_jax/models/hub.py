@@ -13,7 +13,11 @@ from typing import NamedTuple
 from revive_jax import types
 
 _SCHEME = 'hf://'
-_NAME = re.compile(r'([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w][\w./-]*))?')
+# Without '..': a part of it becomes a path in the cache.
+_NAME = re.compile(
+    r'(?!.*\.\.)([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w][\w./-]*))?')
+# What nobody else is to read in a log: tokens, passwords, signed addresses.
+_SECRET = re.compile(r'hf_\w+|(?<=://)[^/\s@]+@|(?<=\S)\?\S+=\S*')
 _COMMIT = re.compile(r'[0-9a-f]{40}')
 # What the hub's errors mean; the first that fits an error or what it is of.
 _MEANINGS = (
@@ -22,7 +26,9 @@ _MEANINGS = (
     ('RepositoryNotFoundError', 'it has none of this name, or it is private; '
      'check the name, or log in with hf auth login'),
     ('RevisionNotFoundError', 'the repository has no such revision; give a '
-     'branch, a tag or a commit of it'))
+     'branch, a tag or a commit of it'),
+    ('LocalEntryNotFoundError', 'it cannot be reached, nor has its cache here '
+     'a copy; check the network, or give a folder'))
 
 
 class Name(NamedTuple):
@@ -90,14 +96,15 @@ def is_offline() -> bool:
 
 def _why(error: Exception) -> str:
   """Why the hub did not give something, and what to do."""
+  if is_offline():
+    return ('the Hugging Face hub is not asked (HF_HUB_OFFLINE is set), nor '
+            'has its cache here a copy: unset it, or give a folder')
   kinds = [kind.__name__ for kind in type(error).__mro__]
   for kind, meaning in _MEANINGS:
     if kind in kinds:
       return f'the Hugging Face hub did not give it: {meaning}'
-  if is_offline():
-    return ('the Hugging Face hub is not asked (HF_HUB_OFFLINE is set), nor '
-            'has its cache here a copy: unset it, or give a folder')
-  reason = ' '.join(str(error).split())[:200].rstrip('.')
+  text = _SECRET.sub('...', ' '.join(str(error).split()))
+  reason = text.split('. ')[0][:200].rstrip('.')
   return ('the Hugging Face hub did not give it '
           f'({type(error).__name__}: {reason}); check the name and the '
           'network, or give a folder')

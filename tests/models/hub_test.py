@@ -75,7 +75,8 @@ class HubTest(parameterized.TestCase):
       ('user/net@refs/pr/3', ('user/net', 'refs/pr/3')),
       (f'hf://a_b/c-d@{_COMMIT}', ('a_b/c-d', _COMMIT)),
       ('net', None), ('a/b/c', None), ('/a/b', None), ('../b', None),
-      ('a/b@', None), ('s3://a/b', None), ('a/b@../c', None))
+      ('a/b@', None), ('s3://a/b', None), ('a/b@../c', None),
+      ('a/b@c/../../d', None), ('a/b..c', None))
   def test_names(self, where, wanted):
     self.assertEqual(hub.parse(where), wanted)
 
@@ -123,6 +124,8 @@ class HubTest(parameterized.TestCase):
       (RepositoryNotFoundError('404'), 'none of this name, or it is private'),
       (GatedRepoError('403'), 'consent to terms'),
       (RevisionNotFoundError('404'), 'no such revision'),
+      (LocalEntryNotFoundError('A long. Story.'), 'cannot be reached, nor has'),
+      (ConnectionError('Nobody. Please look'), r': Nobody\); check'),
       (ConnectionError('no route\nto host.'),
        r'\(ConnectionError: no route to host\); check the name'))
   def test_refusals(self, error, words):
@@ -132,6 +135,16 @@ class HubTest(parameterized.TestCase):
     self.assertIn('user/net@v9', str(caught.exception))
     self.assertNotIn('\n', str(caught.exception))
     self.assertEqual(str(caught.exception).count('. '), 0)  # One sentence.
+
+  @parameterized.parameters(
+      "Illegal header value b'Bearer hf_Secret123'",
+      'no proxy at http://me:Secret123@proxy:80/',
+      'of https://cdn/x?X-Amz-Signature=Secret123&a=b')
+  def test_secrets_are_not_told(self, text):
+    with self.hub(OSError(text)), self.assertRaises(types.BadInput) as caught:
+      weights.read_weights('user/net')
+    self.assertNotIn('Secret123', str(caught.exception))
+    self.assertIn(text.split(' ')[0], str(caught.exception))
 
   @parameterized.parameters('1', 'true', 'YES')
   def test_offline(self, value):
@@ -231,7 +244,7 @@ class RealLibraryTest(absltest.TestCase):
     self.assertIn('has no such revision', self.read('user/net@v2'))
     self.assertIn('none of this name', self.read('user/other'))
     shutil.rmtree(self.dir / 'home')
-    self.assertIn('check the name and the network', self.read(
+    self.assertIn('cannot be reached, nor has its cache', self.read(
         'user/net', HF_ENDPOINT='http://127.0.0.1:9'))
 
 
