@@ -396,6 +396,7 @@ class DeskTest(parameterized.TestCase):
 
   def test_the_demo_clip_by_one_click(self):
     with browsing.visiting(self.address) as visitor:
+      visitor.tab.set_default_timeout(300_000)  # It is larger than the others.
       visitor.tab.click('text=Take the demo clip')
       visitor.wait_for_film()
       self.assertEqual(visitor.tab.locator('.shots label').count(), 3)
