@@ -52,6 +52,10 @@ def check(c: ml_collections.ConfigDict) -> list[str]:
     raise types.BadInput(
         f'--config.live.lookahead={c.live.lookahead} is negative.')
   types.check_choice('live.sends', c.live.sends, y4m.FORMS)
+  if c.interlace == 'keep':
+    raise types.BadInput(
+        '--config.interlace=keep is for films: live, fields cannot be restored '
+        'apart; leave it out, or restore a recording.')
   settings.check_provenance(c)
   if c.mark.visible or c.mark.invisible:
     raise types.BadInput(

@@ -38,8 +38,8 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Where a run keeps its settings, report and outputs. '
     'Default: runs/<name of the config>.')
 _MODE = flags.DEFINE_string(
-    'mode', None, 'What to do: restore, archive (many films, on many '
-    'machines), demo, train, evaluate, explain (one '
+    'mode', None, 'What to do: restore, ui (the same in a browser), archive '
+    '(many films, on many machines), demo, train, evaluate, explain (one '
     'frame of a restored film, and what was done at each pixel), verify '
     '(whether a film is what its signed statement says), restore-original '
     '(give the source back), unseal (open what is sealed), make-key (what '

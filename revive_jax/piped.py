@@ -27,6 +27,7 @@ from revive_jax import workdir as workdir_lib
 from revive_jax.video import deinterlace, probe, reader, sandbox, y4m
 
 _Y4M = b'YUV4MPEG2 '
+_PREFIX = 'pipe_'  # Of a folder in the workdir, then the process's number.
 _BUFFER = 1 << 20  # Bytes that are moved at once.
 
 
@@ -70,7 +71,9 @@ def restore(
   film = source
   try:
     pathlib.Path(workdir).mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix='pipe_', dir=workdir))
+    _sweep(workdir)
+    folder = pathlib.Path(tempfile.mkdtemp(
+        prefix=f'{_PREFIX}{os.getpid()}_', dir=workdir))
   except OSError as error:
     raise types.BadInput(
         f'The workdir {workdir!r} cannot be written ({error.strerror}); choose '
@@ -86,6 +89,25 @@ def restore(
       return report
   finally:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(workdir) -> None:
+  """Removes what a killed run kept of its film: it has to be sent again."""
+  for left in pathlib.Path(workdir).glob(f'{_PREFIX}*_*'):
+    owner = left.name.removeprefix(_PREFIX).partition('_')[0]
+    if owner.isdecimal() and not _runs(int(owner)):
+      shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process) -> bool:
+  """Whether there is a process of a number; of anybody's."""
+  try:
+    os.kill(process, 0)
+  except (ProcessLookupError, OverflowError):
+    return False
+  except PermissionError:
+    pass
+  return True
 
 
 @contextlib.contextmanager

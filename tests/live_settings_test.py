@@ -31,6 +31,7 @@ class LiveSettingsTest(parameterized.TestCase):
   @parameterized.parameters(
       ('mask', 'brush.png', 'config.mask,'),
       ('decisions', 'a.json', 'config.decisions'),
+      ('interlace', 'keep', 'is for films'),
       ('num_samples', 3, 'config.num_samples'),
       ('output.keep_original', True, 'keep_original'),
       ('stages', ('composite',), 'config.stages'),

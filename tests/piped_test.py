@@ -1,6 +1,7 @@
 """Tests of piped.py: films as a whole through real pipes."""
 
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -47,6 +48,8 @@ class PipedTest(parameterized.TestCase):
     takes: bytes that are read of it before the reader leaves; None: all.
     """
     (source, feed), (drain, sink) = os.pipe(), os.pipe()
+    if takes is not None:  # No pipe that takes all that the reader leaves.
+      fcntl.fcntl(sink, fcntl.F_SETPIPE_SZ, 4096)
     got = []
 
     def send():
@@ -235,6 +238,19 @@ class PipedTest(parameterized.TestCase):
           types.BadInput, r'^-: .* cannot be kept in .*work \(No space'):
         self.through(self.film(count=2), self.whole)
     self.assertEmpty(list((self.dir / 'work').glob('pipe_*')))
+
+  def test_what_a_killed_run_left_goes(self):
+    """But not what another one, which runs, keeps in the same workdir."""
+    ended = subprocess.Popen(['true'])
+    ended.wait()
+    work = self.dir / 'work'
+    for name in (f'pipe_{ended.pid}_a', f'pipe_{os.getpid()}_b', 'pipe_c'):
+      (work / name).mkdir(parents=True)
+    with self.assertRaisesRegex(types.BadInput, 'nothing came'):
+      self.through(b'', self.whole)
+    self.assertCountEqual(
+        [p.name for p in work.glob('pipe_*')],
+        [f'pipe_{os.getpid()}_b', 'pipe_c'])
 
   def test_refuses_what_does_not_end(self):
     with self.assertRaisesRegex(types.BadInput, 'is for pipes, which end'):

@@ -70,10 +70,21 @@ class ReviveFilm:
     found = frames.restore_frames(
         frames.settings(weights=name, composite=mode, strength=strength),
         film[..., :3], told=_progress(len(film)),
-        mask=None if mask is None else mask.detach().cpu().numpy() > 0.5)
+        mask=_painted(mask))
     restored = np.concatenate([found.frames, film[..., 3:]], -1)
     return (torch.from_numpy(restored),
             torch.from_numpy(found.mask.astype(np.float32)))
+
+
+def _painted(mask):
+  """What was painted, [B, H, W] bool; None: nothing.
+
+  For a picture without alpha ComfyUI loads zeros, of another size.
+  """
+  if mask is None:
+    return None
+  painted = mask.detach().cpu().numpy() > 0.5
+  return painted if painted.any() else None
 
 
 def _progress(count):

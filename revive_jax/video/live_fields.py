@@ -26,10 +26,9 @@ class Fields:
   """Makes frames whole; for one stream, by one thread."""
 
   def __init__(self, mode: str):
-    """mode: of deinterlace.MODES; with 'off' and 'keep' all stay as they are.
-    """
+    """mode: of deinterlace.MODES; with 'off' all stay as they are."""
     self.interlaced = 0  # Frames that were made whole.
-    self._acts = mode not in ('off', 'keep')
+    self._acts = mode != 'off'
     self._watch = interlace.Watcher()
     self._votes = 0  # Above 0 for top field first, below for bottom.
     self._steady = 0  # Verdicts that there is no interlace.

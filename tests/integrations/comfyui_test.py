@@ -146,6 +146,15 @@ class ComfyTest(parameterized.TestCase):
       self.run_node(images=_Tensor(self.film), weights='none')
     self.assertEqual(self.bars[0].update_absolute.call_count, 2)
 
+  def test_the_mask_of_a_picture_without_alpha_is_none(self):
+    """ComfyUI loads 64 x 64 zeros for it, whatever the picture's size."""
+    plain = self.run_node(images=_Tensor(self.film), weights='none')
+    found = self.run_node(
+        images=_Tensor(self.film), weights='none',
+        mask=_Tensor(np.zeros((1, 64, 64), np.float32)))
+    for a, b in zip(found, plain, strict=True):
+      np.testing.assert_array_equal(a.values, b.values)
+
   def test_weights_that_ship_are_offered(self):
     kinds, options = self._load()['ReviveFilm'].INPUT_TYPES()[
         'required']['weights']
@@ -154,7 +163,7 @@ class ComfyTest(parameterized.TestCase):
 
   @parameterized.parameters(
       (dict(own_weights='nowhere'), "no weights 'nowhere'"),
-      (dict(mask=_Tensor(np.zeros((1, 5, 5), np.float32))), 'does not fit'))
+      (dict(mask=_Tensor(np.ones((1, 5, 5), np.float32))), 'does not fit'))
   def test_refuses(self, inputs, words):
     with self.assertRaisesRegex(types.BadInput, words):
       self.run_node(images=_Tensor(self.film), **{'weights': 'none', **inputs})
