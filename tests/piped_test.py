@@ -27,6 +27,17 @@ def _frames(path):
   return list(reader.read_frames(probe.probe(str(path))))
 
 
+@contextlib.contextmanager
+def _opened(sink):
+  """A file over sink; what it still holds for a reader that left is lost."""
+  stdout = open(sink, 'wb')
+  try:
+    yield stdout
+  finally:
+    with contextlib.suppress(BrokenPipeError):
+      stdout.close()
+
+
 class PipedTest(parameterized.TestCase):
 
   def setUp(self):
@@ -67,7 +78,7 @@ class PipedTest(parameterized.TestCase):
     for thread in threads:
       thread.start()
     try:
-      with open(source, 'rb') as stdin, open(sink, 'wb') as stdout, (
+      with open(source, 'rb') as stdin, _opened(sink) as stdout, (
           mock.patch('sys.stdin', mock.Mock(buffer=stdin))), (
               mock.patch('sys.stdout', mock.Mock(buffer=stdout))):
         self.found = call()
