@@ -23,7 +23,8 @@ from revive_jax.archive import (
     scheduler,
 )
 
-_EVERY = 30.0  # Seconds between two tables.
+_EVERY = 30.0  # Seconds between two tables, at least,
+_SELDOM = 20  # and so many times what one takes.
 _LEAST = 48  # Frames of a share.
 # Settings that name files: workers are in other folders.
 _FILES = ('weights', 'fills', 'upscaler', 'mask', 'consent.file',
@@ -58,9 +59,7 @@ def restore_all(
   entries = [e._replace(path=os.path.abspath(e.path), consent=(
       e.consent and os.path.abspath(e.consent)))
              for e in manifest.read(source, (work, output))]
-  if output.exists() and not output.is_dir():
-    raise types.BadInput(
-        f'{output}: this is a file; name a folder for the films.')
+  _check_output(output, entries)
   own = manifest.share(entries, c.archive.share)
   place = work / 'parts' / c.archive.share.replace('/', '-of-') if (
       c.archive.share) else work
@@ -84,7 +83,8 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
   found = {job.name: rows.before(job) for job in jobs} | {
       job.name: rows.waiting(job) for job in mine}
   by_name, own = {job.name: job for job in jobs}, {job.name for job in mine}
-  meter, written = progress.Meter(len(mine), c.progress), time.monotonic()
+  meter = progress.Meter(len(mine), c.progress)
+  following = time.monotonic() + _EVERY  # When the next table is due.
 
   def write():
     with _alone(work):
@@ -105,9 +105,11 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
       rows.keep(by_name[event.row.name], event.row)
       if not event.row.is_good:
         logging.warning('%s: %s', event.row.state, rows.named(event.row))
-      if time.monotonic() - written > _EVERY:
+      if (begin := time.monotonic()) > following:
         write()
-        written = time.monotonic()
+        # Of very many films it takes long, and others wait for the same lock.
+        end = time.monotonic()
+        following = end + max(_EVERY, _SELDOM * (end - begin))
   finally:
     meter.look(last=True)
     write()
@@ -116,6 +118,10 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
 
 def check(c: ml_collections.ConfigDict) -> None:
   """Refuses settings that an archive cannot have, each in one sentence."""
+  if 'archive' not in c:
+    raise types.BadInput(
+        'The settings are not those of an archive; leave out --config, or set '
+        '--config=archive, and name presets in the manifest.')
   options = c.archive
   sealing.refuse(c, 'An archive, whose films many machines read,')
   types.check_choice('progress', c.progress, progress_lib.FORMS)
@@ -140,6 +146,18 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         f'--config.archive.gpus={options.gpus:g}: without Ray nobody hands out '
         'GPUs, and each process uses what it sees; leave it out.')
+
+
+def _check_output(output, entries) -> None:
+  """Refuses a folder where restored films might replace films."""
+  if output.exists() and not output.is_dir():
+    raise types.BadInput(
+        f'{output}: this is a file; name a folder for the films.')
+  if os.path.realpath(output) in {
+      os.path.realpath(os.path.dirname(e.path)) for e in entries}:
+    raise types.BadInput(
+        f'{output}: films that are to be restored lie in this folder; name '
+        'another one with --output.')
 
 
 def _keep_programs() -> None:

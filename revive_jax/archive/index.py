@@ -5,6 +5,7 @@ It asks for nothing, and all that comes from films or names is escaped.
 
 from collections.abc import Mapping, Sequence
 import math
+import os
 from typing import Any
 import urllib.parse
 
@@ -74,5 +75,6 @@ def _cells(row) -> tuple[Any, ...]:
 def _film(row) -> page.Html:
   """The name of a film, and the ways to what there is of it."""
   return page.join([row['file'], *(
-      page.join([' ', page.tag('a', name, href=urllib.parse.quote(row[key]))])
+      page.join([' ', page.tag('a', name, href=urllib.parse.quote(
+          os.fsencode(row[key])))])
       for name, key in (('film', 'link'), ('report', 'report')) if row[key])])

@@ -58,14 +58,20 @@ def read(source: str, leave_out: Sequence[str] = ()) -> list[Entry]:
     raise types.BadInput(f'{source}: no such file or folder.')
   if path.suffix.lower() == '.csv':
     return _table(path)
-  if path.suffix.lower() == '.txt':
-    return [Entry(str(p)) for p in films.find(source)]
+  if path.suffix.lower() == '.txt':  # One that is there twice is one film.
+    return [Entry(p) for p in dict.fromkeys(
+        os.path.abspath(p) for p in films.find(source))]
   return [Entry(str(path))]
 
 
 def _folder(path, leave_out) -> list[Entry]:
+  def refuse(error):
+    raise types.BadInput(
+        f'{error.filename}: this folder cannot be read ({error.strerror}); its '
+        'films would be left out.')
+
   found = []
-  for folder, inside, names in os.walk(path):
+  for folder, inside, names in os.walk(path, onerror=refuse):
     inside[:] = sorted(
         n for n in inside if not n.startswith('.')
         and os.path.realpath(os.path.join(folder, n)) not in leave_out)
@@ -80,14 +86,7 @@ def _folder(path, leave_out) -> list[Entry]:
 
 def _table(path) -> list[Entry]:
   """The rows of a manifest; a wrong one is named by its line."""
-  try:
-    with open(path, encoding='utf-8-sig', newline='') as file:
-      lines = csv.reader(file, strict=True)
-      rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines]
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    raise types.BadInput(
-        f'{path}: the manifest cannot be read ({error}).') from error
-  rows = [(n, row) for n, row in rows if any(row) and row[0][:1] != '#']
+  rows = _rows(path)
   if not rows:
     raise types.BadInput(f'{path}: the manifest is empty.')
   (line, head), *rows = rows
@@ -95,19 +94,41 @@ def _table(path) -> list[Entry]:
       len(set(head)) < len(head)):
     raise types.BadInput(
         f'{path}, line {line}: the columns must be path, and perhaps preset '
-        f'and consent, not {", ".join(head)}.')
+        f'and consent, with commas between them, not {", ".join(head)}.')
   found, seen = [], {}
   for line, row in rows:
     entry = _entry(path, line, head, row)
-    if entry.path in seen:
+    before = seen.setdefault(os.path.abspath(entry.path), line)
+    if before != line:
       raise types.BadInput(
-          f'{path}, line {line}: {entry.path} is in line {seen[entry.path]}, '
-          'too; leave one out.')
-    seen[entry.path] = line
+          f'{path}, line {line}: {entry.path} is in line {before}, too; leave '
+          'one out.')
     found.append(entry)
   if not found:
     raise types.BadInput(f'{path}: the manifest names no film.')
   return found
+
+
+def _rows(path) -> list[tuple[int, list[str]]]:
+  """Rows with their lines; not those that are empty, or begin with #."""
+  lines, rows = None, []
+  try:
+    with open(path, encoding='utf-8-sig', newline='') as file:
+      lines = csv.reader(file, strict=True)
+      for row in lines:
+        rows.append((lines.line_num, [cell.strip() for cell in row]))
+  except UnicodeDecodeError as error:
+    raise types.BadInput(
+        f'{path}: the manifest is not UTF-8 text ({error}); save it as "CSV '
+        'UTF-8".') from error
+  except csv.Error as error:
+    raise types.BadInput(
+        f'{path}, line {lines.line_num}: the manifest cannot be read '
+        f'({error}); look at the quotes.') from error
+  except OSError as error:
+    raise types.BadInput(
+        f'{path}: the manifest cannot be read ({error.strerror}).') from error
+  return [(n, row) for n, row in rows if any(row) and row[0][:1] != '#']
 
 
 def _entry(path, line, head, row) -> Entry:

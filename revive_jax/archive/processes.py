@@ -32,8 +32,16 @@ class Processes:
 
   def start(self, step: str, job: manifest.Job, *arguments: Any) -> Any:
     """Runs a step; returns a handle."""
-    worker = self._idle.pop() if self._idle else _started()
-    worker.ours.send((step, job, *arguments))
+    while self._idle:
+      worker = self._idle.pop()
+      try:
+        worker.ours.send((step, job, *arguments))
+        break
+      except OSError:  # It died with nothing to do: of no film.
+        worker.process.join()
+    else:
+      worker = _started()
+      worker.ours.send((step, job, *arguments))
     self._busy[worker.ours] = worker
     return worker.ours
 

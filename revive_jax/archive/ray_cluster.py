@@ -69,6 +69,7 @@ class RayPool:
     try:
       self._gpus = _gpus(self._ray, c.archive)
       self.has_gpus = self._gpus > 0
+      _check_fits(self._ray.nodes(), c.archive, self._gpus)
       _check_machines(self._ray, work, c.archive.patience)
       self._weights = {
           name: self._ray.put(weights.read_weights(name))
@@ -220,6 +221,19 @@ def _gpus(ray, options) -> float:
         'GPUs; start `ray` with --num-gpus where there are some, or set it to '
         '0 to restore without.')
   return options.gpus
+
+
+def _check_fits(nodes, options, gpus) -> None:
+  """Refuses tasks that no machine can take: they would wait for ever."""
+  needs = {'CPU': options.cpus, 'memory': options.memory * 1e9, 'GPU': gpus}
+  there = [node['Resources'] for node in nodes if node['Alive']]
+  if any(found.get('CPU') for found in there) and not any(
+      all(found.get(k, 0) >= v for k, v in needs.items()) for found in there):
+    raise types.BadInput(
+        f'No machine of the cluster has what one task asks for: '
+        f'{options.cpus:g} processors, {options.memory:g} GB and {gpus:g} GPUs;'
+        ' set --config.archive.cpus, memory or gpus to less, or processes to '
+        'more, where Ray is started for this run.')
 
 
 def _check_machines(ray, work, patience) -> None:

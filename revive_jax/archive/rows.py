@@ -14,6 +14,8 @@ from revive_jax.video import atomic
 
 GOOD = ('restored', 'done before')
 WAITING = 'waiting'
+# What formulas begin with, in wide letters, too.
+_FORMULAS = tuple('=+-@\t\r\n＝＋－＠')
 
 
 class Row(NamedTuple):
@@ -104,7 +106,7 @@ def _table(rows) -> str:
 
 def _safe(cell):
   """A cell that no spreadsheet takes for a formula."""
-  is_formula = isinstance(cell, str) and cell[:1] in ('=', '+', '-', '@', '\t')
+  is_formula = isinstance(cell, str) and cell[:1] in _FORMULAS
   return f"'{cell}" if is_formula else cell
 
 
@@ -115,7 +117,9 @@ def _link(work, output) -> str:
 
 def _put(path, text) -> None:
   with workdir_lib.written(path), atomic.replacing(path) as part:
-    pathlib.Path(part).write_text(text, encoding='utf-8')
+    # Names of files need not be UTF-8, as on old disks.
+    pathlib.Path(part).write_text(
+        text, encoding='utf-8', errors='backslashreplace')
 
 
 def named(row: Row) -> str:
@@ -131,4 +135,5 @@ def text(rows: Sequence[Row]) -> str:
            + f'; {told["frames"]} frames.']
   lines += [f'{row.state}: {named(row)}' for row in rows
             if not row.is_good and row.state != WAITING]
-  return '\n'.join(lines)
+  # Names that are not UTF-8 cannot be printed as they are.
+  return '\n'.join(lines).encode(errors='backslashreplace').decode()

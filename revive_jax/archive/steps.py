@@ -126,13 +126,14 @@ def _finish(job) -> dict[str, Any]:
   """Joins a film of its shares; makes what is missing."""
   c, info, destination = _opened(job)
   folder = pathlib.Path(job.work)
+  # Before: of a file that is changed meanwhile this is not the film.
+  made_of = identity.of(c, info, destination)
   _wait_for(folder)
   _take_in(folder)
   report = restore.restore(c, job.work, info.path, destination)
   told = {'frames': report['speed']['frames'],
           'film_seconds': _length(info, report)}
-  workdir_lib.write_json(folder / 'done.json', told | {
-      'made_of': identity.of(c, info, destination)})
+  workdir_lib.write_json(folder / 'done.json', told | {'made_of': made_of})
   shutil.rmtree(folder / 'shares', ignore_errors=True)
   return told | {'state': 'restored', 'output': destination,
                  'warnings': report['warnings']}
@@ -211,6 +212,9 @@ def _link(source, place) -> None:
 
 def _wait_for(folder: pathlib.Path) -> None:
   """Waits until nobody is at a film: a worker whose driver died may still be.
+
+  Raises:
+    TimeoutError: somebody still is, as on a machine that was taken for lost.
   """
   end = time.monotonic() + _PATIENCE
   while time.monotonic() < end:
@@ -218,8 +222,11 @@ def _wait_for(folder: pathlib.Path) -> None:
       with open(folder / 'lock', 'a') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
       return
-    except OSError:
+    except BlockingIOError:
       time.sleep(0.5)
+    except OSError:  # What opens the folder says what is wrong with it.
+      return
+  raise TimeoutError(f'another worker is still at {folder}')
 
 
 def _length(info, report) -> float:

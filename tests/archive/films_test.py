@@ -12,6 +12,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import pytest
 
+from configs import restore as restore_config
 from revive_jax import types
 from revive_jax.archive import films, processes
 from tests.archive import jobs, watching
@@ -56,6 +57,18 @@ class FilmsTest(parameterized.TestCase):
     c.encrypt.key = 'file:key'
     with self.assertRaisesRegex(types.BadInput, 'cannot be sealed'):
       self._restore(c=c)
+
+  def test_refuses_settings_of_something_else(self):
+    with self.assertRaisesRegex(types.BadInput, '--config=archive'):
+      self._restore(c=restore_config.get_config('tiny'))
+
+  def test_refuses_to_write_where_films_are(self):
+    (self.input / 'a.mkv').write_bytes(b'')
+    (self.dir / 'list.csv').write_text('path\nin/a.mkv\n')
+    (self.dir / 'out').symlink_to(self.input)
+    for source in (self.input, self.dir / 'list.csv'):
+      with self.assertRaisesRegex(types.BadInput, 'out: films .* lie in this'):
+        self._restore(source)
 
   def test_refuses_inputs_and_outputs(self):
     with self.assertRaisesRegex(types.BadInput, 'no film in this folder'):
@@ -114,9 +127,6 @@ class FilmsTest(parameterized.TestCase):
     jobs.write_film(self.input / 'a.mkv', (5,))
     jobs.write_film(self.input / 'poison.mkv', (5,))
     # Decoding in the process itself; OpenCV, say, is brought down by it.
-    c = jobs.settings(address='none', processes=1, tries=2)
-    c.sandbox = 'off'
-    rows = {}
     with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(
         [str(self._poisoned()), str(fakes.ROOT)])):
       done = subprocess.run(
@@ -163,6 +173,15 @@ class FilmsTest(parameterized.TestCase):
     run.wait()
     run.stdout.close()
     watching.until(lambda: not os.path.exists(f'/proc/{pid}'), 'its end', 20)
+
+  def test_a_process_that_died_with_nothing_to_do(self):
+    pool = processes.Processes(1)
+    gone, other = mock.Mock(), mock.Mock()
+    gone.ours.send.side_effect = BrokenPipeError
+    pool._idle = [gone]
+    with mock.patch.object(processes, '_started', return_value=other):
+      self.assertIs(pool.start('whole', None), other.ours)
+    other.ours.send.assert_called_once()
 
   def test_how_a_process_ended(self):
     self.assertEqual(processes._how(-11), 'SIGSEGV')

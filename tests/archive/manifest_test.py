@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -45,6 +46,19 @@ class ManifestTest(parameterized.TestCase):
     (self.dir / 'list.txt').write_text('a.mkv\n# no\nsub/c.mov\n')
     found = manifest.read(str(self.dir / 'list.txt'))
     self.assertEqual(self._paths(found), ['a.mkv', 'sub/c.mov'])
+    # Two of one name would share a folder.
+    (self.dir / 'list.txt').write_text('a.mkv\nsub/../a.mkv\n./a.mkv\n')
+    found = manifest.read(str(self.dir / 'list.txt'))
+    self.assertEqual(self._paths(found), ['a.mkv'])
+
+  def test_a_folder_that_cannot_be_read_is_not_left_out(self):
+    def walk(path, onerror):
+      onerror(PermissionError(13, 'Permission denied', f'{path}/sub'))
+      return iter(())
+
+    with mock.patch.object(os, 'walk', walk), self.assertRaisesRegex(
+        types.BadInput, '/sub: this folder cannot be read .Permission'):
+      manifest.read(str(self.dir))
 
   def test_a_table(self):
     found = self._table(
@@ -60,14 +74,20 @@ class ManifestTest(parameterized.TestCase):
       ('path,preset\na.mkv,flim\n', "line 2: .* no preset 'flim'.* film, home"),
       ('path,preset\n\n# x\na.mkv\n', 'line 4: there are 1 cells for 2'),
       ('path\na.mkv\nb.mp4\na.mkv\n', 'line 4: .* in line 2, too'),
+      ('path\na.mkv\nsub/../a.mkv\n', 'line 3: .* in line 2, too'),
+      ('path;preset\na.mkv;film\n', 'line 1: .*with commas between'),
       ('path,preset\n,film\n', 'line 2: no film is named'),
       ('path,preest\na.mkv,film\n', 'line 1: the columns must be path'),
       ('film\na.mkv\n', 'line 1: the columns must be path'),
       ('', 'the manifest is empty'), ('path\n', 'names no film'),
-      ('path\n"a.mkv\n', 'cannot be read'))
+      ('path\nb.mp4\n"a.mkv\n', 'line 3: .*cannot be read'))
   def test_wrong_rows_are_named(self, text, words):
     with self.assertRaisesRegex(types.BadInput, f'manifest.csv.*{words}'):
       self._table(text)
+
+  def test_another_encoding(self):
+    with self.assertRaisesRegex(types.BadInput, 'not UTF-8 .*save it as'):
+      self._table('path\nFüße.mkv\n', 'latin-1')
 
   def test_no_film(self):
     (self.dir / 'empty').mkdir()

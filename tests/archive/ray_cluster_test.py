@@ -88,6 +88,10 @@ class PoolTest(parameterized.TestCase):
   def _pool(self, jobs_=(), **options):
     ray = _FakeRay()
     ray.cluster_resources.return_value = {'CPU': 4.0, 'GPU': 2.0}
+    ray.nodes.return_value = [
+        {'Alive': True, 'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}},
+        {'Alive': True, 'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}},
+        {'Alive': False, 'Resources': {'CPU': 64.0, 'GPU': 8.0}}]
     self.enter_context(mock.patch.dict(sys.modules, ray=ray))
     self.enter_context(mock.patch.object(ray_cluster, '_check_machines'))
     return ray_cluster.RayPool(
@@ -120,6 +124,14 @@ class PoolTest(parameterized.TestCase):
     job.name = 'a'
     pool.start('whole', job)
     self.assertNotIn('num_gpus', self._options(ray))
+
+  @parameterized.parameters(
+      dict(cpus=3.0), dict(gpus=2.0), dict(memory=4.1),
+      dict(cpus=2.5, gpus=0.0))
+  def test_refuses_tasks_that_fit_on_no_machine(self, **options):
+    # All together have it, but for the memory.
+    with self.assertRaisesRegex(types.BadInput, 'No machine of the cluster'):
+      self._pool(**options)
 
   def test_weights_are_put_there_once(self):
     job = mock.Mock(settings={'weights': 'restorer', 'fills': '', 'upscaler':

@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import os
 import pathlib
 
 from absl.testing import absltest
@@ -64,6 +65,24 @@ class RowsTest(absltest.TestCase):
     self.assertEqual(rows.before(other).state, 'waiting')
     (self.dir / 'films/a/row.json').write_text('{"name": ')  # Cut off.
     self.assertEqual(rows.before(job).state, 'waiting')
+
+  def test_formulas(self):
+    for text in ('=1', '+1', '-1', '@a', '\t=1', '\r=1', '＝1'):
+      self.assertEqual(rows._safe(text), f"'{text}")
+    for cell in ('', 'a=1', -1, 0.5):
+      self.assertEqual(rows._safe(cell), cell)
+
+  def test_names_that_are_no_utf8(self):
+    name = os.fsdecode(b'/in/f\xfc.mkv')
+    output = os.path.join(self.dir, os.fsdecode(b'outputs/f\xfc.mkv'))
+    found = [rows.Row('a', name, state='failed', what='x', output=output)]
+    rows.write(self.dir, found, {})
+    self.assertIn(r'/in/f\udcfc.mkv', (self.dir / 'films.csv').read_text())
+    self.assertIn('href="outputs/f%FC.mkv"',
+                  (self.dir / 'index.html').read_text())
+    self.assertIn(r'f\udcfc.mkv: x', rows.text(found))
+    told = json.loads((self.dir / 'report.json').read_text())
+    self.assertEqual(told['films'][0]['file'], name)
 
   def test_the_text(self):
     text = rows.text(self.rows)

@@ -3,12 +3,13 @@
 import json
 import pathlib
 import shutil
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import pytest
 
 from configs import archive as config
-from revive_jax import restore
+from revive_jax import restore, workdir
 from revive_jax.archive import manifest, steps
 from tests.archive import jobs
 
@@ -87,6 +88,20 @@ class StepsTest(parameterized.TestCase):
                     str(self.dir / 'one.mkv'))
     self.assertEqual(jobs.frames(found['output']),
                      jobs.frames(self.dir / 'one.mkv'))
+
+  def test_a_film_that_another_is_at_is_tried_again(self):
+    self.film.write_bytes(b'no film')
+    job = self._job(jobs.settings())
+    info = mock.Mock(path=str(self.film))
+    with mock.patch.object(steps, '_PATIENCE', 0.1), mock.patch.object(
+        steps, '_opened', return_value=(None, info, 'out.mkv')
+    ), mock.patch.object(steps.identity, 'of', return_value={}), (
+        workdir.opened(job.work)):
+      for step in (('whole', job, 48), ('finish', job)):
+        found = steps.run(*step)
+        self.assertEqual((found['state'], found['is_passing']),
+                         ('failed', True))
+        self.assertIn('another worker is still at', found['what'])
 
   def test_what_cannot_be_restored_is_said(self):
     self.film.write_bytes(b'no film')
