@@ -26,7 +26,8 @@ class SlurmArchiveTest(parameterized.TestCase):
   def _submit(self, *arguments, index='3', **more):
     return self.fakes.run(
         str(_SCRIPT), *arguments, SLURM_JOB_ID='17', SLURM_CPUS_PER_TASK='8',
-        SLURM_ARRAY_TASK_ID=index, SLURM_ARRAY_TASK_MAX='7', **more)
+        SLURM_ARRAY_TASK_ID=index, **{
+            'SLURM_ARRAY_TASK_MAX': '7', 'SLURM_ARRAY_TASK_COUNT': '8'} | more)
 
   def test_asks_for_an_array_and_a_warning(self):
     head, _, _ = _SCRIPT.read_text().partition('\nset -')
@@ -42,8 +43,17 @@ class SlurmArchiveTest(parameterized.TestCase):
     self.assertStartsWith(done.stderr, 'Usage: sbatch --array')
     self.assertEmpty(self.fakes.calls('srun'))
 
+  @parameterized.parameters(('7', '7'), ('7', '2'))  # 1-7; 3,7.
+  def test_refuses_an_array_that_leaves_films_out(self, last, count):
+    done = self._submit(*_RUN, SLURM_ARRAY_TASK_MAX=last,
+                        SLURM_ARRAY_TASK_COUNT=count)
+    self.assertEqual(done.returncode, 2)
+    self.assertStartsWith(done.stderr, 'The array must be 0-N without gaps')
+    self.assertEmpty(self.fakes.calls('srun'))
+
   @parameterized.parameters((0, {}, '3/8', 1), (1, {}, '3/8', 1),
-                            (2, dict(SHARES='32', PROCESSES='4'), '3/32', 4))
+                            (2, dict(SHARES='32', PROCESSES='4',
+                                     SLURM_ARRAY_TASK_COUNT='2'), '3/32', 4))
   def test_runs_the_program_and_returns_its_exit_code(
       self, code, more, share, processes):
     self.fakes.add('python', f'exit {code}')
