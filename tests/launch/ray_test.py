@@ -67,7 +67,13 @@ class ClusterTest(absltest.TestCase):
     for name in ('image', 'env', 'volumeMounts'):
       self.assertEqual(one[name], two[name])
     self.assertIn({'name': 'RAY_USAGE_STATS_ENABLED', 'value': '0'}, one['env'])
+    # A store that is larger would be on the disk.
+    volumes = self.head['template']['spec']['volumes']
+    (size,) = [v['emptyDir']['sizeLimit'] for v in volumes
+               if v['name'] == 'memory']
     for group in (self.head, self.workers):
+      self.assertLess(int(group['rayStartParams']['object-store-memory']),
+                      0.95 * int(size.removesuffix('Gi')) * 2**30)
       for probe in ('readinessProbe', 'livenessProbe'):
         self.assertEqual(
             str(group['template']['spec']['containers'][0][probe]['tcpSocket'][
