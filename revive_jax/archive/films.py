@@ -101,8 +101,9 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
       meter.note(event)
       if event.row is None:
         continue
-      found[event.row.name] = event.row
-      rows.keep(by_name[event.row.name], event.row)
+      job = by_name[event.row.name]
+      found[job.name] = rows.again(job, event.row)
+      rows.keep(job, found[job.name])
       if not event.row.is_good:
         logging.warning('%s: %s', event.row.state, rows.named(event.row))
       if (begin := time.monotonic()) > following:

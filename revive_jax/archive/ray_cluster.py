@@ -167,6 +167,7 @@ def _connect(ray, options) -> None:
   """Joins a cluster that runs, or starts one on this machine alone."""
   variables = {
       'JAX_PLATFORMS': 'cpu',  # But for tasks that ask for a GPU.
+      'OPENBLAS_NUM_THREADS': '1',  # As main.py has it.
       # Threads of XLA and OpenCV: others use the other processors.
       'PJRT_NPROC': str(math.ceil(options.cpus))}
   if cache := os.environ.get('JAX_COMPILATION_CACHE_DIR'):

@@ -84,6 +84,18 @@ class RowsTest(absltest.TestCase):
     told = json.loads((self.dir / 'report.json').read_text())
     self.assertEqual(told['films'][0]['file'], name)
 
+  def test_what_was_told_of_a_film_is_told_again(self):
+    job = manifest.Job('a', manifest.Entry('/in/a.mkv'), {},
+                       str(self.dir / 'films/a'), '')
+    rows.keep(job, self.rows[0]._replace(warnings=2, what='dark'))
+    now = rows.waiting(job)._replace(
+        state='done before', output=self.rows[0].output, work_seconds=0.1)
+    found = rows.again(job, now)
+    self.assertEqual((found.state, found.work_seconds, found.warnings,
+                      found.what), ('done before', 7.5, 2, 'dark'))
+    for other in (now._replace(output='b.mkv'), now._replace(state='failed')):
+      self.assertEqual(rows.again(job, other), other)
+
   def test_the_text(self):
     text = rows.text(self.rows)
     self.assertStartsWith(text, '1 refused, 1 restored, 1 waiting; 48 frames.')
