@@ -12,7 +12,7 @@ import ml_collections
 
 from revive_jax import types
 from revive_jax.desk import desk as desk_lib
-from revive_jax.desk import visitors
+from revive_jax.desk import example, visitors
 from revive_jax.desk.page import door
 
 _PATIENCE = 2  # Seconds that open connections get when the desk is stopped.
@@ -51,7 +51,7 @@ def serve(c: ml_collections.ConfigDict, workdir: str) -> None:
           app.build(desk, port), host=c.ui.host, port=port, token=token,
           known=functools.partial(app.known, desk),
           new=functools.partial(visitors.new, desk))
-      with app.swept(desk):
+      with app.swept(desk), example.prepared(desk):
         _run(page, listening, address(c.ui.host, port, token), c.ui.open)
   raise KeyboardInterrupt  # Nothing else ends it.
 

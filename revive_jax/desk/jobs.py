@@ -97,20 +97,20 @@ def _reserved(place):
           'This film is being worked on already; wait for it, or cancel it.')
     if len(others) >= desk.limits.jobs:
       raise types.BadInput(
-          f'{_several(len(others))} on this desk, which takes no more; try '
-          'again when it is done.')
+          f'This desk is working on {_several(len(others))} already, and takes '
+          'no more; try again when that is done.')
     own = sum(visitor == place.visitor for visitor, _ in others)
     if own >= desk.limits.jobs_of_visitor:
       raise types.BadInput(
-          f'{_several(own)} of yours; wait for it, or cancel it.')
+          f'This desk is working on {_several(own)} of yours; wait for that, '
+          'or cancel it.')
     lock = _locked(place.folder / visitors.LOCK)
   with lock:
     yield lock
 
 
 def _several(count) -> str:
-  return ('A film is being worked on' if count == 1 else
-          f'{count} films are being worked on')
+  return 'a film' if count == 1 else f'{count} films'
 
 
 def _locked(path):

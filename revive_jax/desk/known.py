@@ -24,6 +24,7 @@ from revive_jax.video import probe, sandbox
 
 _KEPT = 4  # Films, and networks, that are kept open.
 _lock = threading.RLock()
+_measuring = threading.Lock()
 _open: dict[tuple, tuple[Any, 'Known']] = {}
 
 
@@ -65,7 +66,8 @@ def is_there(place: places.Place) -> bool:
 def measure(place: places.Place, form: str = 'none') -> None:
   """Measures a film, if that is not done yet; form: see progress."""
   c = settings.config(place)
-  with workdir_lib.opened(place.desk.path(place.folder)):
+  # A page that is loaded anew meanwhile waits for what the first one began.
+  with _measuring, workdir_lib.opened(place.desk.path(place.folder)):
     if is_there(place):
       return
     shutil.rmtree(place.folder / 'segments', ignore_errors=True)

@@ -136,11 +136,11 @@ def cleaned(name: str) -> str:
 def example(desk: desk_lib.Desk, visitor: str) -> str:
   """The demo clip as a film of this visitor; returns its id.
 
-  It is made once, and shows nobody: it lies open in the desk's folder.
+  It is made once, for all.
   """
-  path = example_lib.clip(desk.root)
+  path = example_lib.clip(desk.root, desk.vault)
   with receive(desk, visitor, example_lib.NAME) as receiver:
-    with open(path, 'rb') as file:
+    with path.open('rb') as file:
       while chunk := file.read(1 << 20):
         receiver.write(chunk)
     return receiver.close()

@@ -13,6 +13,8 @@ import re
 import secrets
 import shutil
 
+from absl import logging
+
 from revive_jax import types
 from revive_jax.desk import desk as desk_lib
 
@@ -84,21 +86,31 @@ def _end(desk, folder_) -> float:
 def sweep(desk: desk_lib.Desk) -> list[str]:
   """Deletes all of each visitor whose time is over; returns who that was.
 
-  Not while a job of theirs runs.
+  Not while a job of theirs runs. What cannot be deleted keeps nothing else from
+  it, and is tried again the next time.
   """
   removed = []
   for folder_ in sorted((desk.root / 'visitors').iterdir()):
-    with desk.alone():
-      over = folder_.name.endswith(_GONE) or (
-          desk.clock() >= _end(desk, folder_) and not running(folder_))
-      if over:
-        folder_ = _renamed(folder_)
+    try:
+      if _is_removed(desk, folder_):
         removed.append(folder_.name.removesuffix(_GONE))
-    if over:
-      delete(folder_)
-    else:
-      _remove_unfinished(desk, folder_)
+    except OSError:
+      logging.exception('A visitor whose time is over cannot be deleted.')
   return removed
+
+
+def _is_removed(desk, folder_) -> bool:
+  """Deletes all of a visitor, if the time is over; returns whether it is."""
+  with desk.alone():
+    over = folder_.name.endswith(_GONE) or (
+        desk.clock() >= _end(desk, folder_) and not running(folder_))
+    if over:
+      folder_ = _renamed(folder_)
+  if over:
+    delete(folder_)
+  else:
+    _remove_unfinished(desk, folder_)
+  return over
 
 
 def _remove_unfinished(desk, folder_) -> None:

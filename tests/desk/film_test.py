@@ -1,5 +1,6 @@
 """Tests of desk/film.py, known.py and pictures.py."""
 
+from concurrent import futures
 import pathlib
 from unittest import mock
 
@@ -64,6 +65,14 @@ class FilmTest(absltest.TestCase):
       again = desks.restored(self.place)
     self.assertEqual(report['speed']['frames'], 11)
     self.assertEqual(repr(again['measured']), repr(report['measured']))  # NaN.
+
+  def test_a_page_that_is_loaded_anew_waits_for_what_was_begun(self):
+    film_ = known._film
+    with mock.patch.object(known, '_film', side_effect=film_) as begun:
+      with futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(film.measure, [self.place, self.place]))
+    begun.assert_called_once()
+    self.assertTrue(film.is_measured(self.place))
 
   def test_what_is_chosen_may_need_more_than_was_measured(self):
     film.measure(self.place)

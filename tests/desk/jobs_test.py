@@ -159,10 +159,10 @@ sys.exit(2)''')
     with self.assertRaisesRegex(types.BadInput, 'This film is being worked on'):
       self._start(_DONE)
     mine = self._film(self.place.visitor, limits=desk_lib.Limits(jobs=2))
-    with self.assertRaisesRegex(types.BadInput, 'worked on of yours'):
+    with self.assertRaisesRegex(types.BadInput, 'a film of yours'):
       self._start(_DONE, mine)
     other = self._film(limits=desk_lib.Limits(jobs=1))
-    with self.assertRaisesRegex(types.BadInput, 'on this desk'):
+    with self.assertRaisesRegex(types.BadInput, 'This desk is working on a film'):
       self._start(_DONE, other)
     self.assertEqual(jobs.state(other).name, 'none')
     allowed = other._replace(desk=self.place.desk)

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pathlib
 import time
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -85,6 +86,20 @@ class VisitorsTest(parameterized.TestCase):
     folder.rename(folder.with_name(f'{visitor}.gone'))
     self.assertEqual(visitors.sweep(self.desk), [visitor])
     self.assertEqual([*(self.desk.root / 'visitors').iterdir()], [])
+
+  def test_one_that_cannot_be_deleted_keeps_no_others(self):
+    all_ = sorted(visitors.new(self.desk) for _ in range(3))
+    self.clock.now += 4000
+    rename = pathlib.Path.rename
+
+    def fails(path, target):
+      if path.name == all_[0]:
+        raise PermissionError(path)
+      return rename(path, target)
+
+    with mock.patch.object(pathlib.Path, 'rename', fails):
+      self.assertEqual(visitors.sweep(self.desk), all_[1:])
+    self.assertEqual(visitors.sweep(self.desk), all_[:1])
 
   def test_uploads_that_were_broken_off_go(self):
     visitor = visitors.new(self.desk)

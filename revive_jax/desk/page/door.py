@@ -144,13 +144,17 @@ def _cookie(name: str, value: str) -> str:
 def _problem(scope, headers, host) -> str:
   """Why a request is not of our own page; ''."""
   asked = headers.get('host', '')
-  name = urllib.parse.urlsplit(f'//{asked}').hostname or ''
+  try:
+    name = urllib.parse.urlsplit(f'//{asked}').hostname or ''
+    origin = headers.get('origin')
+    site = None if origin is None else urllib.parse.urlsplit(origin).netloc
+  except ValueError:  # '[' without ']'.
+    return 'This is no name of a machine.'
   # Else a page of another site, whose name is made to mean this machine, would
   # be read as ours.
   if is_loopback(host) and not is_loopback(name):
     return 'This desk is open to the browser of its own machine only.'
-  origin = headers.get('origin')
-  if origin is not None and urllib.parse.urlsplit(origin).netloc != asked:
+  if site is not None and site != asked:
     return 'Another site asks for this; it gets nothing.'
   return ''
 
@@ -175,7 +179,8 @@ def _proof(token: str) -> str:
 
 async def _ask(scope, headers, receive, send, token, port) -> None:
   """Lets in who gives the token in the address or the form; asks others."""
-  query = dict(urllib.parse.parse_qsl(scope.get('query_string', b'').decode()))
+  query = dict(urllib.parse.parse_qsl(scope.get('query_string', b'').decode(
+      'utf-8', 'replace')))
   given = query.pop('token', None)
   if scope['type'] == 'http' and scope['method'] == 'POST' and (
       scope['path'] == '/desk/enter'):

@@ -5,6 +5,7 @@ Each handler yields what changes, by the names of the parts of the page.
 
 from collections.abc import Callable, Iterator
 import functools
+import html
 import time
 from typing import Any
 
@@ -33,8 +34,11 @@ def _spoken(handler):
     try:
       yield from handler(self, *args)
     except types.BadInput as error:
+      # gradio takes it for HTML, and a name of a file may be in it.
+      sentence = html.escape(
+          strings.translate(self.language, str(error)), quote=False)
       raise gr.Error(
-          strings.translate(self.language, str(error)), duration=None,
+          sentence, duration=None,
           title=self.say('failed'), print_exception=False) from error
 
   return said
@@ -84,8 +88,9 @@ class Handlers:
   def _measured(self, place) -> _Changes:
     """Measures a film; a long one as a job, which a reload does not end."""
     if not film_lib.is_measured(place) and film_lib.is_long(place):
-      if jobs.state(place).name != 'running':
-        jobs.start(place, 'measure')
+      state = jobs.state(place)
+      if (state.name, state.kind) != ('running', 'measure'):
+        jobs.start(place, 'measure')  # Refused while it is restored.
       while (state := jobs.state(place)).name == 'running':
         yield {'stop': gr.update(visible=True), 'film': place.id,
                'status': pieces.status(self.say(

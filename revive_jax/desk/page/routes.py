@@ -16,7 +16,7 @@ from revive_jax import types
 from revive_jax.desk import desk as desk_lib
 from revive_jax.desk import film as film_lib
 from revive_jax.desk import layers as layers_lib
-from revive_jax.desk import masks, preview, upload
+from revive_jax.desk import known, masks, preview, upload
 from revive_jax.desk.page import door, ranges, shown, strings, work
 from revive_jax.explain import origin
 
@@ -97,8 +97,8 @@ def _add_uploads(made, desk, visitor) -> None:
 
 def _add_pictures(made, place) -> None:
   memory = shown.Memory()
-  key = lambda request: (request.path_params['film'],
-                         request.path_params['number'])
+  key = lambda found, request: (
+      found.folder, request.path_params['number'])
 
   @made.get('/desk/{film}/thumbnail/{number}')
   def _(request: fastapi.Request, number: int):
@@ -113,35 +113,34 @@ def _add_pictures(made, place) -> None:
 
   @made.post('/desk/{film}/preview/{number}')
   def _(request: fastapi.Request, number: int):
-    found = preview.preview(place(request), number)
-    coded = memory.keep(key(request), found.after, {
+    whose = place(request)
+    found = preview.preview(whose, number)
+    coded = memory.keep(key(whose, request), found.after, {
         name: _layer(name, found.layers[name]) for name in shown.LAYERS
         if name in found.layers})
     return _told(request, found, coded)
 
   @made.post('/desk/{film}/answers/{number}')
   def _(request: fastapi.Request, number: int):
-    found = preview.answers(place(request), number)
+    whose = place(request)
+    found = preview.answers(whose, number)
     return {'versions': [
-        memory.keep((*key(request), n), one.after, {}).version
+        memory.keep((*key(whose, request), n), one.after, {}).version
         for n, one in enumerate(found)]}
 
   @made.get('/desk/{film}/answer/{answer}/{number}')
   def _(request: fastapi.Request, answer: int, number: int):
-    place(request)
-    kept = memory.get((*key(request), answer))
+    kept = memory.get((*key(place(request), request), answer))
     return _picture(kept and kept.after, 'image/jpeg')
 
   @made.get('/desk/{film}/after/{number}')
   def _(request: fastapi.Request, number: int):
-    place(request)  # Of this visitor.
-    kept = memory.get(key(request))
+    kept = memory.get(key(place(request), request))
     return _picture(kept and kept.after, 'image/jpeg')
 
   @made.get('/desk/{film}/layer/{name}/{number}')
   def _(request: fastapi.Request, name: str, number: int):
-    place(request)
-    kept = memory.get(key(request))
+    kept = memory.get(key(place(request), request))
     return _picture(kept and kept.layers.get(name), 'image/png')
 
 
@@ -202,5 +201,6 @@ def _whose(scope, number) -> dict[str, int]:
 
 
 def _paint(place, whose, data) -> None:
-  painted, erased = shown.marked(data)
+  info = known.opened(place).film.info
+  painted, erased = shown.marked(data, (info.height, info.width))
   masks.paint(place, **whose, painted=painted, erased=erased)

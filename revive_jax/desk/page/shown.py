@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import pathlib
 import threading
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
+from revive_jax.desk import visitors
 
 _KEPT = 24  # Frames whose previews are kept.
 _QUALITY = 95  # Of JPEG.
@@ -24,12 +26,21 @@ class Shown(NamedTuple):
 
 
 class Memory:
-  """The last previews; several threads may use it."""
+  """The last previews; several threads may use it.
+
+  Keys begin with the folder of the film; when it is deleted, they are forgotten.
+  """
 
   def __init__(self):
     self._lock = threading.Lock()
     self._kept = collections.OrderedDict()
     self._versions = itertools.count(1)
+    visitors.forgetting.append(self._forget)
+
+  def _forget(self, folder: pathlib.Path) -> None:
+    with self._lock:
+      for key in [k for k in self._kept if k[0].is_relative_to(folder)]:
+        del self._kept[key]
 
   def keep(self, key, after: np.ndarray, layers: dict[str, np.ndarray]
            ) -> Shown:
@@ -69,14 +80,22 @@ def mask(painted: np.ndarray, erased: np.ndarray) -> bytes:
   return png(np.dstack([white, white, white, seen]))
 
 
-def marked(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+def marked(
+    data: bytes, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
   """The same of the brush's PNG: what is painted, what is erased, [H, W] bool.
+
+  Args:
+    data: the PNG.
+    size: (H, W) that it has to be of: few bytes can be a picture that fills
+      the memory.
 
   Raises:
     types.BadInput: it is no such picture.
   """
   found = None
-  if data.startswith(b'\x89PNG'):
+  told = tuple(int.from_bytes(data[i:i + 4], 'big') for i in (20, 16))
+  if data.startswith(b'\x89PNG') and told == tuple(size):
     try:
       found = cv2.imdecode(
           np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -219,9 +219,10 @@ export class View extends Part {
   /** Keeps what was painted, and shows what comes of it. */
   painted() {
     const whose = this.whose();
-    this.brush.saved = this.brush.blob().then((blob) => ask(
-        `${this.data.film}/mask/${whose}`,
-        {method: 'PUT', body: blob})).catch(
+    const blob = this.brush.blob();  // As it is now.
+    // One after the other: an earlier one must not come last.
+    this.brush.saved = this.brush.saved.then(() => blob).then((body) => ask(
+        `${this.data.film}/mask/${whose}`, {method: 'PUT', body})).catch(
         (error) => say(this.said, error.message, true));
     this.changed();
   }

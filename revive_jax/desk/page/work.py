@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+from absl import logging
 import fastapi
 from fastapi import responses
 
@@ -165,3 +166,8 @@ def _make(found, kinds, frames, state) -> None:
           done=min(i + done / max(total, 1), len(kinds) - 0.01)))
   except types.BadInput as error:
     state['error'] = str(error)
+  except Exception:  # Else the page would ask again for ever.
+    logging.exception('The films to play cannot be made.')
+    state['error'] = (
+        'The films cannot be shown in motion here; what was restored can be '
+        'taken home.')

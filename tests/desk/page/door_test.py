@@ -87,7 +87,7 @@ class DoorTest(parameterized.TestCase):
   @parameterized.parameters(
       dict(host='evil.example'), dict(host='127.0.0.1.evil.example:7'),
       dict(origin='http://evil.example'), dict(origin='http://127.0.0.1:8'),
-      dict(origin='null'))
+      dict(origin='null'), dict(host='[::1'), dict(origin='http://[::1'))
   def test_other_sites_get_nothing(self, host='127.0.0.1:7', **headers):
     status, body = _raw([(b'host', host.encode()), *(
         (k.encode(), v.encode()) for k, v in headers.items())])
