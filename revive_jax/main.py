@@ -48,7 +48,8 @@ _MODE = flags.DEFINE_string(
     'weights). Default: the mode of the config.')
 _INPUT = flags.DEFINE_string(
     'input', None, 'The film: a video, a folder of pictures, or a picture; or '
-    'many: a folder of videos, or a list (.txt, a path a line); or what runs '
+    'many: a folder of videos, or a list (.txt, a path a line), or, for '
+    'archive, a manifest (.csv: path, preset, consent); or what runs '
     'by itself: a camera (/dev/video0), rtsp://..., a named pipe, or - '
     '(standard input). It is only read.')
 _OUTPUT = flags.DEFINE_string(
