@@ -79,9 +79,8 @@ def restore_all(
 
 
 def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
-  # What an earlier run made of these is said again when they are looked at.
-  found = {job.name: rows.before(job) for job in jobs} | {
-      job.name: rows.waiting(job) for job in mine}
+  # Until they are looked at: if this is stopped, the table is as it was.
+  found = {job.name: rows.before(job) for job in jobs}
   by_name, own = {job.name: job for job in jobs}, {job.name for job in mine}
   meter = progress.Meter(len(mine), c.progress)
   following = time.monotonic() + _EVERY  # When the next table is due.
@@ -89,7 +88,7 @@ def _run(c, work, jobs, mine, pool) -> list[rows.Row]:
   def write():
     with _alone(work):
       for job in jobs if c.archive.share else ():  # Others work on theirs.
-        if job.name not in own or found[job.name].state == rows.WAITING:
+        if job.name not in own:
           found[job.name] = rows.before(job)
       rows.write(work, found.values(), c.to_dict())
 

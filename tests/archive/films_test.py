@@ -78,6 +78,24 @@ class FilmsTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'out: this is a file'):
       self._restore()
 
+  def test_stopped_at_once_the_table_is_as_it_was(self):
+    for name in 'ab':
+      (self.input / f'{name}.mkv').write_bytes(b'')
+    place = self.work / 'films/a/row.json'
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps({
+        'name': 'a', 'file': str(self.input / 'a.mkv'), 'state': 'restored',
+        'frames': 7}))
+    pool = mock.Mock(room=1, has_gpus=False)
+    pool.wait.side_effect = KeyboardInterrupt
+    with mock.patch.object(processes, 'Processes', return_value=pool), (
+        self.assertRaises(KeyboardInterrupt)):
+      self._restore()
+    pool.close.assert_called_once()
+    found = json.loads((self.work / 'report.json').read_text())
+    self.assertEqual(found['summary']['states'], {'restored': 1, 'waiting': 1})
+    self.assertEqual(found['summary']['frames'], 7)
+
   @parameterized.parameters('empty', 'films.csv')
   @pytest.mark.slow
   def test_exit_code_2(self, name):
