@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 import threading
+import urllib.parse
 import webbrowser
 
 import ml_collections
@@ -79,7 +80,8 @@ def address(host: str, port: int, token: str) -> str:
     name = socket.gethostname()
   elif ':' in host and not host.startswith('['):
     name = f'[{host}]'
-  return f'http://{name}:{port}/' + (f'?token={token}' if token else '')
+  query = f'?token={urllib.parse.quote(token, safe="")}' if token else ''
+  return f'http://{name}:{port}/{query}'
 
 
 def _bound(host: str, port: int) -> socket.socket:

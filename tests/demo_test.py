@@ -9,6 +9,9 @@ import cv2
 from configs import demo as config
 from revive_jax import demo
 from revive_jax.video import probe, reader
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 

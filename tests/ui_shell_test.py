@@ -77,7 +77,8 @@ class ShellTest(parameterized.TestCase):
 
   @parameterized.parameters(
       ('127.0.0.1', '', 'http://127.0.0.1:7/'), ('::1', '', 'http://[::1]:7/'),
-      ('192.168.1.2', 'abc', 'http://192.168.1.2:7/?token=abc'))
+      ('192.168.1.2', 'abc', 'http://192.168.1.2:7/?token=abc'),
+      ('192.168.1.2', 'a&b#+', 'http://192.168.1.2:7/?token=a%26b%23%2B'))
   def test_addresses(self, host, token, wanted):
     self.assertEqual(ui.address(host, 7, token), wanted)
 
@@ -163,18 +164,23 @@ class OwnDeskTest(parameterized.TestCase):
 
   def test_too_large_and_too_many(self):
     with browsing.served(
-        self.folder / 'desk', '--config.desk.gigabytes=1e-5',
+        self.folder / 'desk', '--config.desk.gigabytes=2e-4',
         '--config.desk.films=1') as desk:
+      large = self.folder / 'large.mkv'
+      large.write_bytes(bytes(300_000))
       with browsing.visiting(desk.address, expected=[_REFUSED, '413']
                              ) as visitor:
         tab = visitor.tab
-        tab.set_input_files('#desk-file', self.film)
+        tab.set_input_files('#desk-file', large)
         tab.wait_for_selector('desk-open .said.bad')
         # Who does not use the page is not let through either.
         status = tab.evaluate(
             "fetch('/desk/upload?name=a.mkv', {method: 'PUT', body: "
-            'new Uint8Array(20000)}).then(a => a.text())')
+            'new Uint8Array(300000)}).then(a => a.text())')
         self.assertIn('this desk takes', status)
+        visitor.open(self.film)
+        tab.set_input_files('#desk-file', self.film)
+        tab.wait_for_selector('text=No more than 1 of your films')
 
   def test_a_port_in_use_and_ctrl_c(self):
     """One sentence, exit code 2; and 130 for who is stopped."""

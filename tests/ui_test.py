@@ -330,6 +330,21 @@ class DeskTest(parameterized.TestCase):
       self.assertNotIn('film=', visitor.tab.url)
       self.assertFalse(visitor.tab.is_visible('desk-view'))
 
+  def test_what_cannot_be_is_said_and_not_shown_as_if_it_were(self):
+    """A choice that is refused, and the address of a film that is gone."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      tab.click('text=For the whole film')
+      tab.click('#desk-composite label >> nth=1')  # Only damage...
+      tab.wait_for_timeout(500)
+      tab.click('#desk-hide_faces label >> nth=1')  # ...and faces blurred.
+      tab.wait_for_selector('text=This cannot be done')
+      tab.wait_for_function("document.querySelector("
+                            "'#desk-hide_faces input').checked")
+      tab.goto(f'{self.address}en/?film={16 * "a"}')
+      tab.wait_for_selector('text=There is no such film of yours here')
+
   def test_an_earlier_film_is_gone_on_with(self):
     with browsing.visiting(self.address) as visitor:
       visitor.open(self.film)
@@ -351,6 +366,7 @@ class DeskTest(parameterized.TestCase):
       tab.wait_for_function(
           "document.querySelector('desk-view').data.shot === 1")
       visitor.wait_for_film()
+      self.assertEqual(tab.evaluate('document.activeElement.name'), 'desk-shot')
       tab.focus('desk-view input[value=look]')
       tab.keyboard.press('ArrowRight')
       visitor.wait_for_preview()

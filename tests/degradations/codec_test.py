@@ -7,6 +7,9 @@ import numpy as np
 import scipy.fft
 
 from revive_jax.degradations import codec
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
 class BlockCompressionTest(absltest.TestCase):

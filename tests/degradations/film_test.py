@@ -7,6 +7,9 @@ import numpy as np
 import scipy.special
 
 from revive_jax.degradations import film
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _FILM = 552.0  # Diagonal: lengths as declared, whatever the size of the clip.
 

@@ -6,6 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.degradations import sensor
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 _FILM = 552.0
 

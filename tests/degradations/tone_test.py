@@ -6,6 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.degradations import tone
+from tests import compiling
+
+setUpModule, tearDownModule = compiling.quickly, compiling.as_usual
 
 
 def _ramp(frames=6, low=0.1, high=0.6):

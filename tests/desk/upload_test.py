@@ -111,7 +111,7 @@ class UploadTest(parameterized.TestCase):
   def test_too_many_films(self):
     desk = self._desk(films=1)
     place = desks.put(desk, self.data)
-    with self.assertRaisesRegex(types.BadInput, 'You have 1 films'):
+    with self.assertRaisesRegex(types.BadInput, 'No more than 1 of your films'):
       upload.receive(desk, place.visitor, 'b.mkv')
     upload.remove(desk, place.visitor, place.id)
     self.assertEqual(upload.films(desk, place.visitor), [])

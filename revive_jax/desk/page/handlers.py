@@ -59,10 +59,8 @@ class Handlers:
   def load(self, request) -> _Changes:
     """The page is opened: with the film of its address, if it has one."""
     yield self._earlier(request)
-    film = request.query_params.get('film')
-    if film and any(f['id'] == film for f in upload.films(
-        self.desk, self.visitor(request))):
-      yield from self._open(request, film)
+    if film := request.query_params.get('film'):
+      yield from self._open(request, film)  # Or says that it is gone.
 
   def _earlier(self, request) -> dict[str, Any]:
     """What can be gone on with."""
@@ -111,12 +109,15 @@ class Handlers:
   def _film(self, place) -> dict[str, Any]:
     """What does not change with the shot."""
     film = film_lib.opened(place)
-    chosen = settings.choices(place)
-    values = {n: chosen[n] for n in CHOICES if n != 'large'}
     return {
         'found': pieces.found(self.language, place.name, film),
-        'job': pieces.job(place.id), **values,
-        'large': chosen['upscale'] == 2}
+        'job': pieces.job(place.id), **self._choices(place)}
+
+  def _choices(self, place) -> dict[str, Any]:
+    """What is chosen for the whole film."""
+    chosen = settings.choices(place)
+    return {'large': chosen['upscale'] == 2} | {
+        n: chosen[n] for n in CHOICES if n != 'large'}
 
   def _shot(self, place, number) -> dict[str, Any]:
     """A shot: its pictures, and what holds for it."""
@@ -186,11 +187,15 @@ class Handlers:
   def choice(self, name, request, film, shot, value) -> _Changes:
     """Something was chosen for the whole film."""
     place = self.place(request, film)
-    if name == 'large':
-      settings.change(place, upscale=2 if value else 1)
-    else:
-      kind = {'answers': int, 'stabilise': float}.get(name, lambda x: x)
-      settings.change(place, **{name: kind(value)})
+    try:
+      if name == 'large':
+        settings.change(place, upscale=2 if value else 1)
+      else:
+        kind = {'answers': int, 'stabilise': float}.get(name, lambda x: x)
+        settings.change(place, **{name: kind(value)})
+    except types.BadInput:
+      yield self._choices(place)  # As it stays, and not as it was asked for.
+      raise
     if not film_lib.is_measured(place):  # More is to be looked for.
       yield {'status': pieces.status(self.say('measuring'))}
       yield from self._measured(place)

@@ -38,7 +38,7 @@ export class Result extends Part {
     this.build(found);
   }
 
-  build({width, height, fps, start, stop, kinds}) {
+  build({width, height, fps, start, stop, kinds, hides}) {
     this.fps = fps;
     this.start = start;
     this.count = stop - start;
@@ -46,11 +46,12 @@ export class Result extends Part {
     this.stage.style.setProperty('--ratio', `${width} / ${height}`);
     const scroller = framed(this.stage, width / height);
     if (!kinds.length) {  // A single picture.
-      this.stage.append(...['restored', 'frame'].map((kind) => make('img', {
+      const shown = hides ? ['restored'] : ['restored', 'frame'];
+      this.stage.append(...shown.map((kind) => make('img', {
         className: kind === 'frame' ? 'before' : 'after',
         alt: t(kind === 'frame' ? 'alt_before' : 'alt_after'),
         src: `/desk/${this.film}/${kind}/0`})));
-      split(this.stage, kept);
+      if (!hides) split(this.stage, kept);
       this.motion.append(scroller);
       return;
     }
