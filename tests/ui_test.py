@@ -339,7 +339,7 @@ class DeskTest(parameterized.TestCase):
       tab.click('#desk-composite label >> nth=1')  # Only damage...
       tab.wait_for_timeout(500)
       tab.click('#desk-hide_faces label >> nth=1')  # ...and faces blurred.
-      tab.wait_for_selector('text=This cannot be done')
+      tab.wait_for_selector('text=faces cannot be hidden')
       tab.wait_for_function("document.querySelector("
                             "'#desk-hide_faces input').checked")
       tab.goto(f'{self.address}en/?film={16 * "a"}')
