@@ -193,6 +193,34 @@ class DeskTest(parameterized.TestCase):
       visitor.wait_for_film()
       self.assertEqual(tab.evaluate(_ALPHA), 0)
 
+  def test_paint_on_one_frame_is_not_that_of_the_next(self):
+    """Also where one paints on before the page has heard of earlier paint."""
+    with browsing.visiting(self.address) as visitor:
+      tab = visitor.tab
+      visitor.open(self.film)
+      tab.click('text=Paint damage')
+      _drag(tab, (0.3, 0.3), (0.5, 0.3))
+      visitor.wait_for_preview()
+      first = tab.evaluate(_ALPHA)
+      tab.click('desk-view button[aria-label="One frame on"]')
+      self.assertLess(tab.evaluate(_ALPHA), first)
+      _drag(tab, (0.3, 0.7), (0.35, 0.7))
+      visitor.wait_for_preview()
+      second = tab.evaluate(_ALPHA)
+      self.assertGreater(second, 0)
+      self.assertLess(second, first)
+      # Back, and a stroke at once: what was there stays.
+      tab.evaluate("""() => {
+        const view = document.querySelector('desk-view');
+        view.go(view.at - 1);
+        view.brush.line([5, 40], [9, 40]);
+        view.brush.changed(); }""")
+      visitor.wait_for_preview()
+      self.assertGreater(tab.evaluate(_ALPHA), first)
+      tab.reload()
+      visitor.wait_for_film()
+      self.assertGreater(tab.evaluate(_ALPHA), first)
+
   def test_painted_for_the_whole_shot(self):
     with browsing.visiting(self.address) as visitor:
       tab = visitor.tab

@@ -103,6 +103,7 @@ export class Brush {
   }
 
   line(from, to) {
+    this.isTouched = true;
     this.pen.strokeStyle = COLORS[this.tool];
     this.pen.lineWidth = this.size;
     this.pen.beginPath();
@@ -147,25 +148,40 @@ export class Brush {
     return new Promise((done) => canvas.toBlob(done, 'image/png'));
   }
 
-  /** What was painted earlier, to go on with. */
+  /** What was painted earlier, to go on with; below what comes meanwhile. */
   async load(url) {
     this.asked = url;
+    const {width, height} = this.canvas;
+    this.pen.clearRect(0, 0, width, height);
+    this.last = null;
+    this.undone = [];
+    this.isTouched = false;
     await this.saved;
     const answer = await fetch(url, {cache: 'no-store'});
-    if (this.asked !== url) return;
-    this.undone = [];
-    this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     if (answer.status !== 200) return;
     const picture = await createImageBitmap(await answer.blob());
-    this.pen.drawImage(picture, 0, 0, this.canvas.width, this.canvas.height);
-    const data = this.all();
-    for (let i = 0; i < data.data.length; i += 4) {
-      if (!data.data[i + 3]) continue;
-      const color = COLORS[data.data[i] > 127 ? 'paint' : 'erase'];
-      for (let k = 0; k < 3; k++) {
-        data.data[i + k] = parseInt(color.slice(1 + 2 * k, 3 + 2 * k), 16);
-      }
-    }
-    this.pen.putImageData(data, 0, 0);
+    if (this.asked !== url) return;
+    this.pen.globalCompositeOperation = 'destination-over';
+    this.pen.drawImage(coloured(picture, width, height), 0, 0);
+    this.pen.globalCompositeOperation = 'source-over';
+    this.undone = [];
+    if (this.isTouched) this.changed();
   }
+}
+
+/** White and black as the brush paints them. */
+function coloured(picture, width, height) {
+  const canvas = make('canvas', {width, height});
+  const pen = canvas.getContext('2d', {willReadFrequently: true});
+  pen.drawImage(picture, 0, 0, width, height);
+  const data = pen.getImageData(0, 0, width, height);
+  for (let i = 0; i < data.data.length; i += 4) {
+    if (!data.data[i + 3]) continue;
+    const color = COLORS[data.data[i] > 127 ? 'paint' : 'erase'];
+    for (let k = 0; k < 3; k++) {
+      data.data[i + k] = parseInt(color.slice(1 + 2 * k, 3 + 2 * k), 16);
+    }
+  }
+  pen.putImageData(data, 0, 0);
+  return canvas;
 }

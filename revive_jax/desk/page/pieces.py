@@ -20,7 +20,6 @@ def head(language: str, texts: Mapping[str, Any]) -> str:
   data = json.dumps({'language': language, **texts}, ensure_ascii=False)
   data = data.replace('<', '\\u003c')
   return (f'<script>window.DESK = {data};</script>'
-          ''
           '<link rel="stylesheet" href="/desk/static/desk.css">'
           '<script type="module" src="/desk/static/desk.js"></script>')
 
