@@ -205,20 +205,23 @@ def pictures(
     try:
       frames = context.decode(packet)
     except av.FFmpegError as e:
-      _check_memory(e)
+      check_memory(e)
       promises.fail(e.strerror)
       continue
     yield from _marked(frames, wrong)
   try:
     yield from _marked(context.decode(None), wrong)
   except av.FFmpegError as e:
-    _check_memory(e)
+    check_memory(e)
     promises.broken = True
 
 
-def _check_memory(error):
-  """Raises MemoryError where there is none left, which is no damage."""
-  if error.errno == errno.ENOMEM:
+def check_memory(error: Exception | None = None) -> None:
+  """Raises MemoryError where there is none left, which is no damage.
+
+  error: what a decoder said; None: nothing, though it gave no frame.
+  """
+  if error is None or getattr(error, 'errno', 0) == errno.ENOMEM:
     bytearray(_SPARE)
 
 

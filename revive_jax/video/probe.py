@@ -80,6 +80,7 @@ def open_video(path: str | os.PathLike) -> av.container.InputContainer:
   except PermissionError:
     raise types.BadInput(f'{path}: no permission to read this file.') from None
   except _UNREADABLE as e:
+    conceal.check_memory(e)
     raise types.BadInput(
         f'{path}: not a video or picture that can be read, or its beginning '
         f'or index is missing ({getattr(e, "strerror", None) or e}).') from e
@@ -108,6 +109,7 @@ def _first_frame(container, stream, path):
   promises, notes = conceal.Promises(1), []
   for frame in conceal.pictures(container, stream, promises, notes.append):
     return frame
+  conceal.check_memory()
   reason = promises.reason and f' ({promises.reason})'
   raise types.BadInput(
       f'{path}: not one frame could be decoded{reason}.')

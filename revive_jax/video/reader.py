@@ -291,6 +291,7 @@ def _read_video(info, stop, warn, decision):
     for sentence in dict.fromkeys(endings):
       warn(sentence)
   if not count:
+    conceal.check_memory()
     raise types.BadInput(f'{info.path}: not one frame could be decoded.')
 
 
