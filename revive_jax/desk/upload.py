@@ -118,8 +118,8 @@ def receive(
   with desk.alone():
     if len([*(folder / 'films').iterdir()]) >= desk.limits.films:
       raise types.BadInput(
-          f'No more than {desk.limits.films} of your films can be here at once; '
-          'delete one first.')
+          f'No more than {desk.limits.films} of your films can be here at '
+          'once; delete one first.')
     own = folder / 'films' / secrets.token_hex(8)
     own.mkdir(mode=0o700)
   return Receiver(desk, visitor, own, name)

@@ -162,7 +162,7 @@ sys.exit(2)''')
     with self.assertRaisesRegex(types.BadInput, 'a film of yours'):
       self._start(_DONE, mine)
     other = self._film(limits=desk_lib.Limits(jobs=1))
-    with self.assertRaisesRegex(types.BadInput, 'This desk is working on a film'):
+    with self.assertRaisesRegex(types.BadInput, 'This desk is working on a'):
       self._start(_DONE, other)
     self.assertEqual(jobs.state(other).name, 'none')
     allowed = other._replace(desk=self.place.desk)

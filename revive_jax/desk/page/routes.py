@@ -15,8 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from revive_jax import types
 from revive_jax.desk import desk as desk_lib
 from revive_jax.desk import film as film_lib
-from revive_jax.desk import layers as layers_lib
 from revive_jax.desk import known, masks, preview, upload
+from revive_jax.desk import layers as layers_lib
 from revive_jax.desk.page import door, ranges, shown, strings, work
 from revive_jax.explain import origin
 

@@ -28,7 +28,7 @@ class Shown(NamedTuple):
 class Memory:
   """The last previews; several threads may use it.
 
-  Keys begin with the folder of the film; when it is deleted, they are forgotten.
+  Keys begin with the folder of the film, and are forgotten when it is deleted.
   """
 
   def __init__(self):

@@ -126,7 +126,8 @@ def _add_playback(made, place) -> None:
         state = _made(found, kinds, frames, making)
     return {'kinds': kinds, 'start': start, 'stop': stop, 'ready':
             state['done'] == state['total'], **state,
-            'hides': film.hides, 'width': film.info['width'], 'height': film.info['height'],
+            'hides': film.hides, 'width': film.info['width'],
+            'height': film.info['height'],
             'fps': film.info['frame_rate']}
 
   @made.get('/desk/{film}/play/{which}/{start}/{stop}')
