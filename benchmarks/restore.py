@@ -58,6 +58,7 @@ def main():
          f'--weights={args.weights}'], stdout=subprocess.PIPE, text=True,
         check=True)
     rows.append((size, count, json.loads(done.stdout.splitlines()[-1])))
+    print(f'{size}: {done.stdout.splitlines()[-1]}', file=sys.stderr)
   device = jax.devices()[0]
   print(f'{datetime.date.today()}; {device.device_kind}, {os.cpu_count()} CPU '
         f'cores; Python {platform.python_version()}, jax {jax.__version__}; '

@@ -85,11 +85,6 @@ def answers(place: places.Place, frame: int) -> list[Preview]:
   return [preview(place, frame, sample=n) for n in range(count)]
 
 
-def warm(place: places.Place) -> None:
-  """Makes a preview of the first frame, so that what it needs is compiled."""
-  preview(place, known.opened(place).survey.shots[0].key_frame)
-
-
 def _window(place, found, frame, sample, exact):
   """The finished window with a frame, its place there, and if it is exact."""
   film, c = found.film, found.c
