@@ -1,12 +1,11 @@
 """Tests of the desk in real browsers (Chromium, headless; slow).
 
 The browser is looked for as tests/explain/browser_test.py does. They need the
-extra ui: pip install -e '.[test,ui]'. See tests/ui_shell_test.py, too.
+extra ui: pip install -e '.[test,ui]'. See tests/ui_brush_test.py and
+tests/ui_shell_test.py, too.
 """
 
 import base64
-import pathlib
-import tempfile
 
 from absl.testing import absltest, parameterized
 import numpy as np
@@ -19,24 +18,7 @@ _REFUSED = '400 (Bad Request)'  # What a browser says of what is refused.
 
 
 @pytest.mark.slow
-class DeskTest(parameterized.TestCase):
-  """One desk, and those who visit it."""
-
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    cls.own = tempfile.TemporaryDirectory()
-    cls.folder = pathlib.Path(cls.own.name)
-    cls.film = browsing.film(cls.folder)
-    cls.desk = browsing.serve(cls.folder / 'desk', '--config.desk.jobs=2',
-                              '--config.report')
-    cls.address = cls.desk.address
-
-  @classmethod
-  def tearDownClass(cls):
-    cls.desk.stop()
-    cls.own.cleanup()
-    super().tearDownClass()
+class DeskTest(browsing.DeskTestCase):
 
   def test_the_whole_way(self):
     """Upload, look, decide, restore, compare, download."""
@@ -165,80 +147,6 @@ class DeskTest(parameterized.TestCase):
       self.assertIn(sentence, said.inner_text())
       self.assertFalse(visitor.tab.is_visible('desk-view'))
       visitor.open(self.film)  # The page is as it was.
-
-  def test_paint_and_erase(self):
-    """What is painted is damage, what is erased is none, undo takes it back."""
-    with browsing.visiting(self.address) as visitor:
-      tab = visitor.tab
-      visitor.open(self.film)
-      tab.click('text=Paint damage')
-      _drag(tab, (0.3, 0.3), (0.5, 0.3))
-      visitor.wait_for_preview()
-      painted = self._damage(visitor)
-      self.assertGreater(painted[13:16, 20:30].mean(), 180)
-      tab.click('text=Erase damage')
-      _drag(tab, (0.2, 0.3), (0.6, 0.3))
-      visitor.wait_for_preview()
-      self.assertEqual(self._damage(visitor)[13:16, 20:30].max(), 0)
-      tab.click('text=Undo')
-      visitor.wait_for_preview()
-      np.testing.assert_array_equal(self._damage(visitor), painted)
-      # It is there again after a reload, to go on with.
-      tab.reload()
-      visitor.wait_for_film()
-      tab.wait_for_function(_ALPHA + ' > 100')
-      tab.click('text=Remove all that was painted')
-      visitor.wait_for_preview()
-      tab.reload()
-      visitor.wait_for_film()
-      self.assertEqual(tab.evaluate(_ALPHA), 0)
-
-  def test_paint_on_one_frame_is_not_that_of_the_next(self):
-    """Also where one paints on before the page has heard of earlier paint."""
-    with browsing.visiting(self.address) as visitor:
-      tab = visitor.tab
-      visitor.open(self.film)
-      tab.click('text=Paint damage')
-      _drag(tab, (0.3, 0.3), (0.5, 0.3))
-      visitor.wait_for_preview()
-      first = tab.evaluate(_ALPHA)
-      tab.click('desk-view button[aria-label="One frame on"]')
-      self.assertLess(tab.evaluate(_ALPHA), first)
-      _drag(tab, (0.3, 0.7), (0.35, 0.7))
-      visitor.wait_for_preview()
-      second = tab.evaluate(_ALPHA)
-      self.assertGreater(second, 0)
-      self.assertLess(second, first)
-      # Back, and a stroke at once: what was there stays.
-      tab.evaluate("""() => {
-        const view = document.querySelector('desk-view');
-        view.go(view.at - 1);
-        view.brush.line([5, 40], [9, 40]);
-        view.brush.changed(); }""")
-      visitor.wait_for_preview()
-      self.assertGreater(tab.evaluate(_ALPHA), first)
-      tab.reload()
-      visitor.wait_for_film()
-      self.assertGreater(tab.evaluate(_ALPHA), first)
-
-  def test_painted_for_the_whole_shot(self):
-    with browsing.visiting(self.address) as visitor:
-      tab = visitor.tab
-      visitor.open(self.film)
-      tab.click('text=Paint damage')
-      tab.click('text=the whole shot')
-      _drag(tab, (0.3, 0.3), (0.5, 0.3))
-      visitor.wait_for_preview()
-      tab.click('desk-view button[aria-label="One frame on"]')
-      visitor.wait_for_film()
-      self.assertGreater(self._damage(visitor)[13:16, 20:30].mean(), 180)
-
-  def _damage(self, visitor):
-    """The layer of damage that is shown, [H, W] in [0, 255]."""
-    picture = visitor.pixels(
-        visitor.tab.get_attribute('desk-view .over', 'src'))
-    self.assertEqual(picture.shape, (browsing.HEIGHT, browsing.WIDTH, 4))
-    return picture[..., 3]
 
   def test_layers_over_the_frame(self):
     with browsing.visiting(self.address) as visitor:
@@ -405,7 +313,7 @@ class DeskTest(parameterized.TestCase):
       tab.wait_for_function(
           "old => document.querySelector('desk-view .after').getAttribute("
           "'src') !== old", arg=old)
-      self.assertGreater(tab.evaluate(_ALPHA), 0)
+      self.assertGreater(tab.evaluate(browsing.ALPHA), 0)
       tab.focus('desk-job .primary')
       tab.keyboard.press('Enter')
       visitor.wait_for_job('done')
@@ -454,19 +362,6 @@ def _loaded(tab, selector) -> bool:
       ' return all.every(one => one.naturalWidth > 0); }', selector)
 
 
-def _drag(tab, start, stop):
-  """Paints from one place of the picture to another, as shares of it."""
-  canvas = tab.locator('desk-view canvas')
-  canvas.scroll_into_view_if_needed()
-  box = canvas.bounding_box()
-  at = lambda point: (box['x'] + point[0] * box['width'],
-                      box['y'] + point[1] * box['height'])
-  tab.mouse.move(*at(start))
-  tab.mouse.down()
-  tab.mouse.move(*at(stop), steps=8)
-  tab.mouse.up()
-
-
 def _tab_to(tab, name):
   """Tab until something has the focus."""
   for _ in range(30):
@@ -474,12 +369,6 @@ def _tab_to(tab, name):
     if tab.evaluate('document.activeElement.id') == name:
       return
   raise AssertionError(f'Tab does not lead to {name}.')
-
-
-# How many pixels are painted.
-_ALPHA = ("(() => { const c = document.querySelector('desk-view canvas'); "
-          "return c.getContext('2d').getImageData(0, 0, c.width, c.height)"
-          '.data.filter((x, i) => i % 4 === 3 && x > 127).length; })()')
 
 
 if __name__ == '__main__':

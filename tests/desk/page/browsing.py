@@ -8,9 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import Any, NamedTuple
 
+from absl.testing import parameterized
 import cv2
 import numpy as np
 
@@ -196,3 +198,42 @@ def lying_open(known, *folders) -> list[pathlib.Path]:
           found.append(path)
   assert count > 5, 'Nothing was looked at.'
   return found
+
+
+class DeskTestCase(parameterized.TestCase):
+  """Tests of one desk, and of those who visit it."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.own = tempfile.TemporaryDirectory()
+    cls.folder = pathlib.Path(cls.own.name)
+    cls.film = film(cls.folder)
+    cls.desk = serve(cls.folder / 'desk', '--config.desk.jobs=2',
+                              '--config.report')
+    cls.address = cls.desk.address
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.desk.stop()
+    cls.own.cleanup()
+    super().tearDownClass()
+
+
+def drag(tab, start, stop):
+  """Paints from one place of the picture to another, as shares of it."""
+  canvas = tab.locator('desk-view canvas')
+  canvas.scroll_into_view_if_needed()
+  box = canvas.bounding_box()
+  at = lambda point: (box['x'] + point[0] * box['width'],
+                      box['y'] + point[1] * box['height'])
+  tab.mouse.move(*at(start))
+  tab.mouse.down()
+  tab.mouse.move(*at(stop), steps=8)
+  tab.mouse.up()
+
+
+# How many pixels are painted.
+ALPHA = ("(() => { const c = document.querySelector('desk-view canvas'); "
+          "return c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+          '.data.filter((x, i) => i % 4 === 3 && x > 127).length; })()')
