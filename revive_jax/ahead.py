@@ -27,40 +27,34 @@ def ahead(
 
   Args:
     items: is run through in a thread of its own.
-    size: how many may wait, 1 or more.
+    size: how many may wait; 0: the next one is made once the last was taken.
     patience: seconds that closing waits for an item that is being made; None:
       as long as it takes.
 
   Raises:
-    ValueError: size is less than 1.
+    ValueError: size is less than 0.
   """
-  if size < 1:
-    raise ValueError(f'size={size} is less than 1.')
+  if size < 0:
+    raise ValueError(f'size={size} is less than 0.')
   return _ahead(items, size, patience)
 
 
 def _ahead(items, size, patience):
-  waiting = queue.Queue(size)
+  waiting = queue.SimpleQueue()
+  free = threading.Semaphore(size + 1)  # For those that wait, and the next.
   stopped = threading.Event()
-
-  def hand_over(item) -> bool:
-    while not stopped.is_set():
-      try:
-        waiting.put(item, timeout=0.1)
-        return True
-      except queue.Full:
-        continue
-    return False
 
   def work():
     iterator = iter(items)
     try:
-      for item in iterator:
-        if not hand_over(item):
+      while free.acquire() and not stopped.is_set():
+        item = next(iterator, _END)
+        waiting.put(item)
+        if item is _END:
           return
-      hand_over(_END)
+        del item  # Or it would be held while the next one is made.
     except BaseException as error:  # It must not end the thread in silence.
-      hand_over(_Failed(error))
+      waiting.put(_Failed(error))
     finally:
       if hasattr(iterator, 'close'):
         iterator.close()
@@ -71,7 +65,10 @@ def _ahead(items, size, patience):
     while (item := waiting.get()) is not _END:
       if isinstance(item, _Failed):
         raise item.error
+      free.release()
       yield item
+      del item
   finally:
     stopped.set()
+    free.release()
     thread.join(patience)

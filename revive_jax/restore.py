@@ -97,10 +97,7 @@ def restore(
   if destination is None:
     destination = target.default_output(
         workdir, upscale.enlarged(info, c.output.upscale))
-  if info.kind == 'dicom' and c.composite != 'repair':
-    raise types.BadInput(
-        f'{source}: medical pictures are only repaired where somebody marked '
-        'them; set --config=presets/medical.')
+  settings.check_film(c, info)
   made = identity.of(c, info, destination)
   companions.check(c, workdir, destination, target.choose(
       destination, info, c.output.codec, c.output.bits or 'auto'))
@@ -205,9 +202,15 @@ class Film:
          'sound': sound.report} | self.statement.report(), written.path,
         shots=shots, plans=plans, notes=self.kept.notes, decision=self.decision)
 
-  def prepared(self) -> tuple[survey.Survey, list[choose.Plan]]:
-    """What is in the film, and the stages of each of its shots."""
-    found = self.measured()
+  def prepared(
+      self, *, restores: bool = True
+  ) -> tuple[survey.Survey, list[choose.Plan]]:
+    """What is in the film, and the stages of each of its shots.
+
+    restores: whether this process goes on to restore; if so the network's
+      program is compiled meanwhile.
+    """
+    found = self.measured(restores)
     decisions.check(self.decided, found.shots, self.c.num_samples)
     self.stamps = [] if found.concealed else found.stamps
     self.planned = timeline.plan(
@@ -230,7 +233,7 @@ class Film:
     self.warnings += found.warnings
     return found
 
-  def measured(self) -> survey.Survey:
+  def measured(self, restores: bool = True) -> survey.Survey:
     """The film, read through; or what an earlier run found in it."""
     before = self.kept.measured()
     if before is not None:
@@ -245,7 +248,7 @@ class Film:
             progress.show, total=self.source.frame_count,
             label='Looking for fields', form=self.c.progress))
     self.info = deinterlace.retimed(self.source, self.decision)
-    if not self.decision.by_field(0):
+    if restores and not self.decision.by_field(0):
       self.network = networks.compiled_ahead(self.network, self.info, self.c)
     found = survey.survey(
         self.source, self.info, self.decision, warn=self.warnings.append,
@@ -307,7 +310,9 @@ class Film:
         context=work.context, tile=c.tile, overlap=c.overlap,
         masks=self.marks(num_frames), network=self.network,
         only=again + decisions.windows_of(to_do, groups),
-        memory=learned_lib.unpacked(arrays) if arrays else None)
+        memory=learned_lib.unpacked(arrays) if arrays else None,
+        # Where windows had to be shortened memory is dearer than time.
+        beside=work.window == c.window)
     for _ in again:
       next(windows)
     # The next window is restored while the one before it is coded.
@@ -362,6 +367,7 @@ class Film:
         for frame in self.timing.frames(
             part, (frame for frame, _ in finished), counts):
           yield mark(frame)
+        del part, finished  # Or it would stay while the next is waited for.
 
     name, shown = parts.name(number, self.target), frames()
     beside = layers.part_name(name)

@@ -15,7 +15,7 @@ from revive_jax.pipeline import (
 )
 from revive_jax.privacy import encryption, keys, vault
 from revive_jax.provenance import consent, credential
-from revive_jax.video import deinterlace, layers, sandbox
+from revive_jax.video import deinterlace, layers, probe, sandbox
 
 
 def check(c: ml_collections.ConfigDict) -> None:
@@ -40,6 +40,14 @@ def check(c: ml_collections.ConfigDict) -> None:
     raise types.BadInput(
         '--config.composite=repair changes nothing outside the damage; leave '
         'out --config.stabilise and --config.repeats, or choose full.')
+
+
+def check_film(c: ml_collections.ConfigDict, info: probe.VideoInfo) -> None:
+  """Refuses to do with a film what must not be done with one of its kind."""
+  if info.kind == 'dicom' and c.composite != 'repair':
+    raise types.BadInput(
+        f'{info.path}: medical pictures are only repaired where somebody '
+        'marked them; set --config=presets/medical.')
 
 
 def _check_choices(c):

@@ -66,9 +66,24 @@ class AheadTest(absltest.TestCase):
     self.assertEqual(closed, [True])
     self.assertNotIn('ahead', [t.name for t in threading.enumerate()])
 
-  def test_refuses_no_room(self):
-    with self.assertRaisesRegex(ValueError, 'size=0'):
-      ahead.ahead([], 0)
+  def test_of_size_0_one_is_made_when_the_last_was_taken(self):
+    made = [threading.Event() for _ in range(4)]
+
+    def items():
+      for i, event in enumerate(made):
+        event.set()
+        yield i
+
+    found = ahead.ahead(items(), 0)
+    for i, event in enumerate(made[1:]):
+      self.assertFalse(event.is_set())
+      self.assertEqual(next(found), i)
+      self.assertTrue(event.wait(10))  # Nobody has asked for it.
+    self.assertEqual(list(found), [3])
+
+  def test_refuses_less_than_no_room(self):
+    with self.assertRaisesRegex(ValueError, 'size=-1'):
+      ahead.ahead([], -1)
 
 
 if __name__ == '__main__':

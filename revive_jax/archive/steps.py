@@ -82,7 +82,7 @@ def _begin(job, frames: int, *, goes_on: bool) -> dict[str, Any]:
   with workdir_lib.opened(folder):
     kept = segments_lib.opened(folder / 'segments', made_of)
     film = _film(c, info, destination, kept)
-    found, plans = film.prepared()
+    found, plans = film.prepared(restores=goes_on)
     shares = shares_lib.divide(
         film.work(found.shots), plans, film.planned, frames)
     run_ = _place(folder)
@@ -153,6 +153,7 @@ def _opened(job):
   settings.check(c)
   source = sandbox.guarded(job.entry.path, c.sandbox, many=True)
   info = probe.probe(source, frame_rate=c.frame_rate)
+  settings.check_film(c, info)
   return c, info, job.output + target.suffix(
       upscale.enlarged(info, c.output.upscale))
 

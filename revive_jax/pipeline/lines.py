@@ -55,6 +55,11 @@ def find_lines(
 ) -> list[Line]:
   """Lines of one frame [H, W] that cross at least coverage of its height."""
   scale = np.hypot(*luma.shape) / 552
+  return _lines(_strengths(luma, sigma, scale), coverage, scale)
+
+
+def _strengths(luma, sigma, scale):
+  """(strength [_BLOCKS, W] of ridges, polarity, width), of each width."""
   rows = luma.shape[0] // _BLOCKS
   found = []
   for width in {max(1, int(round(w * scale)) | 1) for w in _WIDTHS}:
@@ -65,7 +70,14 @@ def find_lines(
       mean = np.stack([p.mean(0) for p in parts])
       steady = np.stack([_share(p > threshold / 2) for p in parts])
       strength = np.where((mean > threshold) & (steady > 0.6), mean, 0)
-      found += _peaks(strength, polarity, width, coverage, scale)
+      found.append((strength, polarity, width))
+  return found
+
+
+def _lines(strengths, coverage, scale) -> list[Line]:
+  """The lines in what _strengths found that cross so much of the height."""
+  found = [line for strength, polarity, width in strengths
+           for line in _peaks(strength, polarity, width, coverage, scale)]
   found.sort(key=lambda line: -line.score)
   kept = []
   for line in found:  # The width that sees a line best speaks for it.
@@ -165,8 +177,9 @@ def find_scratches(
     return marked
   scale = np.hypot(*luma.shape[1:]) / 552
   # Neighbours confirm a line with a weaker view of it.
-  seen = [find_lines(f, sigma=sigma, coverage=0.7 * coverage) for f in luma]
-  strong = [find_lines(f, sigma=sigma, coverage=coverage) for f in luma]
+  strengths = [_strengths(f, sigma, scale) for f in luma]
+  seen = [_lines(s, 0.7 * coverage, scale) for s in strengths]
+  strong = [_lines(s, coverage, scale) for s in strengths]
   for t, lines in enumerate(strong):
     for line in lines:
       after = _follow(line, seen, flow_forward, t, 1, scale)

@@ -8,6 +8,7 @@ import array
 import base64
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent import futures
 import dataclasses
 import itertools
 import math
@@ -77,7 +78,7 @@ def measure(
     sampled: steps, which take time, of stretches only; enough to say how the
       film jumps. The others are stabilise.UNKNOWN.
   """
-  cuts, samples = [], []
+  cuts, samples = [], _Samples()
   # Of every frame of a film: lists of a float each would take twenty times as
   # much.
   rows, moves = array.array('f'), array.array('f')
@@ -98,14 +99,40 @@ def measure(
       moves.extend(watch(luma))
     # The first window comes early, so that short shots have one too.
     if len(ring) == _SAMPLE and (t + 1 - _SAMPLE) % _EVERY == 0:
-      samples.append((t + 1 - _SAMPLE, _sample(np.stack(ring))))
-  if rows and not samples:
-    samples.append((0, _sample(np.stack(ring))))
+      samples.take(t + 1 - _SAMPLE, np.stack(ring))
+  if 0 < len(rows) // 7 < _SAMPLE:
+    samples.take(0, np.stack(ring))
+  found = samples.all()
   table, moves = (np.frombuffer(x, np.float32).reshape(-1, 7)
                   for x in (rows, moves))
   ranges = shots_lib.ranges(cuts, len(table)) if rows else []
-  return [_shot(a, b, table[a:b], samples, moves[a:b])
+  return [_shot(a, b, table[a:b], found, moves[a:b])
           for a, b in ranges], len(table)
+
+
+class _Samples:
+  """Windows are sampled one at a time, while others read the next frames."""
+
+  def __init__(self):
+    self._beside = futures.ThreadPoolExecutor(1, 'sample')
+    self._found, self._pending = [], None
+
+  def take(self, start: int, window: np.ndarray) -> None:
+    """Samples frames [T, H, W, 3], of which the first has the number start."""
+    self._collect()
+    self._pending = start, self._beside.submit(_sample, window)
+
+  def all(self) -> list[tuple[int, dict[str, float]]]:
+    """The numbers of first frames, and what was found there; ends."""
+    self._collect()
+    self._beside.shutdown()
+    return self._found
+
+  def _collect(self) -> None:
+    if self._pending is not None:
+      start, result = self._pending
+      self._found.append((start, result.result()))
+      self._pending = None
 
 
 def _motion(sampled):

@@ -94,7 +94,7 @@ def _smaller(clip: types.Clip) -> types.Clip:
 
 
 def _all_parts(clip: types.Clip, sigma: float) -> list[Parts]:
-  luma, fills = (np.stack([preprocess.luma(np.ascontiguousarray(f)) for f in x])
+  luma, fills = (preprocess.luma(np.ascontiguousarray(x))
                  for x in (clip.frames, clip.restored))
   damaged = clip.damage[..., 0] > 0.5
   marks = [cv2.dilate(d.astype(np.uint8), np.ones((3, 3), np.uint8))

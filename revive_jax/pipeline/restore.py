@@ -65,15 +65,43 @@ def restore(
     memory: Memory | None, keep: int, length: int, tile: int, overlap: int,
     sample: int = 0,
 ) -> tuple[types.Clip, Memory]:
-  """Fills flows, damage, kind, restored, log_variance, origin.
+  """Fills flows, damage, kind, restored, log_variance, origin: look, then tell.
+
+  Args:
+    clip: see look.
+    network: see look.
+    core: see look.
+    memory: of the window before it in the same shot; None: there is none.
+    keep: see tell.
+    length: see look.
+    tile: side of a tile, px.
+    overlap: of tiles, px.
+    sample: see look.
+
+  Returns:
+    The clip, and the memory for the next window.
+  """
+  values, states = look(
+      clip, network=network, core=core, states=memory and memory.states,
+      length=length, tile=tile, overlap=overlap, sample=sample)
+  clip, tail = tell(
+      clip, values, core=core, tail=memory and memory.tail, keep=keep)
+  return clip, Memory(states, tail)
+
+
+def look(
+    clip: types.Clip, *, network: Network, core: slice,
+    states: Mapping[tuple[int, int], Any] | None, length: int, tile: int,
+    overlap: int, sample: int = 0,
+) -> tuple[dict[str, np.ndarray], dict[tuple[int, int], Any]]:
+  """What the network says of the frames from core on, by name of field.
 
   Args:
     clip: with frames; where user_mask or damage is 1 the network is told so.
     network: the restorer.
     core: the frames of the clip that this window is about; those before were
       restored by the window before, those after are only looked at.
-    memory: of the window before it in the same shot; None: there is none.
-    keep: frames that the next window will look back at, at most.
+    states: the network's, of the window before; None: there is none.
     length: frames of the longest window from core on (fit.length); shorter ones
       are made up to it, so that one program is compiled for all.
     tile: side of a tile, px.
@@ -81,45 +109,64 @@ def restore(
     sample: which of several answers, of a network that has some; 0 always is.
 
   Returns:
-    The clip, and the memory for the next window.
+    Fields [T, H, W, C], and the network's states for the next window.
   """
   frames = clip.frames[core.start:]
   mask = _told(clip)[core.start:]
   cuts = np.zeros(len(frames), bool)
-  cuts[0] = memory is None
-  states, chosen = {}, {'sample': sample} if sample else {}
+  cuts[0] = states is None
+  left, chosen = {}, {'sample': sample} if sample else {}
   count = len(frames)
   if count < length:
     chosen['count'] = count
     frames, mask, cuts = _padded((frames, mask, cuts), length)
 
-  def one(top, bottom, left, right):
-    box = (None, slice(None), slice(top, bottom), slice(left, right))
-    result, states[top, left] = network(
+  def one(top, bottom, start, stop):
+    box = (None, slice(None), slice(top, bottom), slice(start, stop))
+    result, left[top, start] = network(
         frames[box], mask=mask[box], cuts=cuts[None],
-        state=memory.states[top, left] if memory else None,
+        state=states[top, start] if states else None,
         carry_after=core.stop - core.start, **chosen)
-    return _on_host(result, count, (right - left, bottom - top))
+    return _on_host(result, count, (stop - start, bottom - top))
 
-  values = windows.map_tiles(
-      one, *frames.shape[1:3], tile=tile, overlap=overlap)
+  return windows.map_tiles(
+      one, *frames.shape[1:3], tile=tile, overlap=overlap), left
+
+
+def tell(
+    clip: types.Clip, values: dict[str, np.ndarray], *, core: slice,
+    tail: Mapping[str, np.ndarray] | None, keep: int,
+) -> tuple[types.Clip, dict[str, np.ndarray]]:
+  """The clip with what the network said, and what follows from it.
+
+  Args:
+    clip: that look was given.
+    values: of look.
+    core: as there.
+    tail: of the window before it in the same shot; None: there is none.
+    keep: frames that the next window will look back at, at most.
+
+  Returns:
+    The clip, and the tail for the next window.
+  """
+  values = dict(values)
   if clip.user_mask is not None:
     values['damage'] = np.where(
         clip.user_mask[core.start:] < -0.5, np.float32(0), values['damage'])
   values['damage_kind'] = damage_kinds(values['damage'], clip, core.start)
-  before = core.start if memory is not None else 0
+  before = core.start if tail is not None else 0
   if before:
-    values = {name: np.concatenate([memory.tail[name][-before:], value])
+    values = {name: np.concatenate([tail[name][-before:], value])
               for name, value in values.items()}
   values |= origins(clip.frames, values, start=before)
   if before:
     for name in ('origin', 'origin_frame'):
-      values[name][:before] = memory.tail[name][-before:]
+      values[name][:before] = tail[name][-before:]
   # Copies, or the whole window would be kept with them.
   first = max(0, core.stop - keep)
-  tail = {name: values[name][first:core.stop].copy() for name in _FIELDS
+  left = {name: values[name][first:core.stop].copy() for name in _FIELDS
           if name in values}
-  return clip.replace(**values), Memory(states, tail)
+  return clip.replace(**values), left
 
 
 def _told(clip: types.Clip) -> np.ndarray:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 import functools
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from revive_jax import pipeline, types
+from revive_jax import ahead, pipeline, types
 from revive_jax.ops import windows
 from revive_jax.pipeline import (
     choose,
@@ -48,6 +48,17 @@ class Window(NamedTuple):
   memory: restore.Memory | None  # For the window after it.
 
 
+class _Begun(NamedTuple):
+  """A window half way: the network has looked at it."""
+
+  clip: types.Clip
+  core: slice  # The frames that are wanted.
+  # Names and functions of the stages from the network on.
+  rest: list[tuple[str, Callable[..., Any]]]
+  values: dict[str, np.ndarray] | None = None  # What the network said...
+  states: Any = None  # ...and is to know at the next window.
+
+
 def run(
     frames: Iterator[reader.SourceFrame],
     shots: Sequence[measure.Shot],
@@ -62,6 +73,7 @@ def run(
     done: int = 0,
     only: Sequence[int] | None = None,
     memory: restore.Memory | None = None,
+    beside: bool = False,
 ) -> Iterator[Window]:
   """Yields each window when it is finished, in order.
 
@@ -78,6 +90,8 @@ def run(
     done: windows that were finished before, and are left out.
     only: the numbers of the windows to finish, instead, whole shots of them.
     memory: of the last one of those.
+    beside: the network looks at a window while the one before it is finished;
+      there is then a window more in memory.
   """
   segments = cut(shots, window=window, context=context)
   # Of frames, and of what is restored without a memory, as fields are: a part
@@ -85,43 +99,64 @@ def run(
   lengths = [fit.length(segments[-1].core_stop if segments else 1, most=most)
              for most in (window + context, window + 2 * context)]
   segments = segments[done:] if only is None else [segments[i] for i in only]
+  masks = itertools.repeat(None) if masks is None else masks
+  begun = _begun(
+      reader.windows(zip(frames, masks, strict=False), segments), shots, plans,
+      states=memory and memory.states, lengths=lengths,
+      tiles=dict(tile=tile, overlap=overlap), network=network)
+  tail = memory and memory.tail
+  for number, group, one, seen in ahead.ahead(begun, 0) if beside else begun:
+    clip, tail = _finish(one, functools.partial(
+        restore.tell, core=seen, tail=tail if seen.start else None,
+        keep=context))
+    memory = None if tail is None else restore.Memory(one.states, tail)
+    yield Window(number, clip, group, memory)
+    del clip, group, one  # Or they would stay while the next one is waited for.
+
+
+def _begun(windows_read, shots, plans, *, states, lengths, tiles, network):
+  """Yields (number of the shot, its source, _Begun, frames seen), by window."""
   tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
   starts = np.array([s.start for s in shots])
   paths = _paths(shots)
-  masks = itertools.repeat(None) if masks is None else masks
-  for segment, pairs in reader.windows(
-      zip(frames, masks, strict=False), segments):
+  for segment, pairs in windows_read:
     group, marks = zip(*pairs, strict=True)
     number = int(np.searchsorted(starts, segment.start, 'right')) - 1
     shot = shots[number]
     clip = _make_clip(group, segment, shot, tones[number], marks)
     core = slice(segment.core_start - segment.start,
                  segment.core_stop - segment.start)
-    if segment.core_start == shot.start:
-      memory = None
     by_field = any(f.by_field for f in group)
-    if by_field:
-      memory = None
+    if segment.core_start == shot.start or by_field:
+      states = None
     # Without a memory nothing is known of the frames before the core.
-    seen = core if memory is not None else slice(0, core.stop)
-    learned = functools.partial(
-        restore.restore, network=network, core=seen, memory=memory,
-        keep=context, length=lengths[by_field or seen.start < core.start],
-        tile=tile, overlap=overlap)
+    seen = core if states is not None else slice(0, core.stop)
+    look = functools.partial(
+        restore.look, network=network, core=seen, states=states,
+        length=lengths[by_field or seen.start < core.start], **tiles)
     stages = _bound_to(segment, shot, plans[number].stages, functools.partial(
         paths, number, clip.source.shape[1:3]))
-    clip, memory = _restored(clip, stages, by_field, dict(
-        tile=tile, overlap=overlap, learned=learned, core=core))
-    yield Window(number, clip, group[core], memory)
+    if by_field:
+      clip = _by_fields(clip, stages, core, look, tiles)
+      one = _Begun(clip, slice(0, len(clip.source)), [])
+    else:
+      one = _begin(clip, stages, look=look, core=core, **tiles)
+    states = one.states
+    yield number, group[core], one, seen
+    del clip, group, look, one, pairs
 
 
-def _restored(clip, stages, by_field, options):
-  """apply_stages() on frames, or on fields; options: of apply_stages."""
-  if not by_field:
-    return apply_stages(clip, stages, **options)
+def _by_fields(clip, stages, core, look, tiles) -> types.Clip:
+  """The clip, its top and its bottom fields restored as films of their own.
+
+  They leave no memory to the next window: it looks around itself.
+  """
   local = [s for s in stages if s.name not in _WHOLE]
-  return by_fields(clip, functools.partial(
-      apply_stages, stages=local, **options)), None
+  tell = functools.partial(
+      restore.tell, core=slice(0, core.stop), tail=None, keep=0)
+  return fields.weave_clip(*(
+      apply_stages(half, local, look=look, tell=tell, core=core, **tiles)
+      for half in fields.split_clip(clip)))
 
 
 def cut(
@@ -180,15 +215,21 @@ def _make_clip(group, segment, shot, tone, marks) -> types.Clip:
 
 def apply_stages(
     clip: types.Clip, stages: Sequence[choose.Choice], *, tile: int,
-    overlap: int, learned: Callable[[types.Clip], tuple] | None = None,
-    core: slice = slice(None),
-) -> tuple[types.Clip, restore.Memory | None]:
-  """The clip after the stages, and what the learned one leaves to the next.
+    overlap: int, look: Callable[..., tuple] | None = None,
+    tell: Callable[..., tuple] | None = None, core: slice = slice(None),
+) -> types.Clip:
+  """The clip after the stages; local ones go tile by tile on large frames.
 
-  Local stages go tile by tile on large frames; learned is the stage restore.
-  core: the frames that are wanted; those around them are only looked at.
+  look, tell: the learned stage's, see restore. core: the frames that are
+  wanted; those around them are only looked at.
   """
-  memory = None
+  begun = _begin(
+      clip, stages, tile=tile, overlap=overlap, look=look, core=core)
+  return _finish(begun, tell)[0]
+
+
+def _begin(clip, stages, *, tile, overlap, look, core) -> _Begun:
+  """The local stages, and what the network says."""
   bound = [(s.name, functools.partial(pipeline.STAGES[s.name], **s.options))
            for s in stages]
   local = [f for name, f in bound if name in _LOCAL]
@@ -199,28 +240,28 @@ def apply_stages(
   else:
     for stage in local:
       clip = stage(clip)
-  core, left_out = slice(*core.indices(len(clip.source))[:2]), 0
+  said = ()
+  if rest and rest[0][0] == 'restore':
+    said = look(clip, **rest[0][1].keywords)
+  return _Begun(clip, slice(*core.indices(len(clip.source))[:2]), rest, *said)
+
+
+def _finish(begun: _Begun, tell) -> tuple[types.Clip, dict | None]:
+  """The stages from what the network said on; and what tell leaves."""
+  clip, core, rest, values, _ = begun
+  left_out, tail = 0, None
   around = reach.after([(name, f.keywords) for name, f in rest])
   for (name, stage), frames in zip(rest, around, strict=True):
     start = core.start
     clip, core = reach.cut(clip, core, frames)
     left_out += start - core.start
     if name == 'restore':
-      clip, memory = learned(clip, **stage.keywords)
+      clip, tail = tell(clip, values)
     elif 'start' in stage.keywords:  # The number of the clip's first frame.
       clip = stage(clip, start=stage.keywords['start'] + left_out)
     else:
       clip = stage(clip)
-  return reach.cut(clip, core, 0)[0], memory
-
-
-def by_fields(clip: types.Clip, work: Callable[..., tuple]) -> types.Clip:
-  """The clip, its top and its bottom fields restored as films of their own.
-
-  They leave no memory to the next window: it looks around itself.
-  """
-  halves = [work(half)[0] for half in fields.split_clip(clip)]
-  return fields.weave_clip(*halves)
+  return reach.cut(clip, core, 0)[0], tail
 
 
 def _by_tiles(clip, stages, tile, overlap) -> types.Clip:

@@ -11,7 +11,8 @@ from revive_jax.explain import record
 from revive_jax.pipeline import measure
 from revive_jax.video import deinterlace, probe, reader
 
-_AHEAD = 16  # Frames that are decoded before they are needed.
+_AHEAD = 16  # Frames that are decoded before they are needed,
+_SEEN = 4  # and that were looked at before they are measured.
 
 
 class Survey(NamedTuple):
@@ -56,9 +57,10 @@ def survey(
       ahead.ahead(reader.read_frames(
           source, decision=decision, warn=warn), _AHEAD),
       total=info.frame_count, label='Measuring', form=form)
+  # Looking for faces takes as long as measuring does: each has its thread.
   shots, count = measure.measure(
-      noted(frames), frame_rate=float(info.frame_rate), motion=True,
-      sampled=not steadies)
+      ahead.ahead(noted(frames), _SEEN), frame_rate=float(info.frame_rate),
+      motion=True, sampled=not steadies)
   if not count:
     raise types.BadInput(
         f'{info.path!r} holds no picture that can be decoded.')

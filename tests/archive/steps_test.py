@@ -3,13 +3,14 @@
 import json
 import pathlib
 import shutil
+import types
 from unittest import mock
 
 from absl.testing import absltest, parameterized
 import pytest
 
 from configs import archive as config
-from revive_jax import restore, workdir
+from revive_jax import restore, samples, workdir
 from revive_jax.archive import manifest, steps
 from revive_jax.video import sandbox
 from tests.archive import jobs
@@ -120,6 +121,28 @@ class StepsTest(parameterized.TestCase):
     # A film that nobody began: its share is tried again, not its fault.
     found = steps.run('share', self._job(jobs.settings()), 0, 1, 48)
     self.assertEqual((found['state'], found['is_passing']), ('failed', True))
+
+  def test_a_medical_film_is_refused_before_it_is_measured(self):
+    size = types.SimpleNamespace(num_frames=2, height=32, width=32)
+    film = samples.SAMPLES['medical'](size, 0, self.dir).path
+    job = jobs.job(self.dir, film)
+    with mock.patch.object(restore.Film, 'measured') as measured:
+      found = steps.run('begin', job, 48)
+    self.assertEqual(found['state'], 'refused')
+    self.assertIn('damaged.dcm: medical pictures are only repaired',
+                  found['what'])
+    measured.assert_not_called()
+
+  @parameterized.parameters(('begin', 0), ('whole', 1))
+  def test_who_only_measures_compiles_nothing(self, step, count):
+    jobs.write_film(self.film, (6,))
+    c = jobs.settings()
+    c.weights = 'restorer'
+    with mock.patch.object(
+        steps.networks, 'compiled_ahead', side_effect=lambda n, *_: n
+    ) as compiles, mock.patch.object(steps, '_finish', return_value={}):
+      steps.run(step, self._job(c), 48)
+    self.assertEqual(compiles.call_count, count)
 
 
 if __name__ == '__main__':

@@ -41,8 +41,8 @@ class ReachTest(absltest.TestCase):
             scratch=1.0, dust=1.0, noise=0.5)),
         choice('optimise', mode='full', local_deflicker=1.0),
         choice('output', mode='full', sigma=0.02, grain=1.0)]
-    whole, _ = run.apply_stages(clip, stages, tile=128, overlap=32)
-    part, _ = run.apply_stages(clip, stages, tile=128, overlap=32, core=core)
+    whole = run.apply_stages(clip, stages, tile=128, overlap=32)
+    part = run.apply_stages(clip, stages, tile=128, overlap=32, core=core)
     self.assertTrue((whole.damage_kind == types.DamageKind.DUST).any())
     for name, value in vars(whole).items():
       if value is not None:

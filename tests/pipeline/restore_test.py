@@ -32,7 +32,7 @@ def _film(num_frames=26, height=96, width=128, seed=0):
 
 
 def _run(film, *, window=32, context=10, tile=1024, overlap=32, mode='full',
-         marks=None, strength=1.0):
+         marks=None, strength=1.0, beside=False):
   shots, _ = measure.measure(iter(film), frame_rate=24.0)
   plans = [choose.choose(
       s, mode=mode, strength=dict.fromkeys(choose.KINDS, strength),
@@ -42,7 +42,7 @@ def _run(film, *, window=32, context=10, tile=1024, overlap=32, mode='full',
   frames = (reader.SourceFrame(i, i, f, ()) for i, f in enumerate(film))
   parts = list(run.run(
       frames, shots, plans, window=window, context=context, tile=tile,
-      overlap=overlap, masks=marks, network=_network()))
+      overlap=overlap, masks=marks, network=_network(), beside=beside))
   return [part.clip for part in parts], shots, plans
 
 
@@ -81,6 +81,9 @@ class RestoreTest(absltest.TestCase):
     film = _film()
     whole, _, _ = _run(film)
     parts, _, _ = _run(film, window=window)
+    ahead, _, _ = _run(film, window=window, beside=True)
+    for name in ('output', 'origin', 'origin_frame'):
+      np.testing.assert_array_equal(_joined(ahead, name), _joined(parts, name))
     a, b = _joined(parts, 'restored'), _joined(whole, 'restored')
     self.assertGreater(_psnr(a, b), 50)
     # No edge: the step into a window is as wrong as other steps, not more.
