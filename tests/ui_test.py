@@ -260,6 +260,18 @@ class DeskTest(browsing.DeskTestCase):
   def test_delete(self):
     with browsing.visiting(self.address) as visitor:
       visitor.open(browsing.film(self.folder, 'unwanted.mkv'))
+      asked = []
+
+      def stay(dialog):
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+      visitor.tab.once('dialog', stay)
+      visitor.tab.click('#desk-delete')
+      self.assertIn('all that was made of it?', asked[0])
+      visitor.tab.wait_for_timeout(500)
+      self.assertTrue(visitor.tab.is_visible('desk-view'))
+      visitor.tab.once('dialog', lambda d: d.accept())
       visitor.tab.click('#desk-delete')
       visitor.tab.wait_for_selector('text=Everything of it is deleted')
       self.assertNotIn('unwanted.mkv', visitor.tab.inner_text('body'))

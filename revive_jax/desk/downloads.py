@@ -39,6 +39,8 @@ def _paths(place) -> dict[str, tuple[pathlib.Path, str]]:
       **({'mask': (place.path(settings.mask_name(place)), settings.MASK)}
          if masks.is_marked(place) else {}),
       'consent': (place.path(settings.CONSENT), settings.CONSENT),
+      **{f'film_{end}': (path, f'{made}_before.{end}')
+         for end, path in settings.outputs_before(place).items()},
       'original': (files.path(place.source), place.name)}
 
 

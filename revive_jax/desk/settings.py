@@ -125,7 +125,17 @@ def output(place: places.Place) -> pathlib.Path:
   """Where the restored film goes, sealed if files are."""
   info_is_picture = files.suffix(place.source) in (
       '.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
-  end = 'png' if info_is_picture else choices(place)['format']
+  return _output(place, 'png' if info_is_picture else choices(place)['format'])
+
+
+def outputs_before(place: places.Place) -> dict[str, pathlib.Path]:
+  """Films that were restored when another of FORMATS was chosen, by that."""
+  found = {end: _output(place, end) for end in FORMATS}
+  return {end: path for end, path in found.items()
+          if path != output(place) and path.exists()}
+
+
+def _output(place, end) -> pathlib.Path:
   seal = files.SEALED if place.desk.vault else ''
   return place.path(f'restored.{end}{seal}')
 

@@ -49,6 +49,11 @@ class DownloadsTest(parameterized.TestCase):
     self.assertEqual(count, 9)
     self.assertEqual(json.loads(self._all(place, 'report.json')),
                      downloads.report(place))
+    settings.change(place, format='mp4')  # What there is does not go away.
+    found = {i.kind: i for i in downloads.listed(place)}
+    self.assertNotIn('film', found)
+    self.assertEqual(found['film_mkv'].name, 'tape_restored_before.mkv')
+    self.assertEqual(self._all(place, 'film_mkv'), taken)
 
   def test_what_is_not_there(self):
     with self.assertRaisesRegex(types.BadInput, 'no film of it here'):

@@ -178,7 +178,7 @@ def _wire(page, parts, opening, handle) -> None:
   parts['stop'].click(put(handle.stop), own[:1], every, **options)
   parts['delete'].click(
       put(handle.delete), [parts['film']], every, **options
-  ).then(None, js='() => window.desk.forget()')
+  ).success(None, js='() => window.desk.forget()')
 
 
 def _named(parts, done):

@@ -111,11 +111,19 @@ function opened(film, from) {
       {bubbles: true, detail: {film}}));
 }
 
-// Films of an earlier visit, and what takes one away.
+// Films of an earlier visit.
 document.addEventListener('click', (event) => {
   const film = event.target.closest?.('[data-open]')?.dataset.open;
   if (film) opened(film, event.target);
 });
+
+// What takes a film away asks first, before gradio hears of it.
+document.addEventListener('click', (event) => {
+  if (event.target.closest?.('#desk-delete') && !confirm(t('delete_sure'))) {
+    event.stopImmediatePropagation();
+    event.preventDefault();
+  }
+}, true);
 
 // A message to the page: the settings have changed.
 window.desk = {
