@@ -51,7 +51,7 @@ def whole_already(
 def add(
     told: dict[str, Any], path: str, *, shots: Sequence[measure.Shot],
     plans: Sequence[choose.Plan], notes: Sequence[Mapping[str, Any]],
-    decision: deinterlace.Decision
+    decision: deinterlace.Decision, found: Sequence[measure.Shot] | None = None,
 ) -> dict[str, Any]:
   """Adds what the page needs to a record, and returns it.
 
@@ -62,12 +62,15 @@ def add(
     plans: of the shots.
     notes: of the segments, with what gather.Segment left there.
     decision: what was done with fields.
+    found: the same, of a second look that was taken meanwhile; None: the film
+      is read once more.
   """
   _judge(told, plans)
   if not told['settings'].get('report'):
     return told
   if told['outputs'][0]['frames'] == told['input']['frames']:
-    told['measured_after'] = again(path, shots, told, decision)
+    told['measured_after'] = again(
+        path, shots, told, decision, found)
   else:
     told['not_measured_after'] = (
         'The restored film was not measured again: it has other frames than '
@@ -122,7 +125,7 @@ def _acts(stage) -> bool:
 
 def again(
     path: str, shots: Sequence[measure.Shot], told: Mapping[str, Any],
-    decision: deinterlace.Decision
+    decision: deinterlace.Decision, found: Sequence[measure.Shot] | None = None,
 ) -> list[dict[str, Any]]:
   """What is measured of the restored film, as told['measured'].
 
@@ -130,11 +133,12 @@ def again(
   """
   factor = told['settings'].get('output', {}).get('upscale', 1)
   rate = told['input']['frame_rate']
-  info = probe.probe(path, frame_rate=rate)
-  frames = reader.read_frames(
-      info, decision=decision if decision.keeps_fields else None)
-  found = remeasure.remeasure(
-      (f.rgb for f in frames), shots, frame_rate=rate, motion=True)
+  if found is None:
+    info = probe.probe(path, frame_rate=rate)
+    frames = reader.read_frames(
+        info, decision=decision if decision.keeps_fields else None)
+    found = remeasure.remeasure(
+        (f.rgb for f in frames), shots, frame_rate=rate, motion=True)
   return [_smaller(record.measured(s) | {
       'jitter_pixels': motion.jitter(s.steps)}, factor) for s in found]
 

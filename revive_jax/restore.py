@@ -20,6 +20,7 @@ from revive_jax import (
     progress,
     reporting,
     sealing,
+    second_look,
     settings,
     statement,
     types,
@@ -137,6 +138,7 @@ class Film:
     self.c, self.source, self.info, self.kept = c, info, info, kept
     self.decision = None  # What is done with fields: see measured.
     self.network, self.see, self.enlarger = network, see, enlarger
+    self.looks = None  # What measures the film while it is restored.
     self.destination = destination
     self.target = target.choose(
         destination, self.larger, c.output.codec, c.output.bits or 'auto')
@@ -200,7 +202,8 @@ class Film:
          'decisions': self.decided.rows(shots),
          'faces': self.faces.report([n['faces'] for n in self.kept.notes]),
          'sound': sound.report} | self.statement.report(), written.path,
-        shots=shots, plans=plans, notes=self.kept.notes, decision=self.decision)
+        shots=shots, plans=plans, notes=self.kept.notes,
+        decision=self.decision, found=self.looks and self.looks.result())
 
   def prepared(
       self, *, restores: bool = True
@@ -311,8 +314,7 @@ class Film:
         masks=self.marks(num_frames), network=self.network,
         only=again + decisions.windows_of(to_do, groups),
         memory=learned_lib.unpacked(arrays) if arrays else None,
-        # Where windows had to be shortened memory is dearer than time.
-        beside=work.window == c.window)
+        beside=work.window == c.window)  # Else memory is dearer than time.
     for _ in again:
       next(windows)
     # The next window is restored while the one before it is coded.
@@ -320,15 +322,38 @@ class Film:
     counted = progress.show(
         itertools.repeat(None), total=num_frames, done=finished,
         label='Restoring', form=c.progress)
+    self.looks = None if share else self.looking(shots, work, to_do)
     try:
       for before, number in zip([to_do[0] - 1, *to_do], to_do, strict=False):
         if number != before + 1:
           self.timing = timeline.Timing(self.planned, None)
         self.segment(number, groups, windows, counted, starts)
+        if self.looks:
+          self.looks.finished(number)
+    except BaseException:
+      if self.looks:
+        self.looks.close()
+      raise
     finally:
       windows.close()
       counted.close()
     return num_frames - finished
+
+  def looking(self, shots, work, to_do) -> second_look.SecondLook | None:
+    """What measures the film while it is restored; None: that comes after."""
+    c = self.c
+    # A part of ProRes is decoded with 12 bits, and the film with 10.
+    as_read = (self.target.kind == 'video' and self.target.codec != 'prores'
+               and c.repeats == 'leave' and not self.decision.keeps_fields)
+    # Where windows had to be shortened memory is dearer than time.
+    if not (c.report and as_read and work.window == c.window
+            ) or c.encrypt.key:
+      return None
+    return second_look.SecondLook(
+        [second_look.Part(self.kept.path(parts.name(n, self.target)),
+                          own[0].core_start, own[-1].core_stop)
+         for n, own in enumerate(work.groups)],
+        shots, frame_rate=float(self.info.frame_rate), waits=to_do)
 
   def marks(self, num_frames):
     """The user's mask of each frame, or None."""
