@@ -28,6 +28,7 @@ _NONE = ('Restoring on a cluster needs Ray; install it with pip install '
          'in processes of this machine.')
 _FRESH = 5.0  # Seconds for which the cluster is taken to be as large as it was.
 _CALLS = 100  # Steps of a worker.
+_LOOK, _GONE = 5.0, 20.0  # Seconds between looks at the head, and without it.
 _PROBE = ('import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, '
           'logging_level="ERROR")')
 
@@ -81,11 +82,13 @@ class RayPool:
     self._task = self._ray.remote(max_calls=_CALLS)(_run)
     self._gpu_task = self._ray.remote(max_calls=1)(_run)
     self._busy, self._room, self._counted = set(), 0, -math.inf
+    self._head = _Head(self._ray.get_runtime_context().gcs_address)
 
   @property
   def room(self) -> int:
     """Twice as many as can run: so nobody waits for the scheduler."""
-    if time.monotonic() - self._counted > _FRESH:
+    # Where nobody is at the head Ray would wait for it.
+    if time.monotonic() - self._counted > _FRESH and self._head.answers():
       cpus = self._ray.cluster_resources().get('CPU', 0)
       self._room = 2 * max(1, int(cpus / self._c.cpus))
       self._counted = time.monotonic()
@@ -113,6 +116,8 @@ class RayPool:
     done, _ = self._ray.wait(busy, num_returns=1, timeout=seconds)
     if done:
       done, _ = self._ray.wait(busy, num_returns=len(busy), timeout=0)
+    else:
+      self._head.answers()
     self._busy.difference_update(done)
     return [self._ended(handle) for handle in done]
 
@@ -133,9 +138,43 @@ class RayPool:
 
   def close(self) -> None:
     """Ends what is running, and leaves the cluster."""
+    if self._head.is_gone:  # Nobody is there to be told, and Ray would wait.
+      return
     for handle in self._busy:
       self._ray.cancel(handle, force=True)
     self._ray.shutdown()
+
+
+class _Head:
+  """The head of a cluster, without which Ray ends this process after a minute.
+  """
+
+  def __init__(self, address: str):
+    """address: HOST:PORT."""
+    self._host, _, port = address.rpartition(':')
+    self._port, self.is_gone = int(port), False
+    self._seen = time.monotonic()
+
+  def answers(self) -> bool:
+    """Whether it is there now.
+
+    Raises:
+      types.BadInput: it has not been for a while.
+    """
+    now = time.monotonic()
+    if now - self._seen < _LOOK:
+      return True
+    try:
+      socket.create_connection((self._host, self._port), timeout=_LOOK).close()
+      self._seen = now
+    except OSError as error:
+      self.is_gone = now - self._seen > _GONE
+      if self.is_gone:
+        raise types.BadInput(
+            f'{self._host}:{self._port}: the head of the cluster is gone; '
+            'start it again, with its machines: the same command goes on from '
+            'here.') from error
+    return self._seen == now
 
 
 def _first(error) -> str:

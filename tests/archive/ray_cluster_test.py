@@ -88,6 +88,7 @@ class PoolTest(parameterized.TestCase):
   def _pool(self, jobs_=(), **options):
     ray = _FakeRay()
     ray.cluster_resources.return_value = {'CPU': 4.0, 'GPU': 2.0}
+    ray.get_runtime_context.return_value.gcs_address = '127.0.0.1:6379'
     ray.nodes.return_value = [
         {'Alive': True, 'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}},
         {'Alive': True, 'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}},
@@ -132,6 +133,25 @@ class PoolTest(parameterized.TestCase):
     # All together have it, but for the memory.
     with self.assertRaisesRegex(types.BadInput, 'No machine of the cluster'):
       self._pool(**options)
+
+  def test_a_head_that_is_gone(self):
+    now = 100.0
+    with mock.patch.object(ray_cluster.time, 'monotonic', lambda: now):
+      with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        server.listen()
+        address = f'127.0.0.1:{server.getsockname()[1]}'
+        head = ray_cluster._Head(address)
+        now += 30
+        self.assertTrue(head.answers())
+      now += 10
+      self.assertFalse(head.answers())
+      self.assertFalse(head.is_gone)
+      now += 15
+      with self.assertRaisesRegex(
+          types.BadInput, f'{address}: the head of the cluster is gone; start'):
+        head.answers()
+      self.assertTrue(head.is_gone)
 
   def test_weights_are_put_there_once(self):
     job = mock.Mock(settings={'weights': 'restorer', 'fills': '', 'upscaler':
@@ -283,6 +303,31 @@ class FaultsTest(absltest.TestCase):
     said = self.run_.communicate(timeout=300)[0]
     self.assertEqual(self.run_.returncode, 130, said)
     self.assertIn('the same command goes on', said)
+    self._start()
+    self._check()
+
+  def test_the_head_is_lost(self):
+    """Of a cluster of its own; what was whole goes on, on another."""
+    cluster_utils = pytest.importorskip('ray.cluster_utils')
+    with mock.patch.dict(os.environ, watching.environment()):
+      cluster = cluster_utils.Cluster(
+          initialize_head=True, head_node_args=dict(
+              num_cpus=1, include_dashboard=False,
+              object_store_memory=_SMALL))
+    try:
+      self.run_ = watching.start(
+          self.dir / 'in', self.work, *self.words[1:],
+          f'--config.archive.address={cluster.address}')
+      watching.until(self._made, 'a share')
+      every = cluster.head_node.all_processes.values()
+      mine = {p.process.pid for found in every for p in found}
+      watching.kill([*mine, *(p for p in watching.workers('share long')
+                              if watching.parent(p) in mine)])
+      said = self.run_.communicate(timeout=120)[0]
+      self.assertEqual(self.run_.returncode, 2, said)
+      self.assertIn('the head of the cluster is gone; start it again', said)
+    finally:
+      cluster.shutdown()
     self._start()
     self._check()
 
