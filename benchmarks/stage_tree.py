@@ -141,7 +141,7 @@ def _gains(clean, damaged, shot, plan) -> dict[str, float]:
 
 def _psnr(clean, damaged, shot, plan) -> float:
   source = damaged.astype(np.float32) / 255
-  clip, _ = run.apply_stages(
+  clip = run.apply_stages(
       types.Clip(source=source, frames=source, tone=run.shot_tone(shot, plan)),
       plan.stages, tile=1024, overlap=0)
   output = np.clip(clip.output, 0, 1)

@@ -62,8 +62,7 @@ def add(
     plans: of the shots.
     notes: of the segments, with what gather.Segment left there.
     decision: what was done with fields.
-    found: the same, of a second look that was taken meanwhile; None: the film
-      is read once more.
+    found: what remeasure found of it meanwhile; None: the film is read again.
   """
   _judge(told, plans)
   if not told['settings'].get('report'):

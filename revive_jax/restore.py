@@ -34,6 +34,7 @@ from revive_jax.pipeline import (
     choose,
     decisions,
     face_tracks,
+    fit,
     motion,
     run,
     shares,
@@ -164,6 +165,11 @@ class Film:
     """The film as it is written, perhaps larger than it is worked on."""
     return upscale.enlarged(self.info, self.c.output.upscale)
 
+  @property
+  def spares_memory(self) -> bool:
+    """Whether more may be done at once."""
+    return fit.spares_memory(height=self.info.height, width=self.info.width)
+
   def restored(self) -> dict[str, Any]:
     """Measures, restores and joins; returns the report."""
     start = time.monotonic()
@@ -173,7 +179,24 @@ class Film:
     shots, num_frames = found.shots, len(found.stamps)
     if not self.source.frame_count:
       self.check_space(num_frames)
-    done = self.restore(shots, plans, num_frames)
+    try:
+      done = self.restore(shots, plans, num_frames)
+      return self.joined(found, plans, done, start, measuring)
+    finally:
+      if self.looks:
+        self.looks.close()
+
+  def joined(self, found, plans, done, start, measuring) -> dict[str, Any]:
+    """Joins what is restored to the film; returns the report.
+
+    Args:
+      found: of prepared.
+      plans: as well.
+      done: frames that were restored in this run.
+      start: when it began, by the monotonic clock, s.
+      measuring: s.
+    """
+    shots, num_frames = found.shots, len(found.stamps)
     sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))
     self.statement.say(plans, tallies, num_frames, sound.report)
@@ -314,7 +337,7 @@ class Film:
         masks=self.marks(num_frames), network=self.network,
         only=again + decisions.windows_of(to_do, groups),
         memory=learned_lib.unpacked(arrays) if arrays else None,
-        beside=work.window == c.window)  # Else memory is dearer than time.
+        beside=self.spares_memory)
     for _ in again:
       next(windows)
     # The next window is restored while the one before it is coded.
@@ -322,7 +345,11 @@ class Film:
     counted = progress.show(
         itertools.repeat(None), total=num_frames, done=finished,
         label='Restoring', form=c.progress)
-    self.looks = None if share else self.looking(shots, work, to_do)
+    if not share and self.spares_memory and second_look.can_be(
+        c, self.target, self.decision):
+      self.looks = second_look.begin(
+          self.kept, shots, groups, to_do, info=self.info, target=self.target,
+          extras=self.extras)
     try:
       for before, number in zip([to_do[0] - 1, *to_do], to_do, strict=False):
         if number != before + 1:
@@ -330,30 +357,10 @@ class Film:
         self.segment(number, groups, windows, counted, starts)
         if self.looks:
           self.looks.finished(number)
-    except BaseException:
-      if self.looks:
-        self.looks.close()
-      raise
     finally:
       windows.close()
       counted.close()
     return num_frames - finished
-
-  def looking(self, shots, work, to_do) -> second_look.SecondLook | None:
-    """What measures the film while it is restored; None: that comes after."""
-    c = self.c
-    # A part of ProRes is decoded with 12 bits, and the film with 10.
-    as_read = (self.target.kind == 'video' and self.target.codec != 'prores'
-               and c.repeats == 'leave' and not self.decision.keeps_fields)
-    # Where windows had to be shortened memory is dearer than time.
-    if not (c.report and as_read and work.window == c.window
-            ) or c.encrypt.key:
-      return None
-    return second_look.SecondLook(
-        [second_look.Part(self.kept.path(parts.name(n, self.target)),
-                          own[0].core_start, own[-1].core_stop)
-         for n, own in enumerate(work.groups)],
-        shots, frame_rate=float(self.info.frame_rate), waits=to_do)
 
   def marks(self, num_frames):
     """The user's mask of each frame, or None."""

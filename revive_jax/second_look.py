@@ -6,15 +6,20 @@ coding, so they are its frames. What no shot is measured by is not even decoded.
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent import futures
+import dataclasses
 import logging
 import pathlib
 import threading
 from typing import NamedTuple
 
+import ml_collections
 import numpy as np
 
-from revive_jax.pipeline import measure, remeasure
-from revive_jax.video import probe, reader
+from revive_jax.ops import windows
+from revive_jax.pipeline import measure, remeasure, segments
+from revive_jax.video import deinterlace, mux, parts, probe, reader
+from revive_jax.video import extras as extras_lib
+from revive_jax.video import target as target_lib
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +32,44 @@ class Part(NamedTuple):
   stop: int
 
 
+def can_be(
+    c: ml_collections.ConfigDict, target: target_lib.Target,
+    decision: deinterlace.Decision
+) -> bool:
+  """Whether the segments of a film show what the film will show.
+
+  Not of ProRes, which is decoded with other bits in a film; nor where frames
+  are left out or made.
+  """
+  return bool(
+      c.report and c.repeats == 'leave' and not c.encrypt.key
+      and target.kind == 'video' and target.codec != 'prores'
+      and not decision.keeps_fields)
+
+
+def begin(
+    kept: segments.Segments, shots: Sequence[measure.Shot],
+    groups: Sequence[Sequence[windows.Segment]], to_do: Collection[int], *,
+    info: probe.VideoInfo, target: target_lib.Target, extras: extras_lib.Extras
+) -> 'SecondLook':
+  """Begins to measure a film.
+
+  Args:
+    kept: its segments.
+    shots: of the source.
+    groups: the windows of each segment.
+    to_do: the numbers of segments that are not there yet.
+    info: of the source.
+    target: what the segments are written as.
+    extras: what the source holds besides.
+  """
+  return SecondLook(
+      [Part(kept.path(parts.name(number, target)), own[0].core_start,
+            own[-1].core_stop) for number, own in enumerate(groups)],
+      shots, frame_rate=float(info.frame_rate), waits=to_do,
+      colours=mux.colours(info, target, extras))
+
+
 class _StoppedError(Exception):
   """Nobody wants to know any more."""
 
@@ -36,7 +79,8 @@ class SecondLook:
 
   def __init__(
       self, parts: Sequence[Part], shots: Sequence[measure.Shot], *,
-      frame_rate: float, waits: Collection[int]):
+      frame_rate: float, waits: Collection[int],
+      colours: tuple[int, int, int]):
     """Begins.
 
     Args:
@@ -44,8 +88,12 @@ class SecondLook:
       shots: of the source.
       frame_rate: frames per second.
       waits: the numbers of the parts that are not there yet.
+      colours: matrix, range and siting of the film, of mux.colours: not all
+        codecs tell their own, and the parts' files do not, either.
     """
     self._parts, self._shots, self._rate = parts, shots, frame_rate
+    self._colours = dict(zip(
+        ('colorspace', 'color_range', 'chroma_siting'), colours, strict=True))
     self._there = {number: threading.Event() for number in waits}
     self._stopped = False
     self._beside = futures.ThreadPoolExecutor(1, 'second look')
@@ -77,8 +125,11 @@ class SecondLook:
   def _measured(self):
     frames = self._frames()
     try:
-      return remeasure.remeasure(
+      found = remeasure.remeasure(
           frames, self._shots, frame_rate=self._rate, motion=True)
+      for _ in frames:  # The last part, too, is to have ended.
+        pass
+      return found
     finally:
       frames.close()
 
@@ -90,13 +141,21 @@ class SecondLook:
       if not self._needs(part):
         yield from [None] * (part.stop - part.start)
         continue
-      info = probe.probe(str(part.path), frame_rate=self._rate)
-      for frame in reader.read_frames(info):
-        if self._stopped:
-          raise _StoppedError
-        yield frame.rgb
+      yield from self._read(part)
     if self._stopped:
       raise _StoppedError
+
+  def _read(self, part):
+    info = probe.probe(str(part.path), frame_rate=self._rate)
+    count = 0
+    for frame in reader.read_frames(
+        dataclasses.replace(info, **self._colours)):
+      if self._stopped:
+        raise _StoppedError
+      count += 1
+      yield frame.rgb
+    if count != part.stop - part.start:
+      raise ValueError(f'{part.path} has {count} frames.')
 
   def _needs(self, part) -> bool:
     """Whether frames of a part are among those that shots are measured by."""

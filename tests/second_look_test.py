@@ -1,9 +1,11 @@
 """Tests of second_look.py: what the file says is what its segments said."""
 
 import pathlib
+import threading
 from unittest import mock
 
 from absl.testing import absltest, parameterized
+import av
 import numpy as np
 
 from configs import restore as config
@@ -21,9 +23,9 @@ class SecondLookTest(parameterized.TestCase):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
     self.film = self.dir / 'film.mkv'
-    dark = run_test._film(20, 48, 64)
-    writer.write_rgb(self.film, np.concatenate(
-        [dark, 255 - run_test._film(_ROOM, 48, 64, seed=3)]), frame_rate=24)
+    _write(self.film, np.concatenate(
+        [run_test._film(20, 48, 64), 255 - run_test._film(
+            _ROOM, 48, 64, seed=3)]))
 
   def _restore(self, end='mkv', **settings):
     c = config.get_config('tiny')
@@ -80,18 +82,54 @@ class SecondLookTest(parameterized.TestCase):
     with mock.patch.object(remeasure, 'MOST', 8), mock.patch.object(
         remeasure, 'remeasure', side_effect=lambda frames, *_, **__: [
             None if f is None else f.shape for f in frames]):
-      look = second_look.SecondLook(parts, shots, frame_rate=24, waits={3})
+      look = second_look.SecondLook(
+          parts, shots, frame_rate=24, waits={3}, colours=(0, 2, 0))
       look.finished(3)
       found = look.result()
     self.assertEqual(found, [(48, 64, 3)] * 8 + [None] * 16 + [(48, 64, 3)] * 8)
 
+  def test_a_frame_too_many_is_noticed(self):
+    path = self.dir / '0.mkv'
+    writer.write_rgb(path, run_test._film(9, 48, 64), frame_rate=24)
+    look = second_look.SecondLook(
+        [second_look.Part(path, 0, 8)], [mock.Mock(start=0, stop=8)],
+        frame_rate=24, waits=[], colours=(0, 2, 0))
+    with self.assertLogs(level='WARNING') as logs:
+      self.assertIsNone(look.result())
+    self.assertIn('0.mkv has 9 frames', ''.join(logs.output))
+
+  def test_where_the_film_cannot_be_joined_it_ends(self):
+    with mock.patch.object(
+        restore.parts, 'join', side_effect=OSError('full')
+    ), self.assertRaisesRegex(OSError, 'full'):
+      self._restore()
+    self.assertFalse([t.name for t in threading.enumerate()
+                      if t.name.startswith('second look')])
+
   def test_closed_while_it_waits(self):
     part = second_look.Part(self.film, 0, 20)
     look = second_look.SecondLook(
-        [part], [mock.Mock(start=0, stop=20)], frame_rate=24, waits=[0])
+        [part], [mock.Mock(start=0, stop=20)], frame_rate=24, waits=[0],
+        colours=(0, 2, 0))
     look.close()
     with self.assertLogs(level='WARNING'):
       self.assertIsNone(look.result())
+
+
+def _write(path, codes):
+  """A film in full range and BT.709's matrix, which FFV1 does not tell of."""
+  with av.open(str(path), 'w') as container:
+    stream = container.add_stream('libx264', rate=24, options={'crf': '8'})
+    stream.height, stream.width = codes.shape[1:3]
+    stream.pix_fmt = 'yuv420p'
+    context = stream.codec_context
+    context.color_range, context.colorspace = 2, 1
+    for rgb in codes:
+      frame = av.VideoFrame.from_ndarray(rgb, 'rgb24').reformat(
+          format='yuv420p', dst_color_range=2, dst_colorspace=1)
+      frame.color_range, frame.colorspace = 2, 1
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
 
 
 def _once(segment):

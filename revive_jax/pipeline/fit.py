@@ -6,6 +6,7 @@ It depends on the film alone: every run of a film cuts the same windows.
 _SMALL = 640 * 480  # px; up to here windows are as long as was asked for.
 _LARGE = 1920 * 1088  # px; beyond, fewer frames around them are looked at, too.
 _WINDOW, _CONTEXT = 6, 3  # The least.
+_STANDARD = 1024 * 576  # px; up to here there is memory to spare.
 _LENGTHS = (1, 8, 16)  # For which there are programs, and the longest there is.
 
 
@@ -21,6 +22,11 @@ def context(frames: int, *, height: int, width: int) -> int:
   sides of a window of six there would be 13 GB.
   """
   return min(frames, max(_CONTEXT, frames * _LARGE // (height * width)))
+
+
+def spares_memory(*, height: int, width: int) -> bool:
+  """Whether frames are so small that there may be a window more in memory."""
+  return height * width <= _STANDARD
 
 
 def length(longest: int, *, most: int) -> int:

@@ -78,31 +78,32 @@ def measure(
     sampled: steps, which take time, of stretches only; enough to say how the
       film jumps. The others are stabilise.UNKNOWN.
   """
-  cuts, samples = [], _Samples()
   # Of every frame of a film: lists of a float each would take twenty times as
   # much.
-  rows, moves = array.array('f'), array.array('f')
+  cuts, rows, moves = [], array.array('f'), array.array('f')
   watch = _motion(sampled) if motion else None
   ring = deque(maxlen=_SAMPLE)
   before = None
-  for t, rgb in enumerate(shots_lib.find_cuts(frames, frame_rate, cuts)):
-    picture = to_float(rgb)
-    luma = preprocess.luma(picture)
-    small = flicker.log_thumbnail(luma)
-    step = (0.0, 1.0, 0.0) if before is None else flicker.compare(before, small)
-    before = small
-    chroma = float(np.ptp(picture[::4, ::4], axis=-1).mean())
-    rows.extend((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
-                 edge_width(luma) if t % 3 == 0 else np.nan))
-    ring.append(_middle(picture))
-    if watch is not None:
-      moves.extend(watch(luma))
-    # The first window comes early, so that short shots have one too.
-    if len(ring) == _SAMPLE and (t + 1 - _SAMPLE) % _EVERY == 0:
-      samples.take(t + 1 - _SAMPLE, np.stack(ring))
-  if 0 < len(rows) // 7 < _SAMPLE:
-    samples.take(0, np.stack(ring))
-  found = samples.all()
+  with _Samples() as samples:
+    for t, rgb in enumerate(shots_lib.find_cuts(frames, frame_rate, cuts)):
+      picture = to_float(rgb)
+      luma = preprocess.luma(picture)
+      small = flicker.log_thumbnail(luma)
+      step = (0.0, 1.0, 0.0) if before is None else flicker.compare(
+          before, small)
+      before = small
+      chroma = float(np.ptp(picture[::4, ::4], axis=-1).mean())
+      rows.extend((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
+                   edge_width(luma) if t % 3 == 0 else np.nan))
+      ring.append(_middle(picture))
+      if watch is not None:
+        moves.extend(watch(luma))
+      # The first window comes early, so that short shots have one too.
+      if len(ring) == _SAMPLE and (t + 1 - _SAMPLE) % _EVERY == 0:
+        samples.take(t + 1 - _SAMPLE, np.stack(ring))
+    if 0 < len(ring) < _SAMPLE:
+      samples.take(0, np.stack(ring))
+    found = samples.all()
   table, moves = (np.frombuffer(x, np.float32).reshape(-1, 7)
                   for x in (rows, moves))
   ranges = shots_lib.ranges(cuts, len(table)) if rows else []
@@ -113,9 +114,13 @@ def measure(
 class _Samples:
   """Windows are sampled one at a time, while others read the next frames."""
 
-  def __init__(self):
+  def __enter__(self):
     self._beside = futures.ThreadPoolExecutor(1, 'sample')
     self._found, self._pending = [], None
+    return self
+
+  def __exit__(self, *error):
+    self._beside.shutdown()
 
   def take(self, start: int, window: np.ndarray) -> None:
     """Samples frames [T, H, W, 3], of which the first has the number start."""
@@ -123,9 +128,8 @@ class _Samples:
     self._pending = start, self._beside.submit(_sample, window)
 
   def all(self) -> list[tuple[int, dict[str, float]]]:
-    """The numbers of first frames, and what was found there; ends."""
+    """The numbers of first frames, and what was found there."""
     self._collect()
-    self._beside.shutdown()
     return self._found
 
   def _collect(self) -> None:

@@ -141,7 +141,7 @@ def tell(
 
   Args:
     clip: that look was given.
-    values: of look.
+    values: of look; emptied, so that nothing is kept twice.
     core: as there.
     tail: of the window before it in the same shot; None: there is none.
     keep: frames that the next window will look back at, at most.
@@ -149,7 +149,8 @@ def tell(
   Returns:
     The clip, and the tail for the next window.
   """
-  values = dict(values)
+  values, given = dict(values), values
+  given.clear()
   if clip.user_mask is not None:
     values['damage'] = np.where(
         clip.user_mask[core.start:] < -0.5, np.float32(0), values['damage'])

@@ -43,6 +43,24 @@ def _container_options(suffix, target, info, extras) -> dict[str, str]:
   return options
 
 
+def colours(
+    info: probe.VideoInfo, target: Any, extras: extras_lib.Extras
+) -> tuple[int, int, int]:
+  """Matrix, range and chroma siting that a film is tagged with.
+
+  FFmpeg's numbers. info: of the source; target: a target.Target; extras: what
+  the source holds besides.
+  """
+  layout, tags = target.layout, (0, 2)
+  if layout.kind == 'yuv':
+    # The source's word, also where no formula of ours stands behind it.
+    matrix = info.colorspace if info.layout.kind == 'yuv' else layout.matrix
+    tags = matrix, 2 if layout.full else 1
+  elif layout.kind == 'grey':
+    tags = info.colorspace, info.color_range
+  return *tags, layout.siting or (extras.siting if layout.sub_x > 1 else 0)
+
+
 class VideoFile:
   """Encodes frames and copies the other tracks beside them. Use as a context.
 
@@ -73,8 +91,7 @@ class VideoFile:
     self._extras = extras
     suffix = files.suffix(path)
     self._title = extras.picture.get('title', '')
-    self._siting = target.layout.siting or (
-        extras.siting if target.layout.sub_x > 1 else 0)
+    *self._tags, self._siting = colours(info, target, extras)
     self._completes = suffix == '.mkv' and (
         info.sample_aspect_ratio != 1 or bool(extras.static)
         or bool(template and self._siting))
@@ -130,19 +147,11 @@ class VideoFile:
 
   def _set_tags(self):
     """Gives the stream the colours, shape and rotation of the source."""
-    info, layout = self._info, self._target.layout
+    info = self._info
     context = self._stream.codec_context
     context.sample_aspect_ratio = info.sample_aspect_ratio
     context.color_primaries = info.color_primaries
     context.color_trc = info.color_trc
-    self._tags = 0, 2
-    if layout.kind == 'yuv':
-      # The source's word, also where no formula of ours stands behind it.
-      matrix = (info.colorspace if info.layout.kind == 'yuv' else
-                layout.matrix)
-      self._tags = matrix, 2 if layout.full else 1
-    elif layout.kind == 'grey':
-      self._tags = info.colorspace, info.color_range
     context.colorspace, context.color_range = self._tags
     if self._target.codec == 'h265' and files.suffix(self._path) in (
         '.mp4', '.mov'):
