@@ -171,7 +171,9 @@ class ProcessesTest(absltest.TestCase):
       began = time.monotonic()
       said, = processes.finish(runs[1 - dead])
       self.assertNotEqual(runs[1 - dead].returncode, 0)
-      self.assertIn('cannot go on', said)
+      # With the leader the runtime itself goes down, perhaps before us.
+      self.assertRegex(said, 'cannot go on' if dead else (
+          'cannot go on|Terminating process because the JAX distributed'))
       self.assertRegex(said, words)
       # Twice what is said: this machine may be busy.
       self.assertLess(time.monotonic() - began, 2 * cluster.HEARTBEAT_SECONDS)

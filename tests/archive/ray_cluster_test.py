@@ -298,7 +298,7 @@ class FaultsTest(absltest.TestCase):
 
   def test_ctrl_c_and_on(self):
     self._start()
-    watching.until(self._made, 'a share')
+    watching.until(self._mid_segment, 'a segment')
     self.run_.send_signal(signal.SIGINT)
     said = self.run_.communicate(timeout=300)[0]
     self.assertEqual(self.run_.returncode, 130, said)
