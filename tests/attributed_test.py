@@ -22,7 +22,7 @@ class AttributedTest(absltest.TestCase):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
     film = clips.panning(4, 48, 64)
-    film[2, 20:26, 30:36] = 0.98
+    film[2, 18:30, 26:38] = 0.98  # More than the box that is looked at.
     self.path = self.dir / 'film.mkv'
     writer.write_rgb(self.path, np.uint8(255 * film), frame_rate=24)
     self.c = config.get_config()
