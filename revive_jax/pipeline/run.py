@@ -1,6 +1,7 @@
 """Run: the stages over the windows of a long film, as a generator."""
 
 from collections.abc import Callable, Iterator, Sequence
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -104,8 +105,14 @@ def run(
       reader.windows(zip(frames, masks, strict=False), segments), shots, plans,
       states=memory and memory.states, lengths=lengths,
       tiles=dict(tile=tile, overlap=overlap), network=network)
-  tail = memory and memory.tail
-  for number, group, one, seen in ahead.ahead(begun, 0) if beside else begun:
+  begun = ahead.ahead(begun, 0) if beside else begun
+  with contextlib.closing(begun):
+    yield from _finished(begun, memory and memory.tail, context)
+
+
+def _finished(begun, tail, context) -> Iterator[Window]:
+  """Takes windows that are begun, and yields them finished."""
+  for number, group, one, seen in begun:
     clip, tail = _finish(one, functools.partial(
         restore.tell, core=seen, tail=tail if seen.start else None,
         keep=context))

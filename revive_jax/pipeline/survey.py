@@ -2,6 +2,7 @@
 
 import array
 from collections.abc import Callable, Mapping, Sequence
+import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,9 +59,11 @@ def survey(
           source, decision=decision, warn=warn), _AHEAD),
       total=info.frame_count, label='Measuring', form=form)
   # Looking for faces takes as long as measuring does: each has its thread.
-  shots, count = measure.measure(
-      ahead.ahead(noted(frames), _SEEN), frame_rate=float(info.frame_rate),
-      motion=True, sampled=not steadies)
+  # They end with it, also where it is stopped: none may work on at exit.
+  with contextlib.closing(ahead.ahead(noted(frames), _SEEN)) as seen:
+    shots, count = measure.measure(
+        seen, frame_rate=float(info.frame_rate), motion=True,
+        sampled=not steadies)
   if not count:
     raise types.BadInput(
         f'{info.path!r} holds no picture that can be decoded.')
