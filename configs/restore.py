@@ -68,7 +68,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.mask_overrides = False
 
   # Answers of the network to be chosen from, where it has several: those with
-  # noise (gan), or with the weights of fills (configs/fills.py).
+  # noise (gan), or with the weights of fills (vae; configs/fills.py).
   c.num_samples = 1
   c.fills = ''
   # A JSON file of what a person decided shot by shot (docs/trust.md): sample,

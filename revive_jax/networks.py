@@ -42,6 +42,28 @@ def make_network(
   return functools.partial(inference.restore_window, params, model=model)
 
 
+def with_fills(c: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+  """c, where weights of fills stand for them and for the restorer below them.
+
+  `--config.weights=vae` is the restorer that ships which they were trained for,
+  and `--config.fills=vae`. Other settings are returned as they are.
+
+  Raises:
+    types.BadInput: they are fills for a restorer that does not ship.
+  """
+  found = weights.read_weights(c.weights) if c.weights else None
+  if found is None or found.config['model'] != 'fill_vae':
+    return c
+  for name in weights.shipped():
+    if identity(name) == found.config.get('restorer'):
+      told = ml_collections.ConfigDict(c.to_dict())
+      told.weights, told.fills = name, c.weights
+      return told.lock()
+  raise types.BadInput(
+      f'{found.name}: fills for a restorer that does not ship; name it with '
+      '--config.weights, and these with --config.fills.')
+
+
 def compiled_ahead(
     network: Callable | None, info: probe.VideoInfo,
     c: ml_collections.ConfigDict,
@@ -77,10 +99,16 @@ def _after(thread, *args, **options):
   return inference.restore_window(*args, **options)
 
 
-def described(found: weights.Weights) -> str:
-  """Which weights these are, for the report: name, steps, hash."""
-  return (f'{found.name}, {found.config.get("steps", 0)} steps, sha256 '
-          f'{found.config["sha256"]}')
+def described(found: weights.Weights, fills: str = '') -> str:
+  """Which weights these are, for the report: name, steps, hash.
+
+  fills: of those that are drawn from, if there are any.
+  """
+  own = (f'{found.name}, {found.config.get("steps", 0)} steps, sha256 '
+         f'{found.config["sha256"]}')
+  if not fills:
+    return own
+  return f'{own}; fills: {described(weights.read_weights(fills))}'
 
 
 def identity(name: str) -> str | None:

@@ -121,7 +121,7 @@ def restore(
     ).restored(), enlarger)
     if found and any(stage['name'] == 'restore' for shot in report['shots']
                      for stage in shot['stages']):
-      report['weights'] = networks.described(found)
+      report['weights'] = networks.described(found, c.fills)
     report['speed']['peak_memory_mb'] = peak_memory()
     reporting.write(folder, report, kept)
     report['speed']['peak_memory_mb'] = peak_memory()

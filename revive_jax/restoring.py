@@ -6,7 +6,7 @@ import sys
 from absl import logging
 import ml_collections
 
-from revive_jax import choices, films, live, piped, sealing, types
+from revive_jax import choices, films, live, networks, piped, sealing, types
 from revive_jax import restore as restore_lib
 from revive_jax.video import sandbox
 
@@ -32,6 +32,7 @@ def restore(
   Raises:
     types.BadInput: anything the user can set right.
   """
+  c = networks.with_fills(c)
   is_live = live.is_live(source)
   if piped.is_whole(c, source, destination, is_live=is_live):
     if not is_live and films.is_many(source):

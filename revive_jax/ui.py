@@ -11,7 +11,7 @@ import webbrowser
 
 import ml_collections
 
-from revive_jax import types
+from revive_jax import networks, types
 from revive_jax.desk import desk as desk_lib
 from revive_jax.desk import example, visitors
 from revive_jax.desk.page import door
@@ -41,6 +41,7 @@ def serve(c: ml_collections.ConfigDict, workdir: str) -> None:
     raise types.BadInput(
         'The desk needs its own config: leave out --config, or set '
         '--config=ui.')
+  c = networks.with_fills(c)
   token = door.token_for(c.ui.host, c.ui.token)
   limits = _limits(c.desk)
   with _bound(c.ui.host, c.ui.port) as listening:

@@ -188,6 +188,9 @@ def plural(count: int, noun: str) -> str:
   return f'{count:,} {noun}{"" if count == 1 else "s"}'
 
 
+_TELLING = 0.05  # Less of the way from chance to perfect is called chance.
+
+
 def calibration(found: Mapping[str, Any] | None) -> list[str]:
   """How far the program's own doubt can be trusted."""
   if not found:
@@ -206,5 +209,7 @@ def calibration(found: Mapping[str, Any] | None) -> list[str]:
     sentences.append(
         f'{place.capitalize()}, leaving out the least sure pixels avoids '
         f'{100 * x["gained"]:.0f} % of what knowing the true errors would '
-        'avoid; chance avoids 0 %.')
+        'avoid; chance avoids 0 %.' if x['gained'] >= _TELLING else
+        f'{place.capitalize()}, which pixels are less sure than others says '
+        'no more of the true errors than chance.')
   return [*sentences, f'Measured on {found["measured_on"]}.']

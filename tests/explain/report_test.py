@@ -90,6 +90,14 @@ class ReportTest(absltest.TestCase):
     self.assertIn('avoids 41 % of what knowing the true errors', told)
     self.assertIn('four clips', told)
 
+  def test_doubt_that_tells_nothing_is_said_to(self):
+    for gained in (-0.03, 0.02):
+      told = ' '.join(sentences.calibration({
+          'places': {'in what was found damaged': {'gained': gained}},
+          'measured_on': 'two clips'}))
+      self.assertIn('no more of the true errors than chance', told)
+      self.assertNotIn('%', told)
+
   def test_quality_is_added_to_a_page_that_is_there(self):
     path = pathlib.Path(self.create_tempdir().full_path) / 'report.html'
     report.write(path, records.record())
