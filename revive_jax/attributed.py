@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from revive_jax import explain_frame, files, sealing, types
+from revive_jax import explain_frame, files, networks, sealing, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.explain import attribution
 from revive_jax.models import inference, weights
@@ -75,6 +75,7 @@ def attribute(
     raise types.BadInput(
         'Without a network there is no verdict to explain; name weights with '
         '--config.weights.')
+  c = networks.with_fills(c)
   model, params = inference.build(weights.read_weights(c.weights))
   source = sandbox.guarded(source, c.sandbox)
   info = probe.probe(source, frame_rate=c.frame_rate)

@@ -16,7 +16,7 @@ import ml_collections
 import numpy as np
 import skimage
 
-from revive_jax import restore, types
+from revive_jax import networks, restore, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.degradations import chain
 from revive_jax.explain import report as report_lib
@@ -51,6 +51,7 @@ def demo(c: ml_collections.ConfigDict, workdir: str) -> dict:
         f'small; it takes {2 * len(_SHOTS)} frames of 32x32.')
   upscale.refuse(c.output.upscale,
                  'The demo, which compares its film with the clean one,')
+  c = networks.with_fills(c)
   clean = make_clip(c.num_frames, c.height, c.width)
   key = jax.random.key(c.seed)
   degrade = jax.jit(chain.degrade, static_argnames='mix')

@@ -234,6 +234,7 @@ class Film:
       types.BadInput: settings or weights cannot be.
     """
     check(c)
+    c = networks.with_fills(c)
     if count < 1:
       raise types.BadInput('There are no frames to restore.')
     self.c, self.count = c, count

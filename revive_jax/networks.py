@@ -30,8 +30,9 @@ def make_network(
   if several and not found.config['settings'].get('noise'):
     raise types.BadInput(
         f'--config.num_samples={c.num_samples}: {found.name} gives one answer '
-        'only; take weights with noise (gan), or name fills that were trained '
-        'for it with --config.fills (--config=fills trains some).')
+        'only; take weights with noise (gan) or fills (vae), or name fills '
+        'that were trained for it with --config.fills (--config=fills trains '
+        'some).')
   model, params = inference.build(found)
   params = jax.device_put(params)  # Once, not with every window.
   if c is not None and c.fills:
@@ -49,11 +50,16 @@ def with_fills(c: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   and `--config.fills=vae`. Other settings are returned as they are.
 
   Raises:
-    types.BadInput: they are fills for a restorer that does not ship.
+    types.BadInput: they are fills for a restorer that does not ship, or other
+      fills are asked for as well.
   """
   found = weights.read_weights(c.weights) if c.weights else None
   if found is None or found.config['model'] != 'fill_vae':
     return c
+  if c.fills and identity(c.fills) != found.config['sha256']:
+    raise types.BadInput(
+        f'--config.weights={c.weights} and --config.fills={c.fills}: both are '
+        'fills; leave out one of them.')
   for name in weights.shipped():
     if identity(name) == found.config.get('restorer'):
       told = ml_collections.ConfigDict(c.to_dict())

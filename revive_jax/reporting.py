@@ -237,4 +237,9 @@ def calibration(weights: str | None) -> dict[str, Any] | None:
   if not weights:
     return None
   known = json.loads(_CALIBRATION.read_text())
-  return next((x for sha, x in known.items() if sha in weights), None)
+  found = [x for part in weights.split('; fills: ')
+           for sha, x in known.items() if sha in part]
+  if not found:
+    return None
+  places = {k: v for x in found for k, v in x['places'].items()}
+  return found[0] | {'places': places}

@@ -32,8 +32,9 @@ def restore(
   Raises:
     types.BadInput: anything the user can set right.
   """
-  c = networks.with_fills(c)
   is_live = live.is_live(source)
+  if not is_live:
+    c = networks.with_fills(c)
   if piped.is_whole(c, source, destination, is_live=is_live):
     if not is_live and films.is_many(source):
       raise types.BadInput(

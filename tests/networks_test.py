@@ -53,6 +53,11 @@ class WithFillsTest(absltest.TestCase):
       c = _settings(weights=name)
       self.assertIs(networks.with_fills(c), c)
 
+  def test_two_kinds_of_fills_are_refused(self):
+    where = self.saved(networks.identity('restorer'))
+    with self.assertRaisesRegex(types.BadInput, 'leave out one of them'):
+      networks.with_fills(_settings(weights='vae', fills=where))
+
   def test_fills_of_an_unknown_restorer_are_refused(self):
     with self.assertRaisesRegex(
         types.BadInput, 'does not ship; name it with --config.weights'):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from configs import restore as config
-from revive_jax import reporting, restore
+from revive_jax import networks, reporting, restore
+from revive_jax.models import weights
 from revive_jax.pipeline import choose, measure, segments, tally
 from revive_jax.video import deinterlace, writer
 from tests.faces import people
@@ -182,6 +183,10 @@ class ReportingTest(parameterized.TestCase):
     self.assertIn('everywhere', reporting.calibration(
         f'restorer, 8119 steps, sha256 {sha}')['places'])
     self.assertIsNone(reporting.calibration('x, sha256 0123'))
+    fills = networks.described(weights.read_weights('restorer'), 'vae')
+    self.assertContainsSubset(
+        ('everywhere', 'in what was found damaged, of how the fills differ'),
+        reporting.calibration(fills)['places'])
     self.assertIsNone(reporting.calibration(None))
 
   def test_one_picture(self):

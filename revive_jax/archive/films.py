@@ -11,8 +11,8 @@ import time
 from absl import logging
 import ml_collections
 
-from revive_jax import networks, sealing, types
 from revive_jax import progress as progress_lib
+from revive_jax import sealing, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.archive import (
   manifest,
@@ -51,7 +51,6 @@ def restore_all(
   Raises:
     types.BadInput: anything the user can set right.
   """
-  c = networks.with_fills(c)
   check(c)
   _keep_programs()
   work = pathlib.Path(os.path.abspath(workdir))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
-from revive_jax import files, films, settings, types
+from revive_jax import files, films, networks, settings, types
 
 COLUMNS = ('path', 'preset', 'consent')
 _MOST_SHARES = 1_000_000
@@ -209,6 +209,7 @@ def _checked(c, entry) -> dict[str, Any]:
     mine.consent.file = entry.consent
   mine.mode, mine.progress = 'restore', 'none'
   try:
+    mine = networks.with_fills(mine)
     settings.check(mine)
   except types.BadInput as error:
     if not entry.line:

@@ -94,9 +94,15 @@ def _restorer_of(found, restorers):
   wanted = found.config.get('restorer')
   if wanted not in restorers:
     raise types.BadInput(
-        f'{found.name}: fills for a restorer of sha256 {wanted}, which is not '
-        'among --config.weights; name its weights there, too.')
+        f'{found.name}: fills for {_called(wanted)}, which is not among '
+        '--config.weights; name its weights there, too.')
   return restorers[wanted]
+
+
+def _called(sha256):
+  """The weights that ship of a sha256; else itself."""
+  return next((name for name in weights.shipped() if weights.read_weights(
+      name).config['sha256'] == sha256), f'a restorer of sha256 {sha256}')
 
 
 def _first(found, restorers):

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from revive_jax.explain.page import number
 from revive_jax.video import conceal
 
+_TELLING = 0.05  # Less of the way from chance to perfect is called chance.
+
 STAGES = {
     'preprocess': 'Evened out the light',
     'match': 'Followed what moves from frame to frame',
@@ -127,8 +129,12 @@ def _network(report):
   if not report['weights']:
     yield 'No trained network was used.'
     return
-  name = report['weights'].split(', sha256')[0]  # The hash is further down.
+  # The hashes are further down.
+  name, *fills = (x.split(', sha256')[0]
+                  for x in report['weights'].split('; fills: '))
   yield f'A trained network made the repairs: {name}.'
+  if fills:
+    yield f'What fills the damage was drawn by another: {fills[0]}.'
 
 
 def _lost(report):
@@ -188,9 +194,6 @@ def plural(count: int, noun: str) -> str:
   return f'{count:,} {noun}{"" if count == 1 else "s"}'
 
 
-_TELLING = 0.05  # Less of the way from chance to perfect is called chance.
-
-
 def calibration(found: Mapping[str, Any] | None) -> list[str]:
   """How far the program's own doubt can be trusted."""
   if not found:
@@ -210,6 +213,6 @@ def calibration(found: Mapping[str, Any] | None) -> list[str]:
         f'{place.capitalize()}, leaving out the least sure pixels avoids '
         f'{100 * x["gained"]:.0f} % of what knowing the true errors would '
         'avoid; chance avoids 0 %.' if x['gained'] >= _TELLING else
-        f'{place.capitalize()}, which pixels are less sure than others says '
-        'no more of the true errors than chance.')
+        f'{place.capitalize()}, the doubt tells no more about where the errors '
+        'are than chance.')
   return [*sentences, f'Measured on {found["measured_on"]}.']

@@ -123,6 +123,16 @@ class ManifestTest(parameterized.TestCase):
     self.assertEqual(two.settings['strength'], c.strength.to_dict())
     self.assertEqual(one.output, str(self.dir / 'out/a'))
 
+  def test_fills_bring_their_restorer_whatever_the_preset(self):
+    c = jobs.settings()
+    c.weights = 'vae'
+    entries = [manifest.Entry('a.mkv'), manifest.Entry('b.mkv', 'film', '', 2),
+               manifest.Entry('c.mkv', 'surveillance', '', 3)]
+    for job in manifest.jobs(
+        c, entries, ['a', 'b', 'c'], self.dir / 'films', self.dir / 'out'):
+      self.assertEqual((job.settings['weights'], job.settings['fills']),
+                       ('restorer', 'vae'))
+
   def test_a_consent_that_cannot_be_is_named_by_its_line(self):
     (self.dir / 'no.json').write_text(json.dumps({'schema': 7}))
     entries = self._table('path,consent\na.mkv,\nb.mp4,no.json\n')

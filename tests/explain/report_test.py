@@ -95,7 +95,7 @@ class ReportTest(absltest.TestCase):
       told = ' '.join(sentences.calibration({
           'places': {'in what was found damaged': {'gained': gained}},
           'measured_on': 'two clips'}))
-      self.assertIn('no more of the true errors than chance', told)
+      self.assertIn('no more about where the errors are than chance', told)
       self.assertNotIn('%', told)
 
   def test_quality_is_added_to_a_page_that_is_there(self):
