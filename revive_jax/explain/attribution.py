@@ -26,6 +26,9 @@ Function = Callable[[jax.Array], jax.Array]  # [T, H, W, C] to a number.
 # frames [1, T, H, W, C] to something with 'damage' and 'output'.
 Network = Callable[[jax.Array], Any]
 
+_CLOSE = 0.01  # Of the difference, which the parts of an integral may miss;
+_MOST = 16  # or else so many times as many points as were asked for.
+
 
 class Attribution(NamedTuple):
   """What each pixel of a clip did to a number."""
@@ -65,7 +68,7 @@ def attribute(
     function: traceable by JAX.
     clip: [T, H, W, C] float32 in [0, 1].
     baseline: what "nothing to see" is, of the same shape; None: blurred().
-    steps: of the integral; more close the gap.
+    steps: of the integral, where it is smooth; more where it is not.
     patch: side of the patches that are hidden, px.
 
   Raises:
@@ -100,17 +103,49 @@ def integrated_gradients(
   """[T, H, W] of each pixel, function(clip) and function(baseline).
 
   The integral is a Gauss-Legendre rule of so many points, which is exact for
-  polynomials.
+  polynomials. Where a part of the way does not sum to the difference at its
+  ends, as a verdict that jumps does not, it is halved, the worst part first,
+  until all of them together do, or _MOST times as many points were looked at.
   """
   graded = jax.jit(jax.value_and_grad(function))
-  at, weights = np.polynomial.legendre.leggauss(steps)
-  total = np.zeros(clip.shape, np.float64)
-  for place, weight in zip((at + 1) / 2, weights / 2, strict=True):
-    _, slope = graded(jnp.asarray(baseline + place * (clip - baseline),
-                                  jnp.float32))
-    total += weight * np.asarray(slope, np.float64)
-  ends = [float(graded(jnp.asarray(x))[0]) for x in (clip, baseline)]
-  return ((total * (clip - baseline)).sum(-1), *ends)
+  look = lambda place: graded(jnp.asarray(
+      baseline + place * (clip - baseline), jnp.float32))
+  start, value = float(look(0.0)[0]), float(look(1.0)[0])
+  parts = [_part(look, clip - baseline, (0.0, start), (1.0, value), steps)]
+  count = steps
+  while (sum(x.gap for x in parts) > _CLOSE * abs(value - start)
+         and count < _MOST * steps):
+    worst = parts.pop(int(np.argmax([x.gap for x in parts])))
+    middle = (worst.start[0] + worst.end[0]) / 2
+    middle = middle, float(look(middle)[0])
+    points = max(1, steps // 2)
+    parts += [_part(look, clip - baseline, *ends, points)
+              for ends in ((worst.start, middle), (middle, worst.end))]
+    count += 2 * points
+  return sum(x.pixels for x in parts), value, start
+
+
+class _Part(NamedTuple):
+  """A part of the way from baseline to clip."""
+
+  start: tuple[float, float]  # The place, 0 at the baseline, and the number
+  end: tuple[float, float]  # there; 1 at the clip.
+  pixels: np.ndarray  # [T, H, W], float64.
+
+  @property
+  def gap(self) -> float:
+    return abs(float(self.pixels.sum()) - (self.end[1] - self.start[1]))
+
+
+def _part(look, way, start, end, points) -> _Part:
+  """The integral from one place to another, by so many points."""
+  at, weights = np.polynomial.legendre.leggauss(points)
+  length = end[0] - start[0]
+  total = np.zeros(way.shape, np.float64)
+  for x, weight in zip(at, weights / 2, strict=True):
+    _, slope = look(start[0] + length * (x + 1) / 2)
+    total += weight * length * np.asarray(slope, np.float64)
+  return _Part(start, end, (total * way).sum(-1))
 
 
 def occlusion(

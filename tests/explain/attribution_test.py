@@ -45,6 +45,30 @@ class AttributionTest(parameterized.TestCase):
     self.assertAlmostEqual(
         found.pixels.sum(), found.value - found.at_baseline, places=5)
 
+  @parameterized.parameters(0.11, 0.5, 0.87)
+  def test_it_is_complete_where_the_number_jumps(self, place):
+    """A verdict as a network's: from 0 to 1 in a hundredth of the way."""
+    asked = []
+    def function(x):
+      jax.debug.callback(lambda: asked.append(1))
+      return jax.nn.sigmoid(800 * (x.mean() - place))
+    clip = np.ones((2, 8, 8, 3), np.float32)
+    run = lambda steps: attribution.integrated_gradients(
+        function, clip, np.zeros_like(clip), steps=steps)
+    pixels, value, start = run(16)
+    self.assertAlmostEqual(value - start, 1, places=5)
+    self.assertAlmostEqual(pixels.sum(), 1, delta=0.02)
+    np.testing.assert_allclose(pixels, pixels.mean(), rtol=1e-5)
+    jax.effects_barrier()
+    self.assertLess(len(asked), 16 * 16 + 32)
+
+  def test_a_jump_that_has_no_gradient_is_told_by_the_gap(self):
+    clip = np.ones((2, 8, 8, 3), np.float32)
+    found = attribution.attribute(
+        lambda x: (x.mean() > 0.3).astype(jnp.float32), clip,
+        baseline=np.zeros_like(clip), steps=4)
+    self.assertAlmostEqual(found.gap, 1, places=5)
+
   def test_a_function_of_the_frame_before_points_there(self):
     """Network-free: what is shown at frame 2 is frame 1, moved by 3 px."""
     function = lambda x: jnp.roll(x[1], 3, axis=1)[_BOX].mean()
@@ -111,10 +135,9 @@ class AttributionTest(parameterized.TestCase):
     box = attribution.checked_box((20, 26, 20, 26), (48, 48))
     verdict = attribution.damage_verdict(network, 1, box)
     # From the clip without the spot, of which the network is as sure: what is
-    # left of a spot in a blurred clip it calls damage, too. Between the two the
-    # verdict jumps, so that it takes many steps.
+    # left of a spot in a blurred clip it calls damage, too.
     found = attribution.attribute(
-        verdict, clip, baseline=clean, steps=64, patch=8)
+        verdict, clip, baseline=clean, steps=32, patch=8)
     self.assertGreater(found.value, 0.9)
     self.assertLess(found.at_baseline, 0.1)
     self.assertLess(found.gap, 0.05 * abs(found.value - found.at_baseline))
