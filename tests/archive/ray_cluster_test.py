@@ -299,8 +299,14 @@ class FaultsTest(absltest.TestCase):
   def test_ctrl_c_and_on(self):
     self._start()
     watching.until(self._mid_segment, 'a segment')
-    self.run_.send_signal(signal.SIGINT)
-    said = self.run_.communicate(timeout=300)[0]
+    # Held, so that they are not done before the signal comes.
+    held = watching.until(lambda: watching.workers('share long'), 'a worker')
+    watching.kill(held, signal.SIGSTOP)
+    try:
+      self.run_.send_signal(signal.SIGINT)
+      said = self.run_.communicate(timeout=300)[0]
+    finally:
+      watching.kill(held, signal.SIGCONT)
     self.assertEqual(self.run_.returncode, 130, said)
     self.assertIn('the same command goes on', said)
     self._start()

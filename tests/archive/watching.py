@@ -43,7 +43,11 @@ def until(found, what, seconds=600.0):
 
 
 def workers(title):
-  """Processes of Ray that are at a task whose name begins so, by pid."""
+  """Processes of Ray that are at a task whose name begins so, by pid.
+
+  Not what they are about to start: until it has a program of its own, a child
+  is called as its parent is.
+  """
   found = []
   for place in glob.glob('/proc/[0-9]*/cmdline'):
     try:
@@ -53,7 +57,7 @@ def workers(title):
       continue
     if words.startswith(f'ray::{title}'):
       found.append(int(place.split('/')[2]))
-  return found
+  return [pid for pid in found if parent(pid) not in found]
 
 
 def parent(pid):
@@ -65,12 +69,14 @@ def parent(pid):
   return int(text.rpartition(')')[2].split()[1])
 
 
-def kill(pids):
+def kill(pids, how=signal.SIGKILL):
   """Ends processes that were found, as the system does that is out of memory.
+
+  how: or sends them another signal.
   """
   for pid in pids:
     try:
-      os.kill(pid, signal.SIGKILL)
+      os.kill(pid, how)
     except ProcessLookupError:
       pass
 
