@@ -32,6 +32,8 @@ _NEAR = 0.2  # ...so near, of the height.
 _MANY = 1500  # More parts of a frame are too many to tell apart.
 _PAIRS = 20000  # And more pairs of two frames.
 _STREAKS = 4  # In a frame, on average: fewer are no weather.
+_LEVEL = 0.07  # rad off the rows: what is long and thin there is of tape.
+_LONG = 4  # Times its width.
 _AGREE = np.deg2rad(12)  # Streaks of one weather point into such an angle...
 _MOST = 0.55  # ...and are this share of all that is long and thin.
 
@@ -48,6 +50,15 @@ class Parts(NamedTuple):
   angle: np.ndarray  # [N] rad, of its length, in (-pi / 2, pi / 2].
   asked: np.ndarray  # [N] bool: some of it was taken for damage.
   stays: np.ndarray  # [N] bool: it is damaged in the frames around as well.
+
+  @property
+  def level(self) -> np.ndarray:
+    """[N] bool: long, thin and along the rows, as what tape loses of a line.
+
+    Rain is not blown level, and hardly anything else flies so.
+    """
+    return (self.length > _LONG * self.width) & (
+        np.abs(np.sin(self.angle)) < _LEVEL)
 
 
 def moving(clip: types.Clip, *, sigma: float) -> types.Clip:
@@ -176,7 +187,7 @@ def _flying(clip: types.Clip, parts: list[Parts]) -> list[np.ndarray]:
       chance = np.mean(others)
       if chance <= _CHANCE * number and number > chance + 3 * chance**0.5:
         taken |= counts[t][0] >= least
-    sure.append(taken & ~part.stays)
+    sure.append(taken & ~part.stays & ~part.level)
   return [_with_crowd(t, parts, sure, clip.frames.shape[1])
           for t in range(len(parts))]
 
@@ -191,7 +202,8 @@ def _with_crowd(t, parts, sure, height) -> np.ndarray:
         distance.cdist(part.place, other.place) < _NEAR * height)
     votes += like @ flies.astype(float)
     total += like.sum(1)
-  return taken | ((total >= 6) & (votes > _CROWD * total) & ~part.stays)
+  return taken | ((total >= 6) & (votes > _CROWD * total) & ~part.stays
+                  & ~part.level)
 
 
 def _lines(clip, parts, t):
@@ -252,7 +264,8 @@ def _weather(parts: list[Parts]) -> np.ndarray:
     mask = np.zeros(part.labels.shape, bool)
     for sign in (1, -1):
       streaks = [p.angle[(p.length > least) & (p.length > 3 * p.width)
-                         & (p.light * sign > 0) & p.asked & ~p.stays]
+                         & (p.light * sign > 0) & p.asked & ~p.stays
+                         & ~p.level]
                  for p in near]
       angle = _common(streaks)
       if angle is not None:

@@ -101,6 +101,22 @@ class MovingTest(parameterized.TestCase):
     self.assertLess(_share(after, rain), 0.08)
     self.assertGreater(_share(after, hairs), 0.9 * _share(before, hairs))
 
+  @parameterized.parameters((0, True), (60, False))
+  def test_dropouts_of_tape_are_no_rain(self, degrees, is_damage):
+    """Streaks at chance places, level as a tape's lines, or oblique as rain."""
+    film, rng = _scene(), np.random.default_rng(3)
+    streaks = np.zeros(film.shape[:3], bool)
+    way = 9 * np.array([np.cos(np.radians(degrees)),
+                        np.sin(np.radians(degrees))])
+    for t in range(10):
+      for _ in range(12):
+        place = rng.uniform((15, 15), (145, 105))
+        streaks[t] |= _line(film[t], place - way, place + way)
+    before = _filled(film)
+    after = moving.moving(before, sigma=_SIGMA)
+    kept = _share(after, streaks) / _share(before, streaks)
+    self.assertGreater(kept, 0.9) if is_damage else self.assertLess(kept, 0.3)
+
   def test_lines_that_stay_are_no_rain(self):
     film, rng = _scene(7), np.random.default_rng(3)
     damage = np.zeros((*film.shape[:3], 1), np.float32)
