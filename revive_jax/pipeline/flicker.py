@@ -5,7 +5,8 @@ log I_t = m + b_t + g_t (log R - m), with gain exp(b_t) at the pivot m and
 gamma g_t. Neighbouring frames are compared pixel by pixel (robustly, so that
 moving things and damage do not count), the comparisons are chained, and what
 is slow (the scene's own light), or bends further than flicker can (fades,
-dissolves), is taken out again. Compare Roosmalen,
+dissolves), is taken out again, as far as the flicker would not do the same by
+itself. Compare Roosmalen,
 "Restoration of archived film and video", 1999, chapter 3, which fits gain and
 offset per block; gain and gamma are what a projector and a print change.
 """
@@ -18,7 +19,8 @@ from revive_jax.pipeline import trend
 
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
 _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
-_FEW = 10  # Frames; fewer do not tell a fade from flicker.
+_FEW = 5  # Frames; fewer do not tell a fade from flicker.
+_CORRELATION = 0.5  # Of flicker, from frame to frame, at most.
 _MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
 _CODES = np.arange(256, dtype=np.float32) / 255
 
@@ -71,10 +73,10 @@ def compare(
   return step, gamma, pivot
 
 
-
 def _sum(weight, values) -> float:
   """As weight @ values, for which BLAS would wake threads of its own."""
   return (weight * values).sum()
+
 
 def flicker_curve(
     comparisons: np.ndarray, *, radius: float | None = 8.0
@@ -111,10 +113,17 @@ def flicker_curve(
 
 
 def _light(x: np.ndarray, radius: float) -> np.ndarray:
-  """The scene's own light, [T]."""
+  """The scene's own light, [T].
+
+  Where the flicker itself explains all that the light seems to do, the light
+  is steady.
+  """
   if len(x) < _FEW:
     return _leaning(x, radius)
-  return trend.adaptive(x, (*(r for r in (1, 2, 3, 5) if r < radius), radius))
+  light = trend.adaptive(
+      x, (*(r for r in (1, 2, 3, 5) if r < radius), radius))
+  return trend.steadier(
+      x, light, radius=radius, wide=4 * radius, correlation=_CORRELATION)
 
 
 def _leaning(x: np.ndarray, radius: float) -> np.ndarray:
