@@ -18,7 +18,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.ui = dict(host='127.0.0.1', port=7861, token='', open=size == 'base')
   # What the desk takes on: a film's size and length, films of a visitor, films
   # that are restored at once, altogether and of a visitor; and how many hours
-  # after somebody's last visit all of it is deleted.
+  # after somebody's last visit, or the end of a job since, all is deleted.
   c.desk = dict(gigabytes=4.0, minutes=30.0, films=8, jobs=1,
                 jobs_of_visitor=1, hours=24.0)
   return c

@@ -147,11 +147,12 @@ def _tell(server, where, wants_browser) -> None:
         'kept.', flush=True)
   if wants_browser and _has_screen():
     try:
-      if not webbrowser.open(where):
-        sys.stderr.write('revive_jax: no browser was found; open the address '
-                         'above in one.\n')
+      is_open = webbrowser.open(where)
     except webbrowser.Error:
-      pass
+      is_open = False
+    if not is_open:
+      sys.stderr.write('revive_jax: no browser was found; open the address '
+                       'above in one.\n')
 
 
 def _has_screen() -> bool:

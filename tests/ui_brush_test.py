@@ -69,6 +69,31 @@ class BrushTest(browsing.DeskTestCase):
       visitor.wait_for_film()
       self.assertGreater(self._damage(visitor)[13:16, 20:30].mean(), 180)
 
+  def test_what_cannot_be_loaded_is_not_replaced(self):
+    with browsing.visiting(self.address, expected=['500']) as visitor:
+      tab, kept = self._painted(visitor), []
+      before = tab.evaluate(browsing.ALPHA)
+      tab.on('request', lambda request: kept.append(request.url)
+             if request.method == 'PUT' else None)
+      tab.route('**/mask/**', lambda route: route.fulfill(status=500))
+      tab.reload()
+      visitor.wait_for_film()
+      tab.click('text=Paint damage')
+      browsing.drag(tab, (0.3, 0.7), (0.35, 0.7))
+      tab.wait_for_selector('text=has not been loaded yet')
+      tab.click('text=Remove all that was painted')
+      tab.click('text=Undo')
+      self.assertEqual(tab.evaluate(browsing.ALPHA), 0)
+      self.assertEqual(kept, [])
+      tab.unroute('**/mask/**')
+      browsing.drag(tab, (0.3, 0.7), (0.35, 0.7))  # It is asked for again.
+      tab.wait_for_function(f'{browsing.ALPHA} === {before}')
+      self.assertEqual(kept, [])
+      browsing.drag(tab, (0.3, 0.7), (0.35, 0.7))
+      visitor.wait_for_preview()
+      self.assertGreater(tab.evaluate(browsing.ALPHA), before)
+      self.assertLen(kept, 1)
+
   def _painted(self, visitor):
     """The page with a film and a first stroke."""
     visitor.open(self.film)

@@ -3,6 +3,8 @@
 The slow ones need the extra ui and a browser, as tests/ui_test.py does.
 """
 
+import contextlib
+import io
 import pathlib
 import re
 import signal
@@ -10,6 +12,7 @@ import socket
 import subprocess
 import sys
 from unittest import mock
+import webbrowser
 
 from absl.testing import absltest, parameterized
 import pytest
@@ -74,6 +77,16 @@ class ShellTest(parameterized.TestCase):
       with self.assertRaisesRegex(
           types.BadInput, r"pip install 'revive-jax\[ui\]'"):
         ui.serve(c, self.create_tempdir().full_path)
+
+  @parameterized.parameters(
+      dict(return_value=False), dict(side_effect=webbrowser.Error))
+  def test_without_a_browser_it_says_so(self, **found):
+    said = io.StringIO()
+    with mock.patch.object(webbrowser, 'open', **found), mock.patch.object(
+        ui, '_has_screen', lambda: True), contextlib.redirect_stderr(said):
+      ui._tell(mock.Mock(started=True), 'http://127.0.0.1:7/', True)
+    self.assertEqual(said.getvalue(), 'revive_jax: no browser was found; open '
+                     'the address above in one.\n')
 
   @parameterized.parameters(
       ('127.0.0.1', '', 'http://127.0.0.1:7/'), ('::1', '', 'http://[::1]:7/'),

@@ -234,6 +234,14 @@ class DeskTest(browsing.DeskTestCase):
       visitor.wait_for_job('cancelled')
       tab.click('desk-job button:has-text("Go on")')
       visitor.wait_for_job('done')
+      # What is finished is there to be taken home after another job, too.
+      film = tab.evaluate("document.querySelector('desk-view').data.film")
+      note, = self.folder.glob(f'desk/visitors/*/films/{film}/job.json')
+      note.write_text(note.read_text().replace('"restore"', '"measure"'))
+      tab.reload()
+      visitor.wait_for_job('none')
+      tab.wait_for_selector('desk-result a:has-text("The restored film")')
+      self.assertIn('as it was restored before', tab.inner_text('desk-job'))
 
   def test_two_visitors_at_once(self):
     """Each has films of their own, and restores them at the same time."""

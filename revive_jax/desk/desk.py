@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 import contextlib
 import fcntl
+import functools
 import importlib
+import importlib.resources
+import operator
 import os
 import pathlib
 import tempfile
@@ -23,6 +26,12 @@ from revive_jax.video import images, probe, sandbox
 
 NAME = 'desk.json'  # Its settings, for the jobs.
 _OWN = ('ui', 'desk')  # Of a config, what a restore does not know.
+# Settings that name weights, and those that name files.
+_WEIGHTS = ('weights', 'fills', 'upscaler')
+_FILES = ('mask', 'decisions', 'consent.file', 'provenance.key',
+          'provenance.certificate', 'provenance.anchors', 'faces.detector',
+          'faces.embedder', 'encrypt.passphrase_file')
+_KEY = 'file:'  # Before the path of a key.
 
 
 class Limits(NamedTuple):
@@ -33,7 +42,8 @@ class Limits(NamedTuple):
   films: int = 8  # Of one visitor.
   jobs: int = 1  # At once, altogether...
   jobs_of_visitor: int = 1  # ...and of one visitor.
-  lifetime: float = 86400.0  # Seconds from a last visit to the end of it all.
+  # Seconds from a last visit, or the end of a last job, to the end of it all.
+  lifetime: float = 86400.0
 
 
 class Desk(NamedTuple):
@@ -82,6 +92,7 @@ def opened(
   plain = importlib.import_module('revive_jax.configs.restore').get_config()
   c.live, c.export = plain.live, plain.export  # Of no use here.
   settings_lib.check(_without_consent(c))
+  _make_absolute(c)
   if c.encrypt.key == 'passphrase' and not (
       c.encrypt.passphrase_file or keys.VARIABLE in os.environ):
     raise types.BadInput(
@@ -96,6 +107,26 @@ def opened(
     c.sandbox = 'on' if _can_sandbox(root) else 'off'
   workdir_lib.write_json(root / NAME, c.to_dict())
   return Desk(c, root, limits or Limits(), clock, sealing.vault(c))
+
+
+def _make_absolute(c) -> None:
+  """Gives files their whole paths: jobs run in other folders."""
+  for names, path in ((_WEIGHTS, _weights_path), (_FILES, os.path.abspath)):
+    for name in names:
+      *above, key = name.split('.')
+      node = functools.reduce(operator.getitem, above, c)
+      if node[key]:
+        node[key] = path(node[key])
+  if c.encrypt.key.startswith(_KEY):
+    c.encrypt.key = _KEY + os.path.abspath(c.encrypt.key.removeprefix(_KEY))
+
+
+def _weights_path(name: str) -> str:
+  """A whole path, unless they ship (those come first) or are of the hub."""
+  ships = importlib.resources.files('revive_jax') / 'weights' / name
+  if name == os.path.basename(name) and ships.is_dir():
+    return name
+  return os.path.abspath(name) if os.path.exists(name) else name
 
 
 def _can_sandbox(root) -> bool:

@@ -1,6 +1,7 @@
 """Downloads: what a visitor takes home, opened on the way if it is sealed."""
 
 from collections.abc import Iterator
+import contextlib
 import pathlib
 from typing import Any, NamedTuple
 
@@ -45,27 +46,45 @@ def _paths(place) -> dict[str, tuple[pathlib.Path, str]]:
 
 
 def listed(place: places.Place) -> list[Item]:
-  """What there is; 'original' always, 'film' when it is restored."""
-  found = []
-  if masks.is_marked(place):
-    masks.compose(place)
-  for kind, (path, name) in _paths(place).items():
-    if path.is_file():
-      found.append(Item(kind, name, size(path), _MIMES.get(
-          pathlib.PurePath(name).suffix.lower(), 'application/octet-stream')))
-  return found
+  """What there is; 'original' always, 'film' when it is restored.
+
+  The size of a mask is that of the last one that was made.
+  """
+  paths = _paths(place)
+  if 'mask' in paths and not paths['mask'][0].is_file():
+    with contextlib.suppress(types.BadInput):  # It is to be measured anew.
+      masks.compose(place)
+  return [_item(kind, *file) for kind, file in paths.items()
+          if file[0].is_file()]
+
+
+def has_film(place: places.Place) -> bool:
+  """Whether a restored film is there, of this restore or an earlier one."""
+  return settings.output(place).is_file() or bool(
+      settings.outputs_before(place))
+
+
+def _item(kind, path, name) -> Item:
+  return Item(kind, name, size(path), _MIMES.get(
+      pathlib.PurePath(name).suffix.lower(), 'application/octet-stream'))
 
 
 def item(place: places.Place, kind: str) -> Item:
-  """One of listed().
+  """One of listed(); a mask as it is painted now, or as the job there reads it.
 
   Raises:
     types.BadInput: it is not there.
   """
-  for one in listed(place):
-    if one.kind == kind:
-      return one
-  raise types.BadInput(f'{place.name}: there is no {kind} of it here (yet).')
+  if kind == 'mask' and masks.is_marked(place):
+    masks.compose(place, spares_job=True)
+  return _item(kind, *_file(place, kind))
+
+
+def _file(place, kind):
+  path, name = _paths(place).get(kind, (None, ''))
+  if path is None or not path.is_file():
+    raise types.BadInput(f'{place.name}: there is no {kind} of it here (yet).')
+  return path, name
 
 
 def stream(
@@ -76,8 +95,7 @@ def stream(
   Raises:
     types.BadInput: it is not there; or, where it is sealed, was changed.
   """
-  item(place, kind)
-  return pieces(_paths(place)[kind][0], start, stop)
+  return pieces(_file(place, kind)[0], start, stop)
 
 
 def pieces(path, start, stop) -> Iterator[bytes]:

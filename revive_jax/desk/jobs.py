@@ -73,21 +73,24 @@ def start(place: places.Place, kind: str = 'restore') -> State:
   if kind == 'restore':
     settings_lib.check(settings.config(place))
     known.opened(place)
-  with _reserved(place) as lock:
-    if kind == 'restore':
-      decided.settle(place)
-      masks.compose(place)
-      known.hand_over(place, masks.digests(place))
-      command = settings.arguments(place)
-    else:
-      command = [sys.executable, '-m', 'revive_jax.desk.measuring',
-                 str(place.desk.root), place.visitor, place.id]
-    _spawn(place, kind, command, lock)
+  with _reserved(place, kind) as lock:
+    _spawn(place, kind, _command(place, kind), lock)
   return state(place)
 
 
+def _command(place, kind) -> list[str]:
+  """What the process is to run; all that it reads is put there."""
+  if kind == 'measure':
+    return [sys.executable, '-m', 'revive_jax.desk.measuring',
+            str(place.desk.root), place.visitor, place.id]
+  decided.settle(place)
+  with masks.composed(place) as digests:
+    known.hand_over(place, digests)
+    return settings.arguments(place)
+
+
 @contextlib.contextmanager
-def _reserved(place):
+def _reserved(place, kind):
   """Holds the lock of a film, if there may be one more job."""
   desk = place.desk
   with desk.alone():
@@ -105,8 +108,22 @@ def _reserved(place):
           f'This desk is working on {_several(own)} of yours; wait for that, '
           'or cancel it.')
     lock = _locked(place.folder / visitors.LOCK)
+    # From here on nothing is told, and no process stopped, of the last job.
+    for name in (_LOG, _ENDED, _CANCELLED):
+      (place.folder / name).unlink(missing_ok=True)
+    _write_note(place, kind)
   with lock:
-    yield lock
+    try:
+      yield lock
+    except BaseException:
+      (place.folder / _NOTE).unlink(missing_ok=True)
+      raise
+
+
+def _write_note(place, kind, group=None) -> None:
+  """Notes a job; group: of its processes, None: there are none yet."""
+  workdir_lib.write_json(place.folder / _NOTE, {
+      'kind': kind, 'group': group, 'started': place.desk.clock()})
 
 
 def _several(count) -> str:
@@ -128,8 +145,8 @@ def _locked(path):
 
 def _spawn(place, kind, command, lock) -> None:
   """Starts a process with a group of its own, which holds the lock."""
-  for name in (_LOG, _ENDED, _CANCELLED):
-    (place.folder / name).unlink(missing_ok=True)
+  if (place.folder / _CANCELLED).exists():  # While all was made ready.
+    return
   package = str(pathlib.Path(__file__).parents[2])
   paths = [package, *filter(None, [os.environ.get('PYTHONPATH')])]
   process = subprocess.Popen(
@@ -138,10 +155,12 @@ def _spawn(place, kind, command, lock) -> None:
       stderr=subprocess.DEVNULL, start_new_session=True,
       pass_fds=[lock.fileno()], cwd=place.folder,
       env=os.environ | {'PYTHONPATH': os.pathsep.join(paths)})
-  workdir_lib.write_json(place.folder / _NOTE, {
-      'kind': kind, 'group': process.pid, 'started': place.desk.clock()})
   _ours.append(process)
   _ours[:] = [p for p in _ours if p.poll() is None]  # None stays a zombie.
+  with place.desk.alone():  # cancel() sees the group, or is seen.
+    _write_note(place, kind, process.pid)
+    if (place.folder / _CANCELLED).exists():
+      _signal(process.pid, signal.SIGINT)
 
 
 _ours: list[subprocess.Popen] = []
@@ -153,14 +172,20 @@ def cancel(place: places.Place) -> State:
   Asked again after 20 seconds, it is ended.
   """
   path = place.folder / _CANCELLED
-  note = _read(place.folder / _NOTE)
-  if note and visitors.is_held(place.folder / visitors.LOCK):
-    hard = path.exists() and time.time() - path.stat().st_mtime > _PATIENCE
-    if not path.exists():
-      path.touch()
-    with contextlib.suppress(ProcessLookupError):
-      os.killpg(note['group'], signal.SIGKILL if hard else signal.SIGINT)
+  with place.desk.alone():  # No other job begins: the group is that of this.
+    note = _read(place.folder / _NOTE)
+    if note and visitors.is_held(place.folder / visitors.LOCK):
+      hard = path.exists() and time.time() - path.stat().st_mtime > _PATIENCE
+      if not path.exists():
+        path.touch()
+      if note['group'] is not None:
+        _signal(note['group'], signal.SIGKILL if hard else signal.SIGINT)
   return state(place)
+
+
+def _signal(group, number) -> None:
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(group, number)
 
 
 def listed(

@@ -17,14 +17,15 @@ import ml_collections
 
 from revive_jax import files, identity, networks, restore, types
 from revive_jax import workdir as workdir_lib
-from revive_jax.desk import places, settings, visitors
+from revive_jax.desk import places, settings, turns, upload, visitors
 from revive_jax.models import weights
 from revive_jax.pipeline import choose, segments, survey
 from revive_jax.video import probe, sandbox
 
 _KEPT = 4  # Films, and networks, that are kept open.
-_lock = threading.RLock()
-_measuring = threading.Lock()
+_SPARE = 1.01  # What is declared is seldom exactly what is there.
+_lock = threading.Lock()  # Of _open; nothing is read under it.
+_opening, _measuring = turns.Locks(), turns.Locks()
 _open: dict[tuple, tuple[Any, 'Known']] = {}
 
 
@@ -67,7 +68,8 @@ def measure(place: places.Place, form: str = 'none') -> None:
   """Measures a film, if that is not done yet; form: see progress."""
   c = settings.config(place)
   # A page that is loaded anew meanwhile waits for what the first one began.
-  with _measuring, workdir_lib.opened(place.desk.path(place.folder)):
+  with _measuring.of(place.folder), workdir_lib.opened(
+      place.desk.path(place.folder)):
     if is_there(place):
       return
     shutil.rmtree(place.folder / 'segments', ignore_errors=True)
@@ -80,21 +82,23 @@ def opened(place: places.Place) -> Known:
   """What is known of a film, planned as it is decided now.
 
   Raises:
-    types.BadInput: it was not measured, or something was decided that cannot
-      be.
+    types.BadInput: it was not measured, is longer than its file declared and
+      than this desk takes, or something was decided that cannot be.
   """
   key = (id(place.desk.c), str(place.folder), json.dumps(
       settings.choices(place)), (place.folder / 'marks').exists(), *_times(
           place, settings.DECISIONS, 'segments/key.json',
           'segments/measured.json', os.path.basename(place.source)))
-  with _lock:
-    found = _open.pop(key, None)
+  with _opening.of(place.folder):
+    with _lock:
+      found = _open.pop(key, None)
     if found is None:
       found = place.desk.c, _opened(place)  # While it is kept, so is its id.
-    _open[key] = found  # The last one used is the last to be closed.
-    while len(_open) > _KEPT:
-      _open.pop(next(iter(_open)))
-    return found[1]
+    with _lock:
+      _open[key] = found  # The last one used is the last to be closed.
+      while len(_open) > _KEPT:
+        _open.pop(next(iter(_open)))
+  return found[1]
 
 
 def _opened(place) -> Known:
@@ -104,7 +108,16 @@ def _opened(place) -> Known:
         'is chosen now; that comes first.')
   c = _unsigned(settings.config(place))
   film = _film(place, c, network(c))
-  return Known(c, film, *film.prepared())
+  found = Known(c, film, *film.prepared())
+  _check_length(place, found)
+  return found
+
+
+def _check_length(place, found) -> None:
+  """Refuses what is too long; many a file does not declare its length."""
+  seconds = float(len(found.survey.stamps) / found.film.info.frame_rate)
+  if seconds > _SPARE * place.desk.limits.seconds:
+    upload.check_length(place.desk, place.name, seconds)
 
 
 def _times(place, *names):
@@ -130,6 +143,7 @@ def _film(place, c, network_) -> restore.Film:
 
 def _forget(folder) -> None:
   """Closes the films in a folder."""
+  _opening.wait(folder)
   with _lock:
     for key in [k for k in _open if pathlib.Path(k[1]).is_relative_to(folder)]:
       del _open[key]

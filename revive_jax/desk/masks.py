@@ -7,6 +7,7 @@ mark of a frame goes over that of its shot.
 
 from collections.abc import Iterator
 import contextlib
+import fcntl
 import fractions
 import hashlib
 import os
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 
 from revive_jax import files, types
-from revive_jax.desk import known, pictures, places, settings
+from revive_jax.desk import known, pictures, places, settings, visitors
 
 _DAMAGE, _LEFT, _NONE = 255, 128, 0  # Codes, as video/masks.py reads them.
 _CHANGED, _MADE = 'marks.changed', 'mask.made'  # Which marks a mask is of.
@@ -52,7 +53,7 @@ def paint(
           f'{place.name}: the mask is of {mask.shape[::-1]} pixels, the film '
           f'of {size[::-1]}; paint on a picture of its size.')
   code = np.where(painted, _DAMAGE, np.where(erased, _NONE, _LEFT))
-  with place.desk.alone():
+  with _alone(place):
     # A restore that runs may read the masks as they were: nothing is removed.
     (place.folder / _CHANGED).write_text(secrets.token_hex(8))
     if not (painted | erased).any():
@@ -102,8 +103,73 @@ def effective(place: places.Place, frame: int) -> np.ndarray | None:
   return (code == _DAMAGE).astype(np.int8) - (code == _NONE)
 
 
-def digests(place: places.Place) -> dict[str, str]:
-  """What stands for what is painted in each shot, by its number as text."""
+def is_marked(place: places.Place) -> bool:
+  """Whether anything is painted or erased in a film."""
+  return (place.folder / 'marks').is_dir()
+
+
+def compose(place: places.Place, spares_job: bool = False) -> None:
+  """Writes the masks of all frames where a restore reads them.
+
+  Nothing is done if it is there, or nothing is marked. Frames of the same mask
+  are coded once.
+
+  Args:
+    place: the film.
+    spares_job: whether the masks stay as they are while a job is at the film:
+      it may read them yet.
+  """
+  with _alone(place):
+    if not (spares_job and place.path(settings.mask_name(place)).exists() and (
+        visitors.is_held(place.folder / visitors.LOCK))):
+      _compose(place)
+
+
+@contextlib.contextmanager
+def composed(place: places.Place) -> Iterator[dict[str, str]]:
+  """The same; nobody paints until the end of it.
+
+  Yields:
+    What stands for what is painted in each shot, by its number as text.
+  """
+  with _alone(place):
+    _compose(place)
+    yield _digests(place)
+
+
+@contextlib.contextmanager
+def _alone(place):
+  """Keeps others out who paint on a film, or make its masks."""
+  with open(place.folder / 'masks.lock', 'w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
+
+
+def _compose(place) -> None:
+  path = place.path(settings.mask_name(place))
+  made = place.folder / _MADE
+  state = _text(place.folder / _CHANGED)
+  if not is_marked(place) or path.exists() and _text(made) == state:
+    return
+  found = known.opened(place)
+  for old in place.folder.glob(f'.part.*.{path.name}'):  # Of who was killed.
+    old.unlink(missing_ok=True)
+  part = path.with_name(f'.part.{secrets.token_hex(4)}.{path.name}')
+  try:
+    file = files.media(part, 'w')
+    try:
+      with av.open(file, 'w', format='matroska') as output:
+        _write(output, found, _codes(place, found))
+    finally:
+      files.close(file)
+    os.replace(part, path)
+  except BaseException:
+    part.unlink(missing_ok=True)
+    raise
+  made.write_text(state)
+
+
+def _digests(place) -> dict[str, str]:
   marked, found = listed(place), {}
   for number, shot in enumerate(known.opened(place).survey.shots):
     names = [f'shot_{number:06d}.png'] if number in marked['shots'] else []
@@ -115,34 +181,6 @@ def digests(place: places.Place) -> dict[str, str]:
       digest.update(f'{name} {len(data)} '.encode() + data)
     found[str(number)] = digest.hexdigest()
   return found
-
-
-def is_marked(place: places.Place) -> bool:
-  """Whether anything is painted or erased in a film."""
-  return (place.folder / 'marks').is_dir()
-
-
-def compose(place: places.Place) -> None:
-  """Writes the masks of all frames where a restore reads them.
-
-  Nothing is done if it is there, or nothing is marked. Frames of the same mask
-  are coded once.
-  """
-  path = place.path(settings.mask_name(place))
-  made = place.folder / _MADE
-  state = _text(place.folder / _CHANGED)
-  if not is_marked(place) or path.exists() and _text(made) == state:
-    return
-  found = known.opened(place)
-  part = path.with_name(f'.part.{path.name}')
-  file = files.media(part, 'w')
-  try:
-    with av.open(file, 'w', format='matroska') as output:
-      _write(output, found, _codes(place, found))
-  finally:
-    files.close(file)
-  os.replace(part, path)
-  made.write_text(state)
 
 
 def _text(path) -> str:

@@ -12,22 +12,26 @@ import threading
 import numpy as np
 
 from revive_jax import files, types
-from revive_jax.desk import known, places, settings, visitors
+from revive_jax.desk import known, places, settings, turns, visitors
 from revive_jax.video import mux, passage, probe, reader, stretch
 
 _KEPT = 200 << 20  # Bytes of frames that are kept decoded.
 _ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds.
-_lock = threading.RLock()
+_FILMS = 8  # Films whose timestamps are kept.
+_lock = threading.Lock()  # Of the two below; nothing is read under it.
 _frames: collections.OrderedDict = collections.OrderedDict()
-_stamps = {}
+_stamps: dict[tuple, tuple[list[int], fractions.Fraction]] = {}
+_reading = turns.Locks()  # One reads a film, and finds what others read of it.
 
 
 def _forget(folder) -> None:
   """Lets go of the frames of the films in a folder."""
+  _reading.wait(folder)
   with _lock:
-    for key in [k for k in _frames
-                if pathlib.Path(k[0]).is_relative_to(folder)]:
-      del _frames[key]
+    for kept in (_frames, _stamps):
+      for key in [k for k in kept
+                  if pathlib.Path(k[0]).is_relative_to(folder)]:
+        del kept[key]
 
 
 visitors.forgetting.append(_forget)
@@ -48,22 +52,30 @@ def around(
   path = str(found.film.source.path)
   decision = found.film.decision
   key = lambda t: (path, decision.mode, decision.frames_out, t)
-  with _lock:
-    wanted = range(start, stop)
-    if not all(key(t) in _frames for t in wanted):
-      for one in _read(found, start, stop):
-        _frames[key(one.index)] = one
-    result = []
-    for t in wanted:
-      if key(t) not in _frames:
+  wanted = [key(t) for t in range(start, stop)]
+  with _reading.of(path):
+    with _lock:
+      result = {k: _frames[k] for k in wanted if k in _frames}
+    if len(result) < len(wanted):
+      result |= {key(one.index): one for one in _read(found, start, stop)}
+    for t, one in enumerate(wanted, start):
+      if one not in result:
         raise types.BadInput(
             f'{path}: frame {t} cannot be read any more; open the film again.')
-      _frames.move_to_end(key(t))
-      result.append(_frames[key(t)])
-    most = max(len(result), _KEPT // max(result[0].rgb.nbytes, 1))
+    found_ = [result[k] for k in wanted]
+    _keep(wanted, found_)
+  return found_
+
+
+def _keep(keys, frames) -> None:
+  """Keeps frames, and as many others as there is room for."""
+  most = max(len(frames), _KEPT // max(frames[0].rgb.nbytes, 1))
+  with _lock:
+    for one, frame_ in zip(keys, frames, strict=True):
+      _frames[one] = frame_
+      _frames.move_to_end(one)
     while len(_frames) > most:
       _frames.popitem(last=False)
-    return result
 
 
 def _read(found, start, stop):
@@ -134,8 +146,13 @@ def place_in(path, found: known.Known, number: int) -> int:
 def written(path) -> tuple[list[int], fractions.Fraction]:
   """The timestamps of a film, and their unit; looked for once."""
   key = str(path), path.stat().st_mtime_ns
-  with _lock:
-    if key not in _stamps:
-      _stamps.clear()
-      _stamps[key] = mux.written_timestamps(files.name(path))
-    return _stamps[key]
+  with _reading.of(path):
+    with _lock:
+      found = _stamps.get(key)
+    if found is None:
+      found = mux.written_timestamps(files.name(path))
+      with _lock:
+        _stamps[key] = found
+        while len(_stamps) > _FILMS:
+          del _stamps[next(iter(_stamps))]
+    return found

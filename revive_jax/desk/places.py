@@ -5,7 +5,8 @@
   segments/          what was measured, as a restore keeps it
   choices.json       what was chosen for the whole film
   decisions.json     what was decided shot by shot
-  marks/             painted masks, and mask.mkv, made of them for a restore
+  marks/             painted masks, and mask.mkv, made of them for a restore;
+                     masks.lock: held by who paints, or makes it
   consent.json       who agreed to what
   work/              the workdir of the restore
   restored.*         the film
@@ -74,4 +75,4 @@ def named(place: Place) -> Iterator[None]:
   try:
     yield
   except types.BadInput as error:
-    raise types.BadInput(plainly(place, str(error))) from error
+    raise type(error)(plainly(place, str(error))) from error

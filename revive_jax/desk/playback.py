@@ -11,20 +11,26 @@ import contextlib
 import fractions
 import itertools
 import os
-import threading
 
 import av
 import numpy as np
 
 from revive_jax import files, types
-from revive_jax.desk import downloads, known, pictures, places, settings
+from revive_jax.desk import (
+    downloads,
+    known,
+    pictures,
+    places,
+    settings,
+    turns,
+)
 from revive_jax.video import passage, probe
 
 WHICH = ('before', 'after')
 _HEIGHT = 720  # px, at most.
 _KEY = 12  # Frames from one that can be gone to at once to the next.
 _OPTIONS = {'crf': '18', 'preset': 'veryfast'}
-_busy = threading.Lock()
+_busy = turns.Locks()  # A visitor's films are made one after the other.
 
 
 def make(
@@ -48,7 +54,7 @@ def make(
   pictures.check(len(found.survey.stamps), start, place.name)
   pictures.check(len(found.survey.stamps), stop - 1, place.name)
   path = _path(place, which, frames)
-  with _busy:
+  with _busy.of(place.visitor):
     if path.exists():
       return
     path.parent.mkdir(exist_ok=True)

@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from revive_jax import types
-from revive_jax.desk import known, masks, pictures, places, visitors
+from revive_jax.desk import known, masks, pictures, places, turns, visitors
 from revive_jax.pipeline import faces, fit, run, tally, timeline
 
 _WORK = 5 * 854 * 480  # Pixels that are looked at for one.
 _LEAST = 1  # Frames before and after, at least.
+_MOST = 3 << 24  # Pixels that these may have: three frames of 16 megapixels.
 _KEPT = 3  # Results of the network that are kept.
-_busy = threading.Lock()  # Two at once would both be late.
+_turns = turns.Turns()  # Two at once would both be late.
 
 
 class Preview(NamedTuple):
@@ -41,7 +42,7 @@ class Preview(NamedTuple):
 
 def preview(
     place: places.Place, frame: int, *, sample: int | None = None,
-    exact: bool = False,
+    exact: bool = False, kind: str | None = None,
 ) -> Preview:
   """Restores one frame as is chosen, decided and painted now.
 
@@ -50,16 +51,19 @@ def preview(
     frame: its number.
     sample: which of several answers; None: the one that was decided.
     exact: take the time to make it as the film will have it.
+    kind: while it waits for its turn, a newer one of this kind takes its place;
+      None: none does.
 
   Raises:
-    types.BadInput: there is no such frame, the film was not measured, or the
-      settings cannot be.
+    turns.SupersededError: one did, or too many wait for this film.
+    types.BadInput: there is no such frame, it is too large, the film was not
+      measured, or the settings cannot be.
   """
   with places.named(place):
-    return _preview(place, frame, sample, exact)
+    return _preview(place, frame, sample, exact, kind)
 
 
-def _preview(place, frame, sample, exact) -> Preview:
+def _preview(place, frame, sample, exact, kind) -> Preview:
   start = time.monotonic()
   found = known.opened(place)
   pictures.check(len(found.survey.stamps), frame, place.name)
@@ -67,7 +71,8 @@ def _preview(place, frame, sample, exact) -> Preview:
     raise types.BadInput(
         f'There is no answer {sample}; with what is chosen they go from 0 to '
         f'{found.c.num_samples - 1}.')
-  with _busy:
+  _check_size(place, found, frame)
+  with _turns.turn(place.folder, kind):
     window, number, whole = _window(place, found, frame, sample, exact)
   finished = next(itertools.islice(tally.output_frames(
       window, dict.fromkeys(tally.COUNTED, 0), is_deep=found.film.is_deep,
@@ -82,7 +87,20 @@ def _preview(place, frame, sample, exact) -> Preview:
 def answers(place: places.Place, frame: int) -> list[Preview]:
   """The frame in each of the answers that there are to choose from."""
   count = known.opened(place).c.num_samples
-  return [preview(place, frame, sample=n) for n in range(count)]
+  return [preview(place, frame, sample=n, kind='answers')
+          for n in range(count)]
+
+
+def _check_size(place, found, frame) -> None:
+  """Refuses what would keep all others waiting for minutes."""
+  info = found.film.info
+  shot = next(s for s in found.survey.shots if s.start <= frame < s.stop)
+  count = min(2 * _LEAST + 1, shot.stop - shot.start)
+  if count * info.height * info.width > _MOST:
+    raise types.BadInput(
+        f'{place.name}: its frames of {info.width} by {info.height} pixels are '
+        'too large to be shown here before they are restored; the film can be '
+        'restored all the same.')
 
 
 def _window(place, found, frame, sample, exact):
@@ -152,6 +170,8 @@ class _Steady:
   """
 
   _results: collections.OrderedDict = collections.OrderedDict()
+  _lock = threading.Lock()
+  _forgotten = 0  # How often.
 
   def __init__(self, network, length: int):
     """All windows are made up to this length."""
@@ -162,25 +182,35 @@ class _Steady:
     key = self._key(frames, mask, cuts, (carry_after, count, options))
     if state is not None:
       raise ValueError('A preview begins without a memory.')
-    if key not in self._results:
+    with self._lock:
+      made, before = self._results.get(key), self._forgotten
+    if made is None:
       extra = max(0, self._length - frames.shape[1])
       longer = lambda x: np.concatenate([x, np.repeat(x[:, -1:], extra, 1)], 1)
       frames, mask, cuts = longer(frames), longer(mask), longer(cuts)
       if extra:
         cuts[:, -extra] = True
-      self._results[key] = self._network(
+      made = self._network(
           frames, mask=mask, cuts=cuts, state=None, carry_after=carry_after,
           count=count, **options)
-    self._results.move_to_end(key)
-    while len(self._results) > _KEPT:
-      self._results.popitem(last=False)
-    return self._results[key]
+    self._keep(key, made, before)
+    return made
+
+  def _keep(self, key, made, before) -> None:
+    """Keeps a result, unless its film may have been deleted meanwhile."""
+    with self._lock:
+      if self._forgotten == before:
+        self._results[key] = made
+        self._results.move_to_end(key)
+      while len(self._results) > _KEPT:
+        self._results.popitem(last=False)
 
   @classmethod
   def forget(cls, folder) -> None:
     """Lets go of all results: nobody knows which are of films in folder."""
     del folder
-    with _busy:
+    with cls._lock:
+      cls._forgotten += 1
       cls._results.clear()
 
   def _key(self, frames, mask, cuts, rest):

@@ -10,7 +10,7 @@ from typing import Any
 
 import ml_collections
 
-from revive_jax import files, types
+from revive_jax import files, networks, types
 from revive_jax import settings as settings_lib
 from revive_jax import workdir as workdir_lib
 from revive_jax.desk import places
@@ -18,7 +18,7 @@ from revive_jax.models import weights
 
 FORMATS = ('mp4', 'mkv', 'mov')
 _NAME = 'choices.json'
-_SEVERAL = 'gan'  # Weights that have several answers.
+_RESTORER, _FILLS = 'restorer', 'vae'  # They ship; of these fills one chooses.
 _MOST = 8  # Answers.
 DECISIONS, MASK, CONSENT = 'decisions.json', 'mask.mkv', 'consent.json'
 
@@ -68,11 +68,21 @@ def change(place: places.Place, **chosen: Any) -> dict[str, Any]:
     raise types.BadInput(
         f'answers={chosen["answers"]} is not between 1 and {_MOST}.')
   result = choices(place) | chosen
+  _check_answers(place.desk.c, chosen.get('answers', 1))
   c = _config(place, result)
   c.consent = dict(file='', required=False)
   settings_lib.check(c)
   workdir_lib.write_json(place.path(_NAME), result)
   return result
+
+
+def _check_answers(c, count) -> None:
+  """Refuses to choose from what are not there, rather than change networks."""
+  if count > 1 and c.weights and not _has_several(c) and not _is_filled(c):
+    raise types.BadInput(
+        'The network of this desk gives one answer only; for several of them '
+        'it has to be started with weights that have noise (gan), or with '
+        '--config.fills that were trained for its own.')
 
 
 def _check_type(name, value, example) -> None:
@@ -97,8 +107,8 @@ def _config(place, chosen):
   c.redact.faces = chosen['hide_faces']
   c.stabilise.strength = float(chosen['stabilise'])
   c.num_samples = chosen['answers']
-  if c.num_samples > 1 and not c.fills and not _has_several(c.weights):
-    c.weights = _SEVERAL
+  if c.num_samples > 1 and not _has_several(c) and _is_filled(c):
+    c.weights, c.fills = c.weights or _RESTORER, _FILLS
   if not chosen['sound']:
     c.audio.update({name: 0.0 for name in c.audio})
   c.keep_segments, c.progress = True, 'json'
@@ -111,9 +121,20 @@ def _config(place, chosen):
   return c
 
 
-def _has_several(name: str) -> bool:
-  return bool(name) and bool(
-      weights.read_weights(name).config['settings'].get('noise'))
+def _has_several(c) -> bool:
+  """Whether the network of the desk gives several answers as it is."""
+  return bool(c.fills) or bool(c.weights) and bool(
+      weights.read_weights(c.weights).config['settings'].get('noise'))
+
+
+def _is_filled(c) -> bool:
+  """Whether the fills that ship go with the network; it stays what it is.
+
+  Where there is none, that of the fills is taken: classically there is but one
+  answer.
+  """
+  return networks.identity(c.weights or _RESTORER) == (
+      weights.read_weights(_FILLS).config.get('restorer'))
 
 
 def mask_name(place: places.Place) -> str:

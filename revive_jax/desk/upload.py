@@ -199,13 +199,21 @@ def _check_room(desk, size) -> None:
 
 
 def _check_film(desk, path, name) -> None:
-  """Refuses what is no film, by its own name; or a film that is too long."""
+  """Refuses what is no film, by its own name; or a film that is too long.
+
+  As far as its file declares that; known.py looks again when it was measured.
+  """
   try:
     info = probe.probe(sandbox.guarded(files.name(path), desk.c.sandbox),
                        frame_rate=desk.c.frame_rate)
   except types.BadInput as error:
     raise types.BadInput(str(error).replace(str(path), name)) from error
-  seconds = info.duration or (info.frame_count or 0) / info.frame_rate
+  check_length(desk, name, info.duration or float(
+      (info.frame_count or 0) / info.frame_rate))
+
+
+def check_length(desk: desk_lib.Desk, name: str, seconds: float) -> None:
+  """Refuses a film of so many seconds, if it is too long."""
   if seconds > desk.limits.seconds:
     raise types.BadInput(
         f'{name}: the film lasts {seconds / 60:.1f} minutes, and this desk '

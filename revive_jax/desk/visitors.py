@@ -1,7 +1,9 @@
 """Visitors: each has a folder of its own, which nobody else can name.
 
 A visitor is a number that cannot be guessed. All that is a visitor's lies in
-one folder, and is deleted together, a stated time after the last visit.
+one folder, and is deleted together, a stated time after the last visit or the
+end of the last job, whichever comes later; by a desk that runs, or that is
+started later.
 """
 
 from collections.abc import Callable
@@ -20,6 +22,8 @@ from revive_jax.desk import desk as desk_lib
 
 _FORM = re.compile(r'[A-Za-z0-9_-]{43}')
 _SEEN = 'seen'  # Its time of change is that of the last visit.
+_OFFERED = 'offered'  # The same of when a desk first found a job ended.
+_ENDS = ('ended.json', 'job.log')  # Of a film; what changed with a job's end.
 _GONE = '.gone'  # Behind the names of folders that are being deleted.
 _UNFINISHED = 3600.0  # Seconds that an upload may say nothing.
 NOTE = 'film.json'  # Says what a film is; written when it is whole.
@@ -70,17 +74,43 @@ def _see(desk, folder_) -> None:
 
 
 def deletion(desk: desk_lib.Desk, visitor: str) -> float:
-  """When all of a visitor is deleted if nobody comes, in seconds by the clock.
+  """When all of a visitor is deleted if nobody comes and no job runs.
+
+  In seconds, by the clock of the desk.
   """
   return _end(desk, folder(desk, visitor, touch=False))
 
 
 def _end(desk, folder_) -> float:
+  last = max(_seen(folder_), _job_end(folder_), _time(folder_ / _OFFERED))
+  return last + desk.limits.lifetime
+
+
+def _seen(folder_) -> float:
+  # Without a time it was never finished.
+  return _time(folder_ / _SEEN) or folder_.stat().st_mtime
+
+
+def _job_end(folder_) -> float:
+  """When the last of a visitor's jobs ended; 0: there was none."""
+  return max((_time(film / name) for film in folder_.glob('films/*')
+              for name in _ENDS), default=0.0)
+
+
+def _time(path) -> float:
   try:
-    seen = (folder_ / _SEEN).stat().st_mtime
-  except FileNotFoundError:  # It was never finished.
-    seen = folder_.stat().st_mtime
-  return seen + desk.limits.lifetime
+    return path.stat().st_mtime
+  except (FileNotFoundError, NotADirectoryError):
+    return 0.0
+
+
+def _offer(desk, folder_) -> None:
+  """From now on a job's end can be seen, also of one that outlived a desk."""
+  end = _job_end(folder_)
+  if end > max(_seen(folder_), _time(folder_ / _OFFERED)) and not running(
+      folder_):
+    (folder_ / _OFFERED).touch()
+    os.utime(folder_ / _OFFERED, (desk.clock(),) * 2)
 
 
 def sweep(desk: desk_lib.Desk) -> list[str]:
@@ -102,6 +132,8 @@ def sweep(desk: desk_lib.Desk) -> list[str]:
 def _is_removed(desk, folder_) -> bool:
   """Deletes all of a visitor, if the time is over; returns whether it is."""
   with desk.alone():
+    if not folder_.name.endswith(_GONE):
+      _offer(desk, folder_)
     over = folder_.name.endswith(_GONE) or (
         desk.clock() >= _end(desk, folder_) and not running(folder_))
     if over:

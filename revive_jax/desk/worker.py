@@ -23,16 +23,20 @@ _NICE = 5  # Whoever looks at the page comes first.
 def main() -> None:
   """Does as the command line says."""
   folder, lock, *command = sys.argv[1:]
+  told = []
   for number in (signal.SIGINT, signal.SIGTERM):
     # The command gets them as well, and ends; a handler, and not SIG_IGN, which
     # it would inherit.
-    signal.signal(number, lambda *_: None)
+    signal.signal(number, lambda number, _: told.append(number))
   with contextlib.suppress(OSError):
     os.nice(_NICE)
   with open(os.path.join(folder, 'job.log'), 'ab') as log:
-    code = subprocess.call(
+    process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         pass_fds=[int(lock)])
+    for number in told:  # Before there was a command to get them.
+      process.send_signal(number)
+    code = process.wait()
   part = os.path.join(folder, '.ended.json')
   with open(part, 'w') as file:
     json.dump({'code': code}, file)

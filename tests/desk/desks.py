@@ -97,8 +97,8 @@ _ready = {}
 
 def restored(place: places.Place) -> dict:
   """Restores a film as a job does, but in this process; its report."""
-  masks.compose(place)
-  known.hand_over(place, masks.digests(place))
+  with masks.composed(place) as digests:
+    known.hand_over(place, digests)
   output = str(settings.output(place)).removesuffix(files.SEALED)
   return restore.restore(settings.config(place), str(place.folder / 'work'),
                          str(place.source), output)

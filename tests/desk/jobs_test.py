@@ -178,13 +178,56 @@ sys.exit(2)''')
     with self.assertRaisesRegex(types.BadInput, 'not looked through yet'):
       jobs.start(place)
 
-  def test_visitors_are_not_deleted_while_it_runs(self):
+  def test_visitors_are_not_deleted_while_it_runs_nor_soon_after(self):
     self._start(_LONG)
-    late = self.place.desk._replace(clock=lambda: time.time() + 1e6)
+    self._until(lambda s: s.label)
+    late, later = (self.place.desk._replace(
+        clock=lambda ahead=ahead: time.time() + ahead) for ahead in (1e6, 2e6))
     self.assertEqual(visitors.sweep(late), [])
     self._end()
     self._until(lambda s: s.name != 'running')
-    self.assertEqual(visitors.sweep(late), [self.place.visitor])
+    self.assertEqual(visitors.sweep(late), [])  # Nobody could fetch it yet.
+    self.assertEqual(visitors.sweep(later), [self.place.visitor])
+
+  def test_cancel_while_all_is_made_ready(self):
+    """Nothing is spawned then, and no process of the last job is stopped."""
+    self._start(_DONE)
+    self._until(lambda s: s.name == 'done')
+    killed, handed = [], jobs.known.hand_over
+
+    def stopped(*args):
+      handed(*args)
+      self.assertEqual(jobs.state(self.place).name, 'running')
+      jobs.cancel(self.place)
+
+    with mock.patch.object(os, 'killpg', lambda *x: killed.append(x)):
+      with mock.patch.object(jobs.known, 'hand_over', stopped):
+        self.assertEqual(self._start(_LONG).name, 'cancelled')
+    self.assertEqual(killed, [])
+    self.assertFalse((self.place.folder / 'job.log').exists())
+    self._start(_DONE)
+    self.assertEqual(self._until(lambda s: s.name != 'running').name, 'done')
+
+  def test_cancel_just_while_it_is_spawned(self):
+    """It did not know of a group yet; whoever spawns stops it then."""
+    popen = jobs.subprocess.Popen
+
+    def spawned(*args, **options):
+      process = popen(*args, **options)
+      jobs.cancel(self.place)
+      return process
+
+    with mock.patch.object(jobs.subprocess, 'Popen', spawned):
+      self._start(_LONG)
+    self.assertEqual(
+        self._until(lambda s: s.name != 'running').name, 'cancelled')
+
+  def test_what_cannot_be_made_ready_leaves_no_job(self):
+    with mock.patch.object(
+        jobs.known, 'hand_over', side_effect=types.BadInput('It cannot be.')):
+      with self.assertRaisesRegex(types.BadInput, 'It cannot be'):
+        jobs.start(self.place)
+    self.assertEqual(jobs.state(self.place), jobs.State('none'))
 
   @parameterized.parameters(False, True)
   @pytest.mark.slow

@@ -1,14 +1,24 @@
 """Tests of desk/masks.py."""
 
+from concurrent import futures
+import fcntl
 import pathlib
 import shutil
+from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
 import pytest
 
 from revive_jax import types
-from revive_jax.desk import film, masks, preview, settings
+from revive_jax.desk import (
+    downloads,
+    film,
+    masks,
+    preview,
+    settings,
+    visitors,
+)
 from revive_jax.video import masks as masks_lib
 from revive_jax.video import probe
 from tests.desk import desks
@@ -129,6 +139,59 @@ class MasksTest(absltest.TestCase):
       self.assertEqual(reading.read(), before)
     np.testing.assert_array_equal(
         self._composed(self.place)[0], self.there.astype(int))
+
+  def test_two_at_once_make_one_mask(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    with mock.patch.object(masks, '_write', side_effect=masks._write) as writes:
+      with futures.ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(masks.compose, self.place) for _ in range(4)]:
+          done.result(60)
+    writes.assert_called_once()
+    np.testing.assert_array_equal(
+        self._composed(self.place)[0], self.here.astype(int))
+    self.assertEqual([*self.place.folder.glob('.part*')], [])
+
+  def test_nobody_paints_between_the_masks_and_what_is_noted_of_them(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    with futures.ThreadPoolExecutor(1) as pool, masks.composed(
+        self.place) as first:
+      painting = pool.submit(masks.paint, self.place, shot=0,
+                             painted=self.there, erased=self.none)
+      with self.assertRaises(futures.TimeoutError):
+        painting.result(0.2)
+      again = [*masks_lib.read_masks(
+          self.place.folder / 'mask.mkv',
+          film.known.opened(self.place).film.info, 12, overrides=True)]
+    painting.result(60)
+    np.testing.assert_array_equal(again[0], self.here.astype(int))
+    with masks.composed(self.place) as second:
+      self.assertNotEqual(first['0'], second['0'])
+      self.assertEqual(first['1'], second['1'])
+
+  def test_what_is_broken_off_leaves_nothing(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    (self.place.folder / '.part.0.mask.mkv').touch()  # Of who was killed.
+    with mock.patch.object(masks, '_write', side_effect=ZeroDivisionError):
+      with self.assertRaises(ZeroDivisionError):
+        masks.compose(self.place)
+    self.assertEqual([*self.place.folder.glob('.part*')], [])
+    self.assertFalse((self.place.folder / 'mask.mkv').exists())
+
+  def test_a_download_leaves_a_job_the_masks_it_reads(self):
+    masks.paint(self.place, shot=0, painted=self.here, erased=self.none)
+    masks.compose(self.place)
+    before = (self.place.folder / 'mask.mkv').read_bytes()
+    masks.paint(self.place, shot=0, painted=self.there, erased=self.none)
+    taken = lambda: b''.join(downloads.stream(self.place, 'mask'))
+    with open(self.place.folder / visitors.LOCK, 'w') as lock:
+      fcntl.flock(lock, fcntl.LOCK_EX)
+      downloads.item(self.place, 'mask')
+      self.assertEqual(taken(), before)
+    downloads.item(self.place, 'original')  # Is about something else.
+    downloads.listed(self.place)
+    self.assertEqual(taken(), before)
+    downloads.item(self.place, 'mask')
+    self.assertNotEqual(taken(), before)
 
   def test_refuses(self):
     with self.assertRaisesRegex(types.BadInput, 'of \\(47, 32\\) pixels'):

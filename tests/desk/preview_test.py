@@ -1,6 +1,9 @@
 """Tests of desk/preview.py and layers.py."""
 
+from concurrent import futures
 import pathlib
+import threading
+import time
 from unittest import mock
 
 from absl.testing import absltest
@@ -16,6 +19,7 @@ from revive_jax.desk import (
     pictures,
     preview,
     settings,
+    turns,
 )
 from revive_jax.models import restorer, weights
 from revive_jax.types import Origin
@@ -178,6 +182,65 @@ class PreviewTest(absltest.TestCase):
     self.assertEqual((told['track'], told['done'], told['is_warning']),
                      (4, 'half strength', True))
     self.assertIn('another person', told['sentence'])
+
+  def test_one_film_waits_and_another_is_read(self):
+    """What is slow to read keeps nobody else waiting."""
+    place = self._place(3)
+    other = desks.put(place.desk, pathlib.Path(place.source).read_bytes())
+    film.measure(other)
+    pictures._frames.clear()
+    read, begun, free = pictures._read, threading.Event(), threading.Event()
+
+    def slow(found, start, stop):
+      if str(place.folder) in str(found.film.source.path):
+        begun.set()
+        self.assertTrue(free.wait(60))
+      return read(found, start, stop)
+
+    with mock.patch.object(pictures, '_read', slow), (
+        futures.ThreadPoolExecutor(1)) as pool:
+      waiting = pool.submit(film.frame, place, 0)
+      begun.wait(60)
+      np.testing.assert_array_equal(film.frame(other, 1)[0, 0].shape, (3,))
+      self.assertFalse(waiting.done())
+      free.set()
+      self.assertEqual(waiting.result(60).shape, (32, 48, 3))
+
+  def test_of_previews_that_wait_the_newest_is_made(self):
+    place = self._place(6)
+    with futures.ThreadPoolExecutor(2) as pool, preview._turns.turn(
+        'another film'):
+      asked = []
+      for t in (1, 2):
+        asked.append(pool.submit(preview.preview, place, t, kind='preview'))
+        while not asked[0].done() and place.folder not in (
+            preview._turns._waiting):
+          time.sleep(0.001)
+      with self.assertRaises(turns.SupersededError):
+        asked[0].result(60)
+    self.assertEqual(asked[1].result(60).frame, 2)
+
+  def test_refuses_frames_that_are_too_large(self):
+    place = self._place(3)
+    with mock.patch.object(preview, '_MOST', 3 * 32 * 48 - 1):
+      with self.assertRaisesRegex(
+          types.BadInput, '^tape.mkv: its frames of 48 by 32 pixels are too'):
+        preview.preview(place, 1)
+    preview.preview(place, 1)
+
+  def test_what_was_deleted_meanwhile_is_not_kept(self):
+    def network(frames, **options):
+      preview._Steady.forget(self.dir)
+      return 'made'
+
+    frames = np.zeros((1, 2, 16, 16, 3), np.float32)
+    kept = len(preview._Steady._results)
+    steady = preview._Steady(network, 2)
+    made = steady(frames, mask=frames[..., :1], cuts=np.zeros((1, 2), bool),
+                  state=None, carry_after=2)
+    self.assertEqual(made, 'made')
+    self.assertLessEqual(len(preview._Steady._results), kept)
+    self.assertEmpty(preview._Steady._results)
 
   def test_refuses_frames_that_are_not_there(self):
     place = self._place(3)

@@ -17,6 +17,7 @@ from revive_jax.desk import (
     decided,
     downloads,
     film,
+    known,
     masks,
     settings,
 )
@@ -63,10 +64,29 @@ class SettingsTest(parameterized.TestCase):
       settings.change(self.place, **chosen)
     self.assertEqual(settings.choices(self.place), before)
 
-  def test_several_answers_need_a_network_that_has_them(self):
-    settings.change(self.place, answers=3)
-    c = settings.config(self.place)
-    self.assertEqual((c.num_samples, c.weights), (3, 'gan'))
+  @parameterized.parameters(
+      ('restorer', '', ('restorer', 'vae')), ('', '', ('restorer', 'vae')),
+      ('gan', '', ('gan', '')), ('restorer', 'vae', ('restorer', 'vae')))
+  def test_several_answers_are_of_the_network_that_one_answer_is_of(
+      self, weights, fills, wanted):
+    own = self._own(weights, fills)
+    settings.change(own, answers=3)
+    c = settings.config(own)
+    self.assertEqual((c.num_samples, c.weights, c.fills), (3, *wanted))
+    known.network(c)  # It takes them.
+    settings.change(own, answers=1)
+    self.assertEqual(settings.config(own).weights, weights)
+
+  def test_other_networks_are_not_changed_for_several_answers(self):
+    own = self._own('live', '')
+    with self.assertRaisesRegex(types.BadInput, 'gives one answer only'):
+      settings.change(own, answers=2)
+    self.assertEqual(settings.choices(own)['answers'], 1)
+
+  def _own(self, weights, fills):
+    """The film, on a desk of a network."""
+    return self.place._replace(desk=desks.opened(
+        self.dir / 'desk', weights=weights, fills=fills))
 
   def test_the_job_gets_what_differs_from_the_config_that_ships(self):
     settings.change(self.place, keep_original=True)

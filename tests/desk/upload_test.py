@@ -4,10 +4,11 @@ import pathlib
 from unittest import mock
 
 from absl.testing import absltest, parameterized
+import av
 
 from revive_jax import types
 from revive_jax.desk import desk as desk_lib
-from revive_jax.desk import places, upload, visitors
+from revive_jax.desk import film, jobs, places, upload, visitors
 from revive_jax.video import probe
 from tests.desk import desks
 
@@ -99,6 +100,27 @@ class UploadTest(parameterized.TestCase):
       desks.put(desk, self.data, visitor=visitor)
     self.assertEqual(self._left(desk, visitor), [])
 
+  def test_too_long_a_film_that_does_not_say_so(self):
+    """It is found when it is read through; nothing is done with it then."""
+    path = self.dir / 'pipe.mkv'
+    with av.open(str(path), 'w', format='matroska', options={
+        'live': '1'}) as output:  # As it comes from a camera: without an end.
+      stream = output.add_stream('ffv1', rate=24)
+      stream.width, stream.height, stream.pix_fmt = 48, 32, 'yuv420p'
+      for t, rgb in enumerate(desks.clip(24)):
+        picture = av.VideoFrame.from_ndarray(rgb, 'rgb24')
+        picture.pts = t
+        output.mux(stream.encode(picture.reformat(format='yuv420p')))
+      output.mux(stream.encode(None))
+    self.assertIsNone(probe.probe(str(path)).duration)
+    place = desks.put(self._desk(seconds=0.9), path.read_bytes())
+    film.measure(place)
+    for done in (film.opened, jobs.start):
+      with self.assertRaisesRegex(
+          types.BadInput, r'^tape.mkv: the film lasts 0.0 minutes, and this'):
+        done(place)
+    film.opened(place._replace(desk=self._desk(seconds=1.0)))
+
   def test_no_film(self):
     desk = self._desk()
     visitor = visitors.new(desk)
@@ -129,11 +151,11 @@ class UploadTest(parameterized.TestCase):
   def test_no_film_is_anothers(self):
     desk = self._desk()
     mine, other = desks.put(desk, self.data), visitors.new(desk)
-    for visitor, film in ((other, mine.id), (mine.visitor, '0' * 16),
-                          (other, f'../../{mine.visitor}/films/{mine.id}'),
-                          (mine.visitor, f'{mine.id}/'), (mine.visitor, None)):
+    for visitor, id_ in ((other, mine.id), (mine.visitor, '0' * 16),
+                         (other, f'../../{mine.visitor}/films/{mine.id}'),
+                         (mine.visitor, f'{mine.id}/'), (mine.visitor, None)):
       with self.assertRaises(types.BadInput):
-        places.find(desk, visitor, film)
+        places.find(desk, visitor, id_)
     upload.remove(desk, other, mine.id)  # Of no effect.
     self.assertEqual(places.find(desk, mine.visitor, mine.id), mine)
 

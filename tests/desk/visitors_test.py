@@ -80,6 +80,43 @@ class VisitorsTest(parameterized.TestCase):
         visitors.remove(self.desk, visitor)
     self.assertEqual(visitors.sweep(self.desk), [visitor])
 
+  def _ended(self, visitor, when):
+    """A job of a visitor ended then."""
+    film = visitors.folder(self.desk, visitor, touch=False) / 'films' / 'f'
+    film.mkdir(exist_ok=True)
+    (film / visitors.NOTE).touch()
+    (film / 'ended.json').touch()
+    os.utime(film / 'ended.json', (when, when))
+
+  def test_what_a_long_job_made_stays_for_a_lifetime_after_its_end(self):
+    visitor = visitors.new(self.desk)
+    end = self.clock.now + 10_000
+    self._ended(visitor, end)
+    self.clock.now = end + 100  # The desk runs: it looks every few minutes.
+    self.assertEqual(visitors.sweep(self.desk), [])
+    self.clock.now += 3599
+    self.assertEqual(visitors.sweep(self.desk), [])
+    self.clock.now += 1
+    self.assertEqual(visitors.sweep(self.desk), [visitor])
+
+  def test_a_job_that_outlived_its_desk_counts_from_the_next_desk_on(self):
+    visitor, other = visitors.new(self.desk), visitors.new(self.desk)
+    self._ended(visitor, self.clock.now + 100)
+    self.clock.now += 1e6  # Over a long holiday.
+    self.assertEqual(visitors.sweep(self.desk), [other])
+    self.clock.now += 3000
+    self.assertEqual(visitors.sweep(self.desk), [])  # Again, but only once:
+    self.clock.now += 600
+    self.assertEqual(visitors.sweep(self.desk), [visitor])
+
+  def test_who_was_there_since_a_job_ended_has_seen_it(self):
+    visitor = visitors.new(self.desk)
+    self._ended(visitor, self.clock.now + 100)
+    self.clock.now += 200
+    visitors.folder(self.desk, visitor)  # A visit.
+    self.clock.now += 3600
+    self.assertEqual(visitors.sweep(self.desk), [visitor])
+
   def test_what_was_left_half_deleted_goes(self):
     visitor = visitors.new(self.desk)
     folder = visitors.folder(self.desk, visitor)

@@ -6,7 +6,8 @@ const COLORS = {paint: '#ff2030', erase: '#1e6bff'};
 const MOST_UNDONE = 20;
 
 export class Brush {
-  constructor(stage, width, height, changed) {
+  /** changed: what was painted is another; refused: nothing can be painted. */
+  constructor(stage, width, height, changed, refused) {
     this.canvas = make('canvas', {className: 'paint', width, height,
       tabIndex: 0});
     this.canvas.setAttribute('role', 'application');
@@ -17,6 +18,8 @@ export class Brush {
     this.stage = stage;
     stage.append(this.canvas, this.ring);
     this.changed = changed;
+    this.refused = refused;
+    this.isLoaded = this.isLost = false;
     this.undone = [];
     this.cursor = [width / 2, height / 2];
     this.saved = Promise.resolve();
@@ -38,6 +41,7 @@ export class Brush {
       if (event.button) return;
       event.preventDefault();
       canvas.focus({preventScroll: true});
+      if (!this.mayPaint()) return;
       canvas.setPointerCapture(event.pointerId);
       this.remember();
       this.last = this.point(event);
@@ -76,9 +80,11 @@ export class Brush {
         Math.min(Math.max(this.cursor[1] + move[1], 0), height)];
       this.showRing();
     } else if (event.key === ' ' || event.key === 'Enter') {
-      this.remember();
-      this.line(this.cursor, this.cursor);
-      this.changed();
+      if (this.mayPaint()) {
+        this.remember();
+        this.line(this.cursor, this.cursor);
+        this.changed();
+      }
     } else if (event.key === 'z' && (event.ctrlKey || event.metaKey)) {
       this.undo();
     } else {
@@ -121,14 +127,22 @@ export class Brush {
     if (this.undone.length > MOST_UNDONE) this.undone.shift();
   }
 
+  /** What is painted over what cannot be seen would replace it. */
+  mayPaint() {
+    const {isLost} = this;
+    if (isLost) this.refused();  // Asks for it again.
+    return !isLost;
+  }
+
   undo() {
-    const data = this.undone.pop();
+    const data = this.isLoaded && this.undone.pop();
     if (!data) return;
     this.pen.putImageData(data, 0, 0);
     this.changed();
   }
 
   clear() {
+    if (!this.isLoaded) { this.refused(); return; }
     this.remember();
     this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.changed();
@@ -148,25 +162,50 @@ export class Brush {
     return new Promise((done) => canvas.toBlob(done, 'image/png'));
   }
 
-  /** What was painted earlier, to go on with; below what comes meanwhile. */
+  /**
+   * What was painted earlier, to go on with; below what comes meanwhile, which
+   * is kept when it is there. Throws where it cannot be loaded.
+   */
   async load(url) {
     this.asked = url;
-    const {width, height} = this.canvas;
-    this.pen.clearRect(0, 0, width, height);
-    this.last = null;
-    this.undone = [];
+    this.isLoaded = this.isLost = false;
+    this.empty();
     this.isTouched = false;
     await this.saved;
-    const answer = await fetch(url, {cache: 'no-store'});
-    if (answer.status !== 200) return;
-    const picture = await createImageBitmap(await answer.blob());
+    let picture;
+    try {
+      picture = await fetched(url);
+    } catch {
+      if (this.asked !== url) return;
+      this.isLost = true;
+      this.empty();
+      throw new Error(t('paint_lost'));
+    }
     if (this.asked !== url) return;
-    this.pen.globalCompositeOperation = 'destination-over';
-    this.pen.drawImage(coloured(picture, width, height), 0, 0);
-    this.pen.globalCompositeOperation = 'source-over';
+    if (picture) {
+      const {width, height} = this.canvas;
+      this.pen.globalCompositeOperation = 'destination-over';
+      this.pen.drawImage(coloured(picture, width, height), 0, 0);
+      this.pen.globalCompositeOperation = 'source-over';
+    }
     this.undone = [];
+    this.isLoaded = true;
     if (this.isTouched) this.changed();
   }
+
+  empty() {
+    this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.last = null;
+    this.undone = [];
+  }
+}
+
+/** A mark that is kept; null: there is none. */
+async function fetched(url) {
+  const answer = await fetch(url, {cache: 'no-store'});
+  if (answer.status === 204 || answer.status === 404) return null;
+  if (answer.status !== 200) throw new Error(answer.statusText);
+  return createImageBitmap(await answer.blob());
 }
 
 /** White and black as the brush paints them. */

@@ -62,23 +62,28 @@ export class Job extends Part {
     this.start.hidden = isActive;
     this.stop.hidden = !isActive;
     this.stop.disabled = false;
-    this.start.textContent = t(job.state === 'none' ? 'restore'
-        : job.state === 'done' ? 'restore_again' : 'restore_on');
+    const isFresh = job.state === 'none';
+    this.start.textContent = t(job.state === 'done' || isFresh && job.has_film
+        ? 'restore_again' : isFresh ? 'restore' : 'restore_on');
     this.bar.hidden = !isActive;
     if (job.fraction !== null) this.bar.value = job.fraction;
     else this.bar.removeAttribute('value');
     say(this.said, this.sentence(job), BAD.includes(job.state));
     this.dataset.state = job.state;
-    if (job.state === 'done' && !this.shown) {
+    if (isActive) {
+      this.place.replaceChildren();
+      this.shown = false;
+    } else if (job.has_film && !this.shown) {
       this.shown = true;
       const result = make('desk-result');
       result.setAttribute('data-of', JSON.stringify({film: this.film}));
-      this.place.replaceChildren(result);
+      this.place.replaceChildren(job.state === 'done' ? ''
+          : make('p', {className: 'soft'}, t('job_before')), result);
     }
-    if (isActive) { this.place.replaceChildren(); this.shown = false; }
   }
 
   sentence(job) {
+    if (job.state === 'none' && job.has_film) return '';
     if (job.state !== 'running' || job.said) return job.said;
     const parts = [job.label];
     if (job.total) {

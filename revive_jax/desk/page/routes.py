@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from revive_jax import types
 from revive_jax.desk import desk as desk_lib
 from revive_jax.desk import film as film_lib
-from revive_jax.desk import known, masks, preview, upload
+from revive_jax.desk import known, masks, preview, turns, upload
 from revive_jax.desk import layers as layers_lib
-from revive_jax.desk.page import door, ranges, shown, strings, work
+from revive_jax.desk.page import crowd, door, ranges, shown, strings, work
 from revive_jax.explain import origin
 
 _STATIC = {'.js': 'text/javascript', '.css': 'text/css'}
@@ -42,13 +42,15 @@ def app(desk: desk_lib.Desk, port: int) -> fastapi.FastAPI:
   _add_pictures(made, place)
   _add_masks(made, place)
   work.add(made, place)
+  made.add_middleware(crowd.Few, port=port)
   return made
 
 
 def _refused(request: fastapi.Request, error: types.BadInput):
   language = strings.choose(request.headers.get('accept-language'))
   return responses.JSONResponse(
-      {'error': strings.translate(language, str(error))}, 400)
+      {'error': strings.translate(language, str(error))},
+      429 if isinstance(error, turns.SupersededError) else 400)
 
 
 def _add_way_in(made) -> None:
@@ -114,7 +116,7 @@ def _add_pictures(made, place) -> None:
   @made.post('/desk/{film}/preview/{number}')
   def _(request: fastapi.Request, number: int):
     whose = place(request)
-    found = preview.preview(whose, number)
+    found = preview.preview(whose, number, kind='preview')
     coded = memory.keep(key(whose, request), found.after, {
         name: _layer(name, found.layers[name]) for name in shown.LAYERS
         if name in found.layers})

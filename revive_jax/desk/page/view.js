@@ -31,7 +31,8 @@ export class View extends Part {
     this.range = split(this.stage, kept);
     // Where faces are hidden nobody may see the film before.
     this.classList.toggle('is-alone', hides);
-    this.brush = new Brush(this.stage, width, height, () => this.painted());
+    this.brush = new Brush(this.stage, width, height, () => this.painted(),
+        () => this.unpainted());
     this.busy = make('div', {className: 'busy', hidden: true}, t('busy'));
     this.stage.append(this.busy);
     this.scroller = framed(this.stage, width / height);
@@ -211,13 +212,21 @@ export class View extends Part {
     try {
       await this.brush.load(
           `/desk/${this.data.film}/mask/${this.whose()}`);
+      if (this.said.textContent === t('paint_lost')) say(this.said, '');
     } catch (error) {
       say(this.said, error.message, true);
     }
   }
 
+  /** Nothing is painted over what has not come; it is asked for again. */
+  unpainted() {
+    say(this.said, t('paint_lost'), true);
+    if (this.brush.isLost) this.fetchMask();
+  }
+
   /** Keeps what was painted, and shows what comes of it. */
   painted() {
+    if (!this.brush.isLoaded) return;  // It is kept when the rest has come.
     const whose = this.whose();
     const blob = this.brush.blob();  // As it is now.
     // One after the other: an earlier one must not come last.

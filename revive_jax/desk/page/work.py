@@ -31,19 +31,28 @@ def _add_job(made, place) -> None:
 
   @made.post('/desk/{film}/start')
   def _(request: fastapi.Request):
-    return told(jobs.start(place(request)), _language(request))
+    found = place(request)
+    return told(found, jobs.start(found), _language(request))
 
   @made.post('/desk/{film}/cancel')
   def _(request: fastapi.Request):
-    return told(jobs.cancel(place(request)), _language(request))
+    found = place(request)
+    return told(found, jobs.cancel(found), _language(request))
 
   @made.get('/desk/{film}/job')
   def _(request: fastapi.Request):
-    return told(jobs.state(place(request)), _language(request))
+    found = place(request)
+    return told(found, jobs.state(found), _language(request))
 
 
-def told(state: jobs.State, language: str) -> dict[str, Any]:
-  """What the page is told of a job, in its language."""
+def told(
+    place: places.Place, state: jobs.State, language: str
+) -> dict[str, Any]:
+  """What the page is told of a job, in its language.
+
+  has_film: whether there is one to take home; a later job that measured, or
+  was stopped, does not take it away.
+  """
   if state.kind == 'measure' and state.name != 'running':
     state = jobs.State('none')
   label = strings.translate(language, state.label)
@@ -51,6 +60,7 @@ def told(state: jobs.State, language: str) -> dict[str, Any]:
       'state': state.name, 'kind': state.kind, 'done': state.done,
       'total': state.total, 'fraction': state.fraction,
       'seconds_left': _left(state),
+      'has_film': downloads.has_film(place),
       'label': label or strings.say(language, 'label_start'),
       'said': strings.translate(language, state.sentence) or strings.texts(
           language).get(f'job_{state.name}', '')}

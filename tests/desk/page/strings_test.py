@@ -73,6 +73,16 @@ class StringsTest(parameterized.TestCase):
         self.assertLessEqual(set(_PLACES.findall(text)),
                              set(_PLACES.findall(english)), english)
 
+  def test_sentences_of_the_desk_itself(self):
+    for sentence in (
+        'Something newer was asked of this film, and is made instead.',
+        'a.mkv: its frames of 9000 by 6000 pixels are too large to be shown '
+        'here before they are restored; the film can be restored all the same.',
+        'The network of this desk gives one answer only; for several of them '
+        'it has to be started with weights that have noise (gan), or with '
+        '--config.fills that were trained for its own.'):
+      self.assertRegex(strings.translate('zh', sentence), '[\u4e00-\u9fff]')
+
   def test_a_value_is_no_template(self):
     """What a person calls a file is put in as it is."""
     name = '{0.__class__} ${x}.mkv'
