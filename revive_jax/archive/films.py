@@ -22,6 +22,7 @@ from revive_jax.archive import (
   rows,
   scheduler,
 )
+from revive_jax.models import weights
 
 _EVERY = 30.0  # Seconds between two tables, at least,
 _SELDOM = 20  # and so many times what one takes.
@@ -177,7 +178,9 @@ def _absolute(c) -> ml_collections.ConfigDict:
       node = found
       for part in above:
         node = node[part]
-      if node[name] and os.path.exists(node[name]):
+      # What ships is called by its name, whatever lies in this folder.
+      if (node[name] not in ('', *weights.shipped())
+          and os.path.exists(node[name])):
         node[name] = os.path.abspath(node[name])
   return found
 

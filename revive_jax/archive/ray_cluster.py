@@ -16,6 +16,7 @@ import time
 from typing import Any
 import uuid
 
+from absl import logging
 import cv2
 import ml_collections
 
@@ -28,7 +29,9 @@ _NONE = ('Restoring on a cluster needs Ray; install it with pip install '
          'in processes of this machine.')
 _FRESH = 5.0  # Seconds for which the cluster is taken to be as large as it was.
 _CALLS = 100  # Steps of a worker.
+_REST = 60.0  # Seconds that a machine is left alone that cannot do the work.
 _LOOK, _GONE = 5.0, 20.0  # Seconds between looks at the head, and without it.
+_GPU = {'env_vars': {'JAX_PLATFORMS': ''}}  # Of tasks that use one.
 _PROBE = ('import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, '
           'logging_level="ERROR")')
 
@@ -69,9 +72,11 @@ class RayPool:
     _connect(self._ray, c.archive)
     try:
       self._gpus = _gpus(self._ray, c.archive)
-      self.has_gpus = self._gpus > 0
       _check_fits(self._ray.nodes(), c.archive, self._gpus)
       _check_machines(self._ray, work, c.archive.patience)
+      if self._gpus and not _is_gpu_found(self._ray, c.archive, self._gpus):
+        self._gpus = 0.0
+      self.has_gpus = self._gpus > 0
       self._weights = {
           name: self._ray.put(weights.read_weights(name))
           for name in _weights_of(jobs)}
@@ -103,8 +108,7 @@ class RayPool:
     task = self._task
     if self.has_gpus and step in ('share', 'restore'):
       task = self._gpu_task
-      options |= dict(num_gpus=self._gpus, runtime_env={
-          'env_vars': {'JAX_PLATFORMS': ''}})
+      options |= dict(num_gpus=self._gpus, runtime_env=_GPU)
     handle = task.options(**options).remote(
         self._weights, 'num_gpus' in options, step, job, *arguments)
     self._busy.add(handle)
@@ -124,7 +128,9 @@ class RayPool:
   def _ended(self, handle) -> scheduler.Ended:
     errors = self._ray.exceptions
     try:
-      return scheduler.Ended(handle, 'done', self._ray.get(handle))
+      told = self._ray.get(handle)
+      how = 'lost' if told.get('is_of_machine') else 'done'
+      return scheduler.Ended(handle, how, told)
     except errors.WorkerCrashedError:
       how, what = 'died', 'its worker died (it crashed, or was killed)'
     except errors.OutOfMemoryError:
@@ -187,19 +193,30 @@ def _run(held, has_gpu, step, job, *arguments):
   """A step, in a worker; held: the weights, in the object store."""
   ray = imported()
   if not pathlib.Path(job.work).parent.is_dir():
-    return {'state': 'failed', 'is_passing': True, 'what': (
-        f'the machine {socket.gethostname()} does not see the workdir')}
+    return _unfit('does not see the workdir')
   cv2.setNumThreads(int(os.environ.get('PJRT_NPROC', '1')))
   for name, reference in held.items():
     weights.hold(name, ray.get(reference))
-  if has_gpu:
-    import jax
-
-    if jax.default_backend() == 'cpu':
-      return {'state': 'failed', 'what': (
-          f'jax finds no GPU on {socket.gethostname()}; install '
-          '"revive-jax[cuda]" there, or set --config.archive.gpus=0.')}
+  if has_gpu and not _finds_gpu():
+    return _unfit('has no GPU that jax finds')
   return steps.run(step, job, *arguments)
+
+
+def _unfit(why) -> dict[str, Any]:
+  """What a machine says that cannot do the work: it is no fault of the film.
+
+  It keeps its place for a while: were it free at once, it would be handed the
+  next film, and so all of them.
+  """
+  time.sleep(_REST)
+  return {'is_of_machine': True,
+          'what': f'the machine {socket.gethostname()} {why}'}
+
+
+def _finds_gpu() -> bool:
+  import jax
+
+  return jax.default_backend() != 'cpu'
 
 
 def _connect(ray, options) -> None:
@@ -261,6 +278,33 @@ def _gpus(ray, options) -> float:
         'GPUs; start `ray` with --num-gpus where there are some, or set it to '
         '0 to restore without.')
   return options.gpus
+
+
+def _is_gpu_found(ray, options, gpus) -> bool:
+  """Whether jax can work on a GPU that the cluster has.
+
+  Raises:
+    types.BadInput: it cannot, and GPUs were asked for.
+  """
+  handle = ray.remote(max_calls=1)(_finds_gpu).options(
+      num_cpus=0, num_gpus=gpus, max_retries=1, runtime_env=_GPU).remote()
+  done, _ = ray.wait([handle], timeout=max(60.0, options.patience))
+  try:
+    if done and ray.get(handle):
+      return True
+    why = ('jax finds none of them' if done else
+           'none of them was free within a minute')
+  except ray.exceptions.RayError as error:
+    why = _first(error)
+  ray.cancel(handle, force=True)
+  if options.gpus > 0:
+    raise types.BadInput(
+        f'--config.archive.gpus={options.gpus:g}: the cluster has GPUs, but '
+        f'{why}; install "revive-jax[cuda]" on its machines, or set it to 0.')
+  logging.warning(
+      'The cluster has GPUs, but %s; films are restored without. Install '
+      '"revive-jax[cuda]" on its machines to use them.', why)
+  return False
 
 
 def _check_fits(nodes, options, gpus) -> None:

@@ -22,7 +22,7 @@ class Ended(NamedTuple):
   """How a step ended."""
 
   handle: Any  # What start() gave.
-  how: str  # 'done'; 'died', the worker; or 'lost', the machine.
+  how: str  # 'done'; 'died', the worker; or 'lost', by a fault of the machine.
   told: dict[str, Any]  # What the step says; or 'what', of the worker.
 
 

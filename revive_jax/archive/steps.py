@@ -39,6 +39,7 @@ from revive_jax.pipeline import upscale
 from revive_jax.video import probe, sandbox, target, writer
 
 _PATIENCE = 60.0  # Seconds that another run of a film is waited for.
+_REST = 20.0  # Seconds for storage, or memory, to be there again.
 
 
 def run(
@@ -61,6 +62,8 @@ def run(
     logging.exception('%s', job.entry.path)
     found = {'state': 'failed', 'what': f'{type(error).__name__}: {error}',
              'is_passing': isinstance(error, (OSError, MemoryError))}
+    if found['is_passing']:  # At once it would be the same again.
+      time.sleep(_REST)
   return found | {'seconds': round(time.monotonic() - start, 3)}
 
 
@@ -74,6 +77,8 @@ def _begin(job, frames: int, *, goes_on: bool) -> dict[str, Any]:
   made_of = identity.of(c, info, destination)
   folder = pathlib.Path(job.work)
   if before := films.finished(folder / 'done.json', made_of, destination):
+    # Where a worker was killed after the film was whole.
+    shutil.rmtree(folder / 'shares', ignore_errors=True)
     return {'state': 'done before', 'frames': before['frames'],
             'output': destination, 'film_seconds': before.get('film_seconds')}
   folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Tests of archive/films.py and processes.py: what is refused, and all films.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -114,6 +115,16 @@ class FilmsTest(parameterized.TestCase):
     found = films._absolute(c)
     self.assertEqual(found.consent.file, os.path.abspath(__file__))
     self.assertEqual(found.weights, 'restorer')
+
+  def test_what_ships_is_not_what_lies_here(self):
+    (self.dir / 'restorer').mkdir()
+    (self.dir / 'mine').mkdir()
+    c = jobs.settings()
+    c.weights, c.fills = 'restorer', 'mine'
+    with contextlib.chdir(self.dir):
+      found = films._absolute(c)
+    self.assertEqual(found.weights, 'restorer')
+    self.assertEqual(found.fills, str(self.dir / 'mine'))
 
   @pytest.mark.slow
   def test_goes_on_after_a_bad_one_and_leaves_what_is_done(self):

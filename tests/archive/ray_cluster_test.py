@@ -85,8 +85,10 @@ class _FakeRay(mock.Mock):
 
 class PoolTest(parameterized.TestCase):
 
-  def _pool(self, jobs_=(), **options):
+  def _pool(self, jobs_=(), finds_gpu=True, **options):
     ray = _FakeRay()
+    ray.wait.return_value = ['asked'], []
+    ray.get.return_value = finds_gpu
     ray.cluster_resources.return_value = {'CPU': 4.0, 'GPU': 2.0}
     ray.get_runtime_context.return_value.gcs_address = '127.0.0.1:6379'
     ray.nodes.return_value = [
@@ -125,6 +127,36 @@ class PoolTest(parameterized.TestCase):
     job.name = 'a'
     pool.start('whole', job)
     self.assertNotIn('num_gpus', self._options(ray))
+
+  def test_gpus_that_jax_does_not_find(self):
+    with self.assertLogs(level='WARNING') as logs:
+      pool, ray = self._pool(finds_gpu=False)
+    self.assertFalse(pool.has_gpus)
+    self.assertIn('films are restored without', logs.output[0])
+    self.assertEqual(self._options(ray)['num_gpus'], 1.0)
+    with self.assertRaisesRegex(
+        types.BadInput, 'gpus=1: the cluster has GPUs, but jax finds none'):
+      self._pool(finds_gpu=False, gpus=1.0)
+
+  @parameterized.parameters((False, 'workdir'), (True, 'GPU'))
+  def test_a_machine_that_cannot_do_it(self, sees, words):
+    pool, ray = self._pool()
+    job = mock.Mock(work=self.create_tempdir().full_path + '/films/a')
+    if sees:
+      os.mkdir(os.path.dirname(job.work))
+    with mock.patch.object(ray_cluster.time, 'sleep') as sleep, (
+        mock.patch.object(steps, 'run')) as run:
+      told = ray_cluster._run({}, True, 'restore', job)
+    run.assert_not_called()
+    # It does not come back at once, for the next film, and the next.
+    sleep.assert_called_once_with(ray_cluster._REST)
+    job.name = 'a'
+    ray.get.return_value = told
+    handle = pool.start('restore', job)
+    ray.wait.return_value = [handle], []
+    (ended,) = pool.wait(1.0)
+    self.assertEqual(ended.how, 'lost')  # It is not the film's fault.
+    self.assertRegex(ended.told['what'], f'the machine .* {words}')
 
   @parameterized.parameters(
       dict(cpus=3.0), dict(gpus=2.0), dict(memory=4.1),

@@ -91,10 +91,34 @@ class StepsTest(parameterized.TestCase):
     self.assertEqual(jobs.frames(found['output']),
                      jobs.frames(self.dir / 'one.mkv'))
 
+  def test_what_storage_does_not_give_is_asked_for_later(self):
+    job = self._job(jobs.settings())
+    for error, rests in ((OSError(116, 'stale'), 1), (ValueError('a bug'), 0)):
+      with mock.patch.object(steps, '_opened', side_effect=error), (
+          mock.patch.object(steps.time, 'sleep')) as sleep:
+        found = steps.run('whole', job, 48)
+      self.assertEqual(found['is_passing'], bool(rests))
+      self.assertEqual(sleep.call_count, rests)
+
+  def test_shares_of_a_film_that_is_whole_go(self):
+    job = self._job(jobs.settings())
+    place = pathlib.Path(job.work, 'shares', 'run')
+    place.mkdir(parents=True)
+    info = mock.Mock(path=str(self.film))
+    with mock.patch.object(
+        steps, '_opened', return_value=(None, info, 'out.mkv')
+    ), mock.patch.object(steps.identity, 'of', return_value={}), (
+        mock.patch.object(steps.films, 'finished',
+                          return_value={'frames': 7})):
+      found = steps.run('whole', job, 48)
+    self.assertEqual((found['state'], found['frames']), ('done before', 7))
+    self.assertFalse(place.parent.exists())
+
   def test_a_film_that_another_is_at_is_tried_again(self):
     self.film.write_bytes(b'no film')
     job = self._job(jobs.settings())
     info = mock.Mock(path=str(self.film))
+    self.enter_context(mock.patch.object(steps, '_REST', 0.0))
     with mock.patch.object(steps, '_PATIENCE', 0.1), mock.patch.object(
         steps, '_opened', return_value=(None, info, 'out.mkv')
     ), mock.patch.object(steps.identity, 'of', return_value={}), (

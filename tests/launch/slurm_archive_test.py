@@ -5,8 +5,11 @@ import pathlib
 import re
 
 from absl.testing import absltest, parameterized
+import ml_collections
 import pytest
 
+from revive_jax import restore
+from revive_jax.archive import manifest
 from tests.archive import jobs
 from tests.launch import fakes
 
@@ -97,8 +100,22 @@ class SlurmArchiveTest(parameterized.TestCase):
     self.assertEqual({r['name']: r['state'] for r in found['films']}, {
         'a': 'restored', 'b': 'restored', 'c': 'restored', 'bad': 'refused'})
     for name in 'abc':
-      self.assertLen(jobs.frames(folder / f'work/outputs/{name}.mkv'), 9)
+      (row,) = (r for r in found['films'] if r['name'] == name)
+      made = jobs.frames(folder / f'work/outputs/{name}.mkv')
+      self.assertLen(made, 9, row)
+      self.assertEqual(made, self._by_one_machine(folder, name))
     self.assertLen((folder / 'work/films.csv').read_text().splitlines(), 5)
+
+  def _by_one_machine(self, folder, name):
+    """The frames of a film of the manifest, restored by itself."""
+    entry = manifest.Entry(
+        str(folder / f'{name}.mkv'), 'film' if name == 'a' else '')
+    (job,) = manifest.jobs(jobs.settings(), [entry], [name], folder / 'one',
+                           folder / 'one')
+    path = str(folder / f'one_{name}.mkv')
+    restore.restore(ml_collections.ConfigDict(job.settings),
+                    str(folder / f'one_{name}'), entry.path, path)
+    return jobs.frames(path)
 
 
 if __name__ == '__main__':
