@@ -8,8 +8,8 @@ from revive_jax.data import look_alikes
 
 _STRIDES = ((1, 0.7), (2, 0.2), (3, 0.1))  # From frame to frame, and share.
 LONGEST_STRIDE = max(stride for stride, _ in _STRIDES)
-_REDUCED = 0.5  # Share of clips that are reduced before the crop,
-_MOST_REDUCED = 2.0  # by 1 to this.
+_REDUCED = 0.8  # Share of clips that are reduced before the crop,
+_MOST_REDUCED = 3.0  # by 1 to this.
 _PLACES = 4  # Crops that are looked at; usually the liveliest is taken.
 _LIVELIEST = 0.75
 _MIRRORED, _UPSIDE_DOWN, _REVERSED = 0.5, 0.1, 0.5
@@ -48,7 +48,7 @@ def crop(
 ) -> np.ndarray:
   """Returns [T, size, size, 3] of [T, H, W, 3] uint8.
 
-  Half of the clips are reduced by area averages first, as far as their size
+  Most clips are reduced by area averages first, as far as their size
   allows; the liveliest of four places is taken in three of four. A clip that
   is smaller than size is enlarged.
   """
