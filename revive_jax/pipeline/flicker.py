@@ -11,6 +11,8 @@ itself. Compare Roosmalen,
 offset per block; gain and gamma are what a projector and a print change.
 """
 
+import functools
+
 import cv2
 import numpy as np
 from scipy import ndimage
@@ -19,6 +21,10 @@ from revive_jax.pipeline import trend
 
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
 _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
+# px of a thumbnail; and the share of its shorter side, beyond which frames have
+# too little in common.
+_LEAST_SHIFT, _MOST_SHIFT = 0.02, 0.25
+_NEARER = 0.98  # What laying frames on each other must take their scatter to.
 _FEW = 5  # Frames; fewer do not tell a fade from flicker.
 _CORRELATION = 0.5  # Of flicker, from frame to frame, at most.
 _MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
@@ -38,6 +44,9 @@ def compare(
 ) -> tuple[float, float, float]:
   """Fits after = pivot + step + gamma (before - pivot), robustly.
 
+  Where a camera moves, the frames are first laid on each other: else a sky that
+  is brighter on one side brightens from frame to frame, and errors chain up.
+
   Args:
     before: log_thumbnail of a frame, [h, w].
     after: the same of the next frame.
@@ -45,6 +54,7 @@ def compare(
   Returns:
     (step, gamma, pivot): log gain at the pivot, exponent, and pivot.
   """
+  before, after = _aligned(before, after)
   x, y = before.ravel().astype(np.float64), after.ravel().astype(np.float64)
   bright = (x > np.log(_DARKEST) + 1e-3) & (y > np.log(_DARKEST) + 1e-3)
   bright &= (x < np.log(0.97)) & (y < np.log(0.97))  # Clipped pixels lie.
@@ -71,6 +81,45 @@ def compare(
   if abs(step) > _MAX_STEP or scale > _MAX_SCATTER:
     return 0.0, 1.0, pivot
   return step, gamma, pivot
+
+
+def _aligned(before, after):
+  """The part that both frames show, if they are the same but for a shift.
+
+  Each is moved by half of it, so that both are softened alike: gamma is a ratio
+  of their contrasts.
+  """
+  window = _window(*before.shape)
+  shift, _ = cv2.phaseCorrelate(
+      before - before.mean(), after - after.mean(), window)
+  far = np.abs(shift)
+  if far.max() < _LEAST_SHIFT or far.max() > _MOST_SHIFT * min(before.shape):
+    return before, after
+  x, y = (int(np.ceil(f / 2)) + 1 for f in far)
+  inner = np.s_[y:before.shape[0] - y, x:before.shape[1] - x]
+  half = 0.5 * np.array(shift)
+  moved = lambda frame, by: _moved(frame, by)[inner]
+  on_each_other = moved(before, half), moved(after, -half)
+  # Softened as much, so that this alone brings them no nearer.
+  as_they_were = moved(before, half), moved(after, half)
+  gain = _scatter(*on_each_other) / max(_scatter(*as_they_were), 1e-9)
+  return on_each_other if gain < _NEARER else (before, after)
+
+
+@functools.cache
+def _window(height, width):
+  return cv2.createHanningWindow((width, height), cv2.CV_32F)
+
+
+def _moved(frame, shift):
+  return cv2.warpAffine(
+      frame, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]),
+      frame.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def _scatter(before, after) -> float:
+  ratio = after - before
+  return float(np.median(np.abs(ratio - np.median(ratio))))
 
 
 def _sum(weight, values) -> float:

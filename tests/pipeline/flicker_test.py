@@ -27,6 +27,20 @@ class FlickerTest(absltest.TestCase):
     self.assertAlmostEqual(step, np.log(1.1), delta=0.02)
     self.assertAlmostEqual(gamma, 1.0, delta=0.05)
 
+  def test_a_camera_that_moves_is_not_flicker(self):
+    # Brighter to the right, as skies are, under a pan to the right.
+    x = np.linspace(0, 1, 300)
+    scene = (0.2 + 0.6 * x) * (0.7 + 0.3 * clips.texture(120, 300)[..., 0])
+    steps = []
+    for gain in (1.0, 1.1):
+      before, after = (scene[:, s:s + 200].astype(np.float32) for s in (0, 3))
+      step, gamma, _ = flicker.compare(
+          flicker.log_thumbnail(before), flicker.log_thumbnail(gain * after))
+      steps.append(step)
+      self.assertAlmostEqual(gamma, 1.0, delta=0.02)
+    self.assertAlmostEqual(steps[0], 0.0, delta=0.002)
+    self.assertAlmostEqual(steps[1], np.log(1.1), delta=0.002)
+
   def test_another_scene_is_not_flicker(self):
     rng = np.random.default_rng(0)
     a, b = rng.random((2, 60, 120)).astype(np.float32)
