@@ -3,13 +3,14 @@
 import pathlib
 from typing import Any
 
+import ml_collections
 import numpy as np
 
 from revive_jax import explain_frame, files, networks, sealing, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.explain import attribution
 from revive_jax.models import inference, weights
-from revive_jax.video import probe, reader, sandbox, sheet
+from revive_jax.video import deinterlace, probe, reader, sandbox, sheet
 
 _SIDE = 96  # Of what is looked at, px; its middle is explained.
 _BOX = 12  # Of the region that is explained, px.
@@ -19,20 +20,21 @@ _REACH = 1  # Frames before and after it.
 def explain(
     c: Any, workdir: pathlib.Path, film: str, *, time: str = '0'
 ) -> str:
-  """attribute(), of the source that the record in the workdir names.
+  """attribute(), of the source and the network that the record names.
 
   Args:
-    c: see attribute.
+    c: configs/restore.py, for its sandbox.
     workdir: of the restore; as sealing.places gives it.
     film: the restored film, of which the record must be.
-    time: see attribute.
+    time: which of its frames; see explain_frame.parse.
 
   Returns:
     The sentences, a line each.
 
   Raises:
     types.BadInput: also where there is no such record, or the source is gone,
-      or faces were hidden, which the pictures of the source would show.
+      or no network or another one than there is now restored the film, or faces
+      were hidden, which the pictures of the source would show.
   """
   record = explain_frame.report_of(workdir, film)
   try:
@@ -47,29 +49,53 @@ def explain(
         f'{film}: faces are hidden in this film, and what made the network '
         'decide is drawn on its source, which shows them; leave out '
         '--config.attribution.')
-  return '\n'.join(attribute(c, workdir, source, time=time))
+  found = record.get('interlace')
+  return '\n'.join(attribute(
+      _as_restored(c, record, film), workdir, source,
+      seconds=explain_frame.moment(film, time),
+      decision=deinterlace.reported(found) if found else None))
+
+
+def _as_restored(c, record, film) -> ml_collections.ConfigDict:
+  """c with the weights and the rate of frames that the film was restored with.
+  """
+  told = record.get('weights')
+  if not told:
+    raise types.BadInput(
+        f'{film}: no network restored this film, so there is no verdict of one '
+        'to explain; leave out --config.attribution.')
+  settings = record['settings']
+  if str(networks.identity(settings['weights'])) not in told.split('; ')[0]:
+    raise types.BadInput(
+        f'{film}: it was restored with {told}, and {settings["weights"]} are '
+        'other weights by now; put back those, or restore the film again.')
+  found = ml_collections.ConfigDict(c.to_dict())
+  found.weights, found.fills = settings['weights'], settings.get('fills', '')
+  found.frame_rate = settings.get('frame_rate', found.frame_rate)
+  return found.lock()
 
 
 def attribute(
-    c: Any, workdir: pathlib.Path, source: str, *, time: str = '0',
-    steps: int = 16
+    c: Any, workdir: pathlib.Path, source: str, *, seconds: float = 0.0,
+    decision: deinterlace.Decision | None = None, steps: int = 16
 ) -> list[str]:
   """Explains the damage verdict and the restored picture of a frame.
 
   Where the frame has most damage. Writes PNGs and a JSON into workdir/outputs.
 
   Args:
-    c: configs/restore.py, for its weights and frame rate.
+    c: configs/restore.py, for its weights, sandbox and frame rate.
     workdir: gets outputs/<name>_attribution_<frame>_<what>.png and .json.
     source: the damaged film.
-    time: which frame; see explain_frame.parse.
+    seconds: from its first frame; the frame that is shown then is explained.
+    decision: what was done with its fields; frames are counted after that.
     steps: of the integral.
 
   Returns:
     Sentences on what was found.
 
   Raises:
-    types.BadInput: there is no network, no film, or no such frame.
+    types.BadInput: there is no network, or no film, or the network saw fields.
   """
   if not c.weights:
     raise types.BadInput(
@@ -79,7 +105,7 @@ def attribute(
   model, params = inference.build(weights.read_weights(c.weights))
   source = sandbox.guarded(source, c.sandbox)
   info = probe.probe(source, frame_rate=c.frame_rate)
-  clip, t, first = _frames(info, time)
+  clip, t, first = _frames(info, seconds, decision)
 
   def network(x):
     return inference.restore_frames(params, x, model=model)[0]
@@ -87,7 +113,8 @@ def attribute(
   damage = np.asarray(network(clip[None]).damage[0, t, ..., 0]) > 0.5
   clip, box = _around(clip, sheet.thickest(damage))
   name = f'{files.opened_name(info.path).stem}_attribution_{first + t:06d}'
-  told, record = [], {'frame': first + t, 'weights': c.weights}
+  told = [f'Looked at: frame {first + t} of the source, by {c.weights}.']
+  record = {'frame': first + t, 'weights': c.weights}
   for what, function in (
       ('damage', attribution.damage_verdict(network, t, box)),
       ('restored', attribution.restored_region(network, t, box))):
@@ -100,17 +127,28 @@ def attribute(
   return told
 
 
-def _frames(info, time) -> tuple[np.ndarray, int, int]:
+def _frames(info, seconds, decision) -> tuple[np.ndarray, int, int]:
   """Frames around a time [T, H, W, 3], the wanted one's place, the first's."""
-  kind, value = explain_frame.parse(time)
-  number = int(value if kind == 'frame' else value * float(info.frame_rate))
-  first = max(0, number - _REACH)
-  shown = [f.rgb for f in reader.read_frames(info, stop=number + _REACH + 1)
-           if f.index >= first]
-  if len(shown) <= number - first:
-    raise types.BadInput(f'{info.path}: there is no frame {number}.')
-  clip = np.stack(shown).astype(np.float32)
-  return clip / np.iinfo(shown[0].dtype).max, number - first, first
+  time_base = info.time_base
+  if decision is not None:
+    time_base = deinterlace.retimed(info, decision).time_base
+  shown, number, start = [], 0, None
+  for frame in reader.read_frames(info, decision=decision):
+    shown.append(frame)
+    start = frame.pts if start is None else start
+    is_later = float((frame.pts - start) * time_base) > (
+        seconds + explain_frame.ROUNDED)
+    number = number if is_later else frame.index
+    shown = [f for f in shown if f.index >= number - _REACH]
+    if is_later and frame.index >= number + _REACH:
+      break
+  if any(f.by_field for f in shown):
+    raise types.BadInput(
+        f'{info.path}: this part was restored field by field, and no whole '
+        'frame was seen by the network; leave out --config.attribution.')
+  clip = np.stack([f.rgb for f in shown]).astype(np.float32)
+  clip /= np.iinfo(shown[0].rgb.dtype).max
+  return clip, number - shown[0].index, shown[0].index
 
 
 def _around(clip, centre) -> tuple[np.ndarray, tuple[slice, slice]]:

@@ -6,17 +6,18 @@ is chosen for each shot.
 """
 
 import shutil
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_collections
 import numpy as np
 
 from revive_jax import files, restore, sealing
 from revive_jax import workdir as workdir_lib
-from revive_jax.pipeline import decisions
-from revive_jax.video import probe, reader, sandbox, sheet
+from revive_jax.pipeline import decisions, segments, survey
+from revive_jax.video import deinterlace, probe, reader, sandbox, sheet
 
 _FOLDER = 'fills'
+_ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds.
 _KNOWN = ('key.json', 'measured.json')  # Of a run, what every answer shares.
 
 
@@ -52,7 +53,7 @@ def restore_all(
   sheets = _write_sheets(
       folder, None if c.redact.faces != 'none' else sandbox.guarded(
           source, c.sandbox), films,
-      report['shots'], c.frame_rate)
+      _moments(folder.parent / 'segments', source, report, c), c.frame_rate)
   report['fills'] = {'films': films, 'sheets': sheets, 'form': str(form)}
   workdir_lib.write_json(files.path(workdir) / 'report.json', report)
   return report
@@ -86,21 +87,43 @@ def _answer(c, number, folder, source, suffix) -> str:
   return str(report['outputs'][0]['path'])
 
 
-def _write_sheets(folder, source, films, shots, rate) -> list[str]:
+class _Moments(NamedTuple):
+  """When the key frames of a film are shown, and what its frames are."""
+
+  seconds: list[float]  # From its first frame, a shot each.
+  decision: deinterlace.Decision  # What was done with its fields.
+
+
+def _moments(place, source, report, c) -> _Moments:
+  """When key frames are shown; place: of the segments, which stay there."""
+  known = segments.Segments(place).measured()
+  decision = deinterlace.unpacked(known['interlace'])
+  stamps = survey.unpacked(known).stamps
+  info = probe.probe(
+      sandbox.guarded(source, c.sandbox), frame_rate=c.frame_rate)
+  unit = deinterlace.retimed(info, decision).time_base
+  return _Moments([float((stamps[s['key_frame']] - stamps[0]) * unit)
+                   for s in report['shots']], decision)
+
+
+def _write_sheets(folder, source, films, moments, rate) -> list[str]:
   """A sheet for each shot: its key frame, of the source and of each answer.
+
+  By time: answers may lack frames that the source repeats, or hold others.
 
   source: None where nobody may see it.
   """
-  wanted = [s['key_frame'] for s in shots]
   answered = [f'sample {n}' for n in range(len(films))]
-  paths = dict(zip(answered, films, strict=True))
-  if source is not None:
-    paths = {'source': source} | paths
-  found = {title: _frames(sealing.beside(path, folder), wanted, rate)
-           for title, path in paths.items()}
+  decision, wanted = moments.decision, moments.seconds
+  # Answers are made of fields already, or still hold them.
+  held = decision if decision.keeps_fields else None
+  found = {} if source is None else {
+      'source': _frames(source, wanted, rate, decision)}
+  for title, path in zip(answered, films, strict=True):
+    found[title] = _frames(sealing.beside(path, folder), wanted, rate, held)
   sheets = []
-  for number, frame in enumerate(wanted):
-    row = {title: frames[frame] for title, frames in found.items()}
+  for number in range(len(wanted)):
+    row = {title: frames[number] for title, frames in found.items()}
     answers = np.stack([row[t] for t in answered]).astype(np.int16)
     differ = (answers != answers[:1]).any((0, -1))
     path = folder / f'shot_{number:03d}.png'
@@ -110,15 +133,20 @@ def _write_sheets(folder, source, films, shots, rate) -> list[str]:
   return sheets
 
 
-def _frames(path, wanted, rate) -> dict[int, np.ndarray]:
-  """Frames of a film by their numbers, in 8 bits."""
-  found, last = {}, max(wanted)
-  info = probe.probe(path, frame_rate=rate)
-  for frame in reader.read_frames(info, stop=last + 1):
-    if frame.index in wanted:
-      rgb = frame.rgb if frame.rgb.dtype == np.uint8 else frame.rgb >> 8
-      found[frame.index] = rgb.astype(np.uint8)
-    shown = frame
-  for number in wanted:  # Fewer frames came out than were measured.
-    found.setdefault(number, shown.rgb)
-  return found
+def _frames(path, wanted, rate, decision=None) -> list[np.ndarray]:
+  """What a film shows at seconds from its first frame, in order; 8 bits."""
+  info, found = probe.probe(path, frame_rate=rate), []
+  unit = info.time_base if decision is None else (
+      deinterlace.retimed(info, decision).time_base)
+  start = shown = None
+  for frame in reader.read_frames(info, decision=decision):
+    start = frame.pts if start is None else start
+    now = float((frame.pts - start) * unit) - _ROUNDED
+    while len(found) < len(wanted) and now > wanted[len(found)]:
+      found.append(shown)
+    if len(found) == len(wanted):
+      break
+    shown = frame.rgb
+  found += [shown] * (len(wanted) - len(found))
+  return [(f if f.dtype == np.uint8 else f >> 8).astype(np.uint8)
+          for f in found]

@@ -14,7 +14,7 @@ from typing import Any
 import ml_collections
 
 from revive_jax import files, types
-from revive_jax.video import duplicate, layers
+from revive_jax.video import duplicate, layers, probe
 from revive_jax.video import target as target_lib
 
 # In a workdir, and what shows the source there.
@@ -49,10 +49,41 @@ def check(
         'and --workdir.')
 
 
+def left(
+    info: probe.VideoInfo, destination: Any, *, keeps: bool, form: str
+) -> list[str]:
+  """Sentences on what earlier runs left under the name of a new film.
+
+  It stays where it is; that it is not of the new film, the film's SHA-256 says
+  (video/bond.py).
+
+  Args:
+    info: of the source.
+    destination: of the film.
+    keeps: whether the original is kept.
+    form: of the layers; see layers.form.
+
+  Raises:
+    types.BadInput: the original would take the place of another one.
+  """
+  own = duplicate.sidecar(info, destination) if keeps else None
+  found = []
+  for place in duplicate.beside(destination):
+    if place != own:
+      found.append(place)
+    elif not duplicate.is_of(place, info):
+      raise types.BadInput(
+          f'{place}: this is the original of another film, and perhaps all '
+          'that is left of it; move it away, or choose another --output.')
+  if form != 'files':
+    found += layers.beside_film(destination)
+  return [f'{place}: this is of an earlier run, and not of the new film of '
+          'that name.' for place in found]
+
+
 def _found(c, workdir, destination, target, hid_before) -> Iterator[Any]:
   """What is there already and will not be written anew."""
-  if kept := duplicate.find(destination):
-    yield kept
+  yield from duplicate.beside(destination)
   form = layers.form(c.output.layers, target)
   place = layers.sidecar(destination)
   if place.exists() and (form != 'files' or target.kind != 'video'):

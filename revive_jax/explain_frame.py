@@ -12,6 +12,7 @@ import numpy as np
 
 from revive_jax import files, sealing, types
 from revive_jax.explain import layers as layers_lib
+from revive_jax.explain import sentences
 from revive_jax.video import (
     conceal,
     duplicate,
@@ -24,9 +25,11 @@ from revive_jax.video import (
 )
 
 _CLOCK = re.compile(r'(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)$')
-_ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds, and users round.
+ROUNDED = 6e-4  # Seconds: MKV counts in milliseconds, and users round.
 _HIDDEN = ('The source is not shown: faces are hidden in this film, and it '
            'would show them.')
+_MARKED = ('What is kept may be a few steps lighter or darker by the invisible '
+           'mark of this film; the change shows it.')
 _NO_SOURCE = ('The source is not shown: restore with '
               '--config.output.keep_original, and it stays at hand.')
 
@@ -73,15 +76,33 @@ def explain(
   pictures = {} if source is None else {'source': _fit(source, found)}
   pictures |= {'output': _fit(_picture(info, number, stamp), found)}
   notes = [f'Frame {number} at {conceal.clock(seconds)} of '
-           f'{os.path.basename(film)}.']
-  if source is None:
-    notes.append(_HIDDEN if hides_faces(report) else _NO_SOURCE)
+           f'{os.path.basename(film)}.', *_notes(source, report)]
   path = files.path(destination) if destination else files.outputs(
       workdir, f'{files.opened_name(film).stem}_explained_{number:06d}.png')
   sheet.write_png(path, layers_lib.page(pictures, found, notes))
   shares = ', '.join(f'{name} {100 * share:.2f} %' for name, share in
                      layers_lib.shares(found['origin']).items())
   return '\n'.join([*notes, f'Of its pixels: {shares}.', f'Drawn: {path}'])
+
+
+def _notes(source, report) -> list[str]:
+  """What is to be known of the pictures."""
+  notes = []
+  if source is None:
+    notes.append(_HIDDEN if hides_faces(report) else _NO_SOURCE)
+  return notes + ([_MARKED] if sentences.is_marked(report) else [])
+
+
+def moment(film: str, time: str) -> float:
+  """Seconds from a film's first frame to the one that is shown at a time.
+
+  Raises:
+    types.BadInput: see explain.
+  """
+  info = probe.probe(film)
+  stamps, time_base = _stamps(info)
+  number = _number(info, stamps, time_base, parse(time))
+  return float((stamps[number] - stamps[0]) * time_base)
 
 
 def parse(text: str) -> tuple[str, float]:
@@ -116,7 +137,7 @@ def _number(info, stamps, time_base, wanted) -> int:
   if value >= end:
     raise types.BadInput(
         f'{info.path}: {value:g} s is beyond its end; it lasts {end:.3f} s.')
-  return bisect.bisect_right(seconds, value + _ROUNDED) - 1
+  return bisect.bisect_right(seconds, value + ROUNDED) - 1
 
 
 def _stamps(info) -> tuple[list[int], fractions.Fraction]:
@@ -151,7 +172,7 @@ def _source(workdir, film, seconds, report) -> np.ndarray | None:
   stamps, time_base = _stamps(info)
   number = bisect.bisect_right(
       [float((s - stamps[0]) * time_base) for s in stamps],
-      seconds + _ROUNDED) - 1
+      seconds + ROUNDED) - 1
   return _picture(info, number, float(stamps[number] * time_base))
 
 

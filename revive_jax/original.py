@@ -27,8 +27,8 @@ def give_back(
     destination: where the original goes; of pictures, a new folder.
 
   Raises:
-    types.BadInput: there is no film, no original in it or beside it, it is
-      damaged, or the destination cannot hold it.
+    types.BadInput: there is no film, no original in it or beside it, or of
+      another film; it is damaged, or the destination cannot hold it.
   """
   if not film:
     raise types.BadInput(
@@ -36,6 +36,8 @@ def give_back(
   if not os.path.exists(film):
     raise types.BadInput(f'{film}: no such file or folder.')
   kept = duplicate.find(film)
+  if not kept and not original_lib.holds(film):
+    _refuse_others(film)
   suffix = files.suffix(kept) if kept else original_lib.suffix(film)
   ending = '' if suffix == '.zip' else suffix
   path = files.path(destination) if destination else (
@@ -50,6 +52,15 @@ def give_back(
         f'name the output {path.stem}{ending}.')
   duplicate.give_back(kept, path)
   return Returned(str(path), [])
+
+
+def _refuse_others(film) -> None:
+  """Raises BadInput where originals lie beside that are of another film."""
+  for other in duplicate.beside(film):
+    raise types.BadInput(
+        f'{other}: this was not kept with {film} as it is now, so it may be '
+        'the original of another film, and is not given back; if you know it '
+        'to be the right one, take it as it lies there.')
 
 
 def _check_place(path, film) -> None:

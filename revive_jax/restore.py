@@ -152,7 +152,9 @@ class Film:
     self.faces = face_tracks.Faces(c.faces.to_dict(), c.redact.to_dict())
     self.statement = statement.Statement(
         c, info, destination, kept.folder.parent)
-    self.warnings = [*self.statement.warnings, *left_out]
+    self.warnings = [
+        *self.statement.warnings, *left_out, *companions.left(
+            info, destination, keeps=c.output.keep_original, form=self.layers)]
     if c.get('notice') == 'tag' and self.target.kind != 'dicom':
       self.warnings.append(
           f'{destination}: only DICOM carries the notice that pixels were '
@@ -199,7 +201,8 @@ class Film:
     shots, num_frames = found.shots, len(found.stamps)
     sound, timed = self.sound(), [n['timing'] for n in self.kept.notes]
     tallies = tally.summed(self.kept.notes, len(shots))
-    self.statement.say(plans, tallies, num_frames, sound.report)
+    self.statement.say(plans, tallies, num_frames, sound.report,
+                       self.decided.rows(shots))
     written = parts.join(
         self.destination, self.kept.files(),
         [parts.Part(**notes['part']) for notes in self.kept.notes],
@@ -398,7 +401,7 @@ class Film:
             layered=self.layers != 'none'), counted, strict=False)
         for frame in self.timing.frames(
             part, (frame for frame, _ in finished), counts):
-          yield mark(frame)
+          yield mark(frame, counts)
         del part, finished  # Or it would stay while the next is waited for.
 
     name, shown = parts.name(number, self.target), frames()

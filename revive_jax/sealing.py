@@ -5,6 +5,7 @@ import pathlib
 import shutil
 from typing import Any
 
+from absl import logging
 import ml_collections
 
 from revive_jax import files, types
@@ -94,6 +95,9 @@ def output(path: str | os.PathLike | None, held: vault_lib.Vault | None):
 def unseal(c: ml_collections.ConfigDict, path: str, target: str) -> list[str]:
   """Opens a sealed file, or all that are sealed in a folder, for all to read.
 
+  What a run that was killed was writing just then, in a folder, is left out;
+  what was cut off of its segments, which it makes again, is named in a warning.
+
   Args:
     c: its encrypt names the key.
     path: a file, or a folder, such as the workdir of a run.
@@ -103,8 +107,8 @@ def unseal(c: ml_collections.ConfigDict, path: str, target: str) -> list[str]:
     The files that were written, without .sealed behind their names.
 
   Raises:
-    types.BadInput: one was changed or cut off, or is sealed with another key;
-      it is not written then, not in part either.
+    types.BadInput: one was changed, was cut off, or is sealed with another key;
+      then nothing is written.
   """
   if not path or not target:
     raise types.BadInput(
@@ -127,16 +131,37 @@ def unseal(c: ml_collections.ConfigDict, path: str, target: str) -> list[str]:
 
 def _open_folder(held, folder, target):
   found = [p for p in sorted(folder.rglob('*'))
-           if p.is_file() and encryption.is_sealed(p)]
+           if not _is_unfinished(p.relative_to(folder)) and p.is_file()
+           and encryption.is_sealed(p)]
   if not found:
     raise types.BadInput(f'{folder}: nothing is sealed in this folder.')
-  written = []
+  written, cut_off = [], []
   with atomic.replacing(target, folder=True) as part:
     for path in found:
-      place = files.opened_name(path.relative_to(folder))
-      _open_one(held.path(path), part / place)
+      own = path.relative_to(folder)
+      place = files.opened_name(own)
+      try:
+        _open_one(held.path(path), part / place)
+      except encryption.CutOffError:
+        cut_off.append(str(own))
+        if 'segments' not in own.parts or len(cut_off) == len(found):
+          raise
+        continue
       written.append(str(target / place))
+  if cut_off:
+    logging.warning(
+        '%s: left out, since they were never finished, or lost their ends: %s.',
+        folder, ', '.join(cut_off))
   return written
+
+
+def _is_unfinished(path: pathlib.PurePath) -> bool:
+  """Whether a file has a hidden name of what is written just then: .a.part.b.
+
+  path: from the folder on that is looked through.
+  """
+  return any(name.startswith('.') and '.part' in pathlib.PurePath(name).suffixes
+             for name in path.parts)
 
 
 def _open_one(path, target) -> None:

@@ -4,15 +4,16 @@ provenance/ knows how; here is what of a run goes into it, and when.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-import dataclasses
+import hashlib
 import importlib
+import json
 import pathlib
 from typing import Any
 
 import ml_collections
 
 from revive_jax import files as files_lib
-from revive_jax import settings
+from revive_jax import sealing, settings
 from revive_jax.models import weights
 from revive_jax.pipeline import tally, upscale
 from revive_jax.provenance import (
@@ -51,7 +52,7 @@ class Statement:
         marked.
     """
     self._c, self._info, self._path = c, info, files_lib.path(destination)
-    self._id = run_id(workdir)
+    self._id, self._workdir = run_id(workdir), workdir
     # Kept: at the end it may be past its last day, or another file.
     self._consent = consent.told(settings.check_provenance(c))
     self._facts, self.warnings = {}, []
@@ -78,18 +79,23 @@ class Statement:
       manifest.check(found)
     return found
 
-  def marker(self) -> Callable[[writer.OutputFrame], writer.OutputFrame]:
-    """What marks the frames of one segment, in order."""
+  def marker(
+      self
+  ) -> Callable[[writer.OutputFrame, dict[str, int]], writer.OutputFrame]:
+    """What marks the frames of one segment, in order.
+
+    It is given the counts of tally.output_frames, too.
+    """
     hidden = watermark.Writer(self._id) if self._c.mark.invisible else None
     burns = self._c.get('notice') == 'burn'
 
-    def marked(frame: writer.OutputFrame) -> writer.OutputFrame:
+    def marked(frame, counts):
       if burns:
-        frame = tally.drawn(frame, dicom_writer.burn(frame.rgb))
+        frame = tally.drawn(frame, dicom_writer.burn(frame.rgb), counts)
       if self._c.mark.visible:
-        frame = tally.drawn(frame, mark.stamp(frame.rgb))
-      if hidden:  # As little as noise: no layer tells of it.
-        frame = dataclasses.replace(frame, rgb=hidden(frame.rgb))
+        frame = tally.drawn(frame, mark.stamp(frame.rgb), counts)
+      if hidden:
+        frame = tally.marked(frame, hidden(frame.rgb), counts)
       return frame
 
     return marked
@@ -97,16 +103,20 @@ class Statement:
   def say(
       self, plans: Sequence[Any], tallies: Sequence[Mapping[str, int]],
       num_frames: int, sound: Sequence[Mapping[str, Any]] = (),
+      decided: Sequence[Mapping[str, Any]] = (),
   ) -> None:
     """Tells what was done; before the film is joined. See explain.record.
 
-    sound: what was done to each track, of audio.film.
+    Args:
+      plans: of the shots.
+      tallies: as well.
+      num_frames: of the source.
+      sound: what was done to each track, of audio.film.
+      decided: what a person decided, of decisions.rows; without the notes,
+        which are for those who work on the film.
     """
     c = self._c
-    stages = manifest.stages([
-        [{'name': x.name, 'why': x.why, 'strength': float(x.strength)}
-         for x in p.stages] + upscale.stages(c.output.upscale)
-        for p in plans])
+    stages = _picture_stages(plans, c.output.upscale)
     total = max(sum(t['pixels'] for t in tallies), 1)
     learned = any(s['name'] == 'restore' for s in stages)
     self._facts = {
@@ -120,9 +130,10 @@ class Statement:
         'fills': _described(c.fills) if c.fills and learned else None,
         'faces_hidden': c.redact.faces,
         'consent': self._consent,
-        'marks': self._marks(),
-        'source': None if self._credential is None else {
-            'sha256': manifest.hash_file(self._info.path)},
+        'marks': self._marks(), 'mask': self._mask(),
+        'decisions': [{k: v for k, v in row.items() if k != 'note'}
+                      for row in decided],
+        'source': {'sha256': manifest.hash_file(self._info.path)},
         'signer': None if self._credential is None else (
             _TEST if self._credential.is_test else 'named by the user')}
 
@@ -149,7 +160,24 @@ class Statement:
             'sidecar' if files else 'embedded'),
         'files': [str(f) for f in files],
         **{key: self._facts.get(key) for key in (
-            'consent', 'marks', 'signer', 'share', 'source')}}}
+            'consent', 'marks', 'signer', 'share', 'source')}},
+            'hashes': self._hashes()}
+
+  def _hashes(self) -> dict[str, str | None]:
+    """SHA-256 of what made the film, by what it is; None: there is none."""
+    told = json.dumps(self._c.to_dict(), sort_keys=True, default=str)
+    return {'settings': hashlib.sha256(told.encode()).hexdigest()} | {
+        name: (self._facts.get(name) or {}).get('sha256')
+        for name in ('source', 'weights', 'fills', 'upscaler', 'mask')}
+
+  def _mask(self) -> dict[str, Any] | None:
+    """The mask of a person, by its SHA-256, and whether it had the last word.
+    """
+    if not self._c.mask:
+      return None
+    path = sealing.beside(self._c.mask, self._workdir)
+    return {'sha256': manifest.hash_file(path),
+            'overrides': self._c.mask_overrides}
 
   def _marks(self) -> dict[str, Any]:
     return {'visible': self._c.mark.visible,
@@ -170,6 +198,13 @@ def _described(name: str) -> dict[str, Any]:
   """Weights by their name and SHA-256."""
   found = weights.read_weights(name)
   return {'name': found.name, 'sha256': found.config['sha256']}
+
+
+def _picture_stages(plans, factor) -> list[dict[str, Any]]:
+  """What was done to the pictures of all shots, as stages."""
+  return manifest.stages([
+      [{'name': x.name, 'why': x.why, 'strength': float(x.strength)}
+       for x in p.stages] + upscale.stages(factor) for p in plans])
 
 
 def _sound_stages(tracks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Tests of choices.py: several answers, and one chosen for each shot."""
 
+import fractions
 import json
 import pathlib
 from unittest import mock
@@ -13,8 +14,17 @@ from configs import restore as config
 from revive_jax import choices, networks, restore, types
 from revive_jax.models import inference, restorer
 from revive_jax.privacy import encryption, keys
-from revive_jax.video import layers, probe, reader, sandbox, writer
+from revive_jax.video import (
+    deinterlace,
+    interlace,
+    layers,
+    probe,
+    reader,
+    sandbox,
+    writer,
+)
 from tests.pipeline import run_test
+from tests.video import clips, woven
 
 _BOX = np.s_[8:13, 20:25]
 
@@ -113,12 +123,35 @@ class ChoicesTest(absltest.TestCase):
     for use in ('on', 'off'):
       self.c.sandbox = use
       with mock.patch.object(restore, 'restore', return_value=report), (
-          mock.patch.object(choices, '_write_sheets')) as write:
+          mock.patch.object(choices, '_write_sheets')) as write, (
+              mock.patch.object(choices, '_moments')):
         choices.restore_all(
             self.c, str(self.dir / 'w'), film, str(self.dir / 'out.mkv'))
       source = write.call_args.args[1]
       self.assertEqual(source, film)
       self.assertEqual(sandbox.covers(source), use == 'on')
+
+  def test_sheets_compare_the_same_moment(self):
+    """Of fields made to frames the key frame has another number in the file."""
+    pictures = [np.full((32, 48), 8 * t, np.uint8) for t in range(24)]
+    path = clips.write(self.dir / 'fields.mkv', woven.frames([
+        woven.weave(a, b) for a, b in zip(
+            pictures[::2], pictures[1::2], strict=True)]),
+                       codec='ffv1', pix_fmt='gray', rate=woven.RATE)
+    decision = deinterlace.decide(
+        [interlace.Segment(0, 12, interlace.TOP_FIRST)], 'double')
+    answer = self.dir / 'sample_0.mkv'  # It is 0.4 s long, and lacks one frame.
+    times = [t / 60 for t in range(24) if t != 5]
+    clips.write(answer, [np.full((32, 48, 3), 10 * round(60 * t), np.uint8)
+                         for t in times], codec='ffv1', pix_fmt='bgr0',
+                time_base=fractions.Fraction(1, 60),
+                pts=[round(60 * t) for t in times])
+    wanted = [0.0, 7 / 60, 20 / 60]
+    source = choices._frames(path, wanted, 24, decision)
+    found = choices._frames(str(answer), wanted, 24)
+    for number, frame in enumerate((0, 7, 20)):
+      self.assertAlmostEqual(source[number].mean(), 8 * frame, delta=5)
+      self.assertEqual(np.median(found[number]), 10 * frame)
 
   def test_how_much_fills_differ_goes_along(self):
     def network(frames, **options):

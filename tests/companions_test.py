@@ -6,7 +6,14 @@ import shutil
 from absl.testing import absltest, parameterized
 
 from configs import restore as config
-from revive_jax import choices, companions, restore, types
+from revive_jax import (
+    choices,
+    companions,
+    explain_frame,
+    original,
+    restore,
+    types,
+)
 from revive_jax.video import images, probe, target, writer
 from tests.pipeline import run_test
 
@@ -52,6 +59,36 @@ class CompanionsTest(parameterized.TestCase):
     # They are of this run now.
     self.assertNotIn(
         b'of long ago', (self.dir / 'out.mp4.layers.mkv').read_bytes())
+
+  def test_the_original_of_another_film_is_not_replaced(self):
+    """It may be all that is left of it."""
+    other = self.dir / 'other.mkv'
+    writer.write_rgb(other, run_test._film(4, 32, 48), frame_rate=24)
+    keeps = {'output.keep_original': True}
+    self._restore(**keeps)
+    before = (self.dir / 'out.mp4').read_bytes()
+    with self.assertRaisesRegex(
+        types.BadInput, r'out\.mp4\.original\.mkv: .*another film.*--output'):
+      self._restore(work='second', film=other, **keeps)
+    self.assertEqual((self.dir / 'out.mp4').read_bytes(), before)
+    kept = self.dir / 'out.mp4.original.mkv'
+    self.assertEqual(kept.read_bytes(), self.film.read_bytes())
+    self._restore(work='third', **keeps, **{'strength.noise': 0.5})  # Its own.
+
+  def test_what_is_not_of_the_new_film_is_told_of(self):
+    told = self._restore(**{
+        'output.keep_original': True, 'output.layers': 'files'})['warnings']
+    self.assertNotRegex(' '.join(told), 'earlier run')
+    told = ' '.join(self._restore(
+        work='other', **{'strength.noise': 0.5})['warnings'])
+    for name in ('original', 'layers'):
+      self.assertRegex(told, rf'out\.mp4\.{name}\.mkv: .* of an earlier run')
+      self.assertTrue((self.dir / f'out.mp4.{name}.mkv').exists())
+    with self.assertRaisesRegex(types.BadInput, 'of another film'):
+      explain_frame.explain(
+          str(self.dir / 'other'), str(self.dir / 'out.mp4'))
+    with self.assertRaisesRegex(types.BadInput, 'of another film'):
+      original.give_back(str(self.dir / 'other'), str(self.dir / 'out.mp4'))
 
   def test_layers_of_a_picture(self):
     photo = self.dir / 'in.png'

@@ -9,10 +9,12 @@ from absl.testing import absltest, parameterized
 import cv2
 import numpy as np
 
-from revive_jax import explain_frame, types
+from configs import restore as config
+from revive_jax import explain_frame, restore, sealing, types
 from revive_jax.explain import layers as colours
+from revive_jax.privacy import keys
 from revive_jax.video import layers, probe, reader, writer
-from tests.video import clips
+from tests.video import clips, layers_test
 
 _COUNT = 9
 
@@ -39,8 +41,8 @@ class ExplainFrameTest(parameterized.TestCase):
     part = self.dir / layers.part_name('000000.nut')
     for _ in layers.beside(shown, part, info):
       pass
-    layers.write_sidecar(
-        self.film, [part], stamps, fractions.Fraction(1, 1000))
+    layers_test.write_sidecar(pathlib.Path(self.film), [part], stamps,
+                              fractions.Fraction(1, 1000))
 
   def _damage(self, time, **settings):
     """The code of the damage that is drawn for a time."""
@@ -108,6 +110,26 @@ class ExplainFrameTest(parameterized.TestCase):
     error = [np.abs(shown - picture).mean() for picture in
              clips.pictures(_COUNT)]
     self.assertEqual(int(np.argmin(error)), 5)
+
+  @parameterized.parameters('picture.png', 'frames')
+  def test_of_sealed_pictures(self, name):
+    c = config.get_config('tiny')
+    c.encrypt.key = f'file:{self.dir / "key"}'
+    c.output.layers, c.denoiser, c.progress = 'files', 'none', 'none'
+    keys.make(c.encrypt.key)
+    pictures = clips.pictures(2)
+    source = self.dir / 'in'
+    writer.write_rgb(source, pictures, frame_rate=24)
+    if name == 'picture.png':
+      source /= '000000.png'
+    report = restore.restore(
+        c, str(self.dir / 'w'), str(source), str(self.dir / name))
+    place, film, drawn = sealing.places(
+        c, str(self.dir / 'w'), report['outputs'][0]['path'],
+        str(self.dir / 'a.png'))
+    said = explain_frame.explain(place, film, drawn, time='0')
+    self.assertIn('Frame 0', said)
+    self.assertEqual(drawn.read_bytes()[:4], b'\x89PNG')
 
   def test_refusals(self):
     other = clips.write(self.dir / 'other.mp4', clips.pictures(2))

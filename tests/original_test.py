@@ -1,6 +1,7 @@
 """Tests of original.py: the source of a film is given back."""
 
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -29,6 +30,29 @@ class OriginalTest(absltest.TestCase):
       self.assertEqual(original_test._video(found.path),
                        original_test._video(film))
       pathlib.Path(found.path).unlink()
+
+  def test_another_film_got_the_name(self):
+    """Never is the original of one film given back for another."""
+    film = clips.write(self.dir / 'a.avi', clips.pictures(4), codec='mjpeg',
+                       pix_fmt='yuvj420p')
+    other = clips.write(self.dir / 'b.mov', clips.pictures(3))
+    for name in ('out.mp4', 'out.mkv'):
+      # As an earlier run would have left it, in which it could not travel.
+      with mock.patch.object(kept, 'travels', lambda *_: False):
+        self._restored(film, name)
+      self._restored(other, name)
+      found = original.give_back('', str(self.dir / name), str(
+          self.dir / f'{name}.mov'))
+      self.assertEqual(original_test._video(found.path),
+                       original_test._video(other))
+      lies = self.dir / f'{name}.original.avi'
+      self.assertEqual(lies.read_bytes(), pathlib.Path(film).read_bytes())
+    self._restored(other, 'out.mp4', keep_original=False)
+    (self.dir / 'out.mp4.original.mov').unlink()
+    with self.assertRaisesRegex(
+        types.BadInput, r'out\.mp4\.original\.avi: .*another film'):
+      original.give_back('', str(self.dir / 'out.mp4'), str(self.dir / 'c.avi'))
+    self.assertFalse((self.dir / 'c.avi').exists())
 
   def test_another_kind_of_file(self):
     film = clips.write(self.dir / 'film.mov', clips.pictures(4))

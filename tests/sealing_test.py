@@ -53,6 +53,8 @@ def _files(*folders):
 
 def _content(path):
   """What is in a file, but for what muxers draw by chance."""
+  if path.suffix == '.sha256':  # Of a film that tells when it was signed.
+    return [x for x in path.read_text().splitlines() if x[:7] != '# film ']
   if path.suffix not in ('.mkv', '.mp4', '.mov'):
     return path.read_bytes()
   with av.open(str(path)) as container:
@@ -183,6 +185,8 @@ class SealingTest(parameterized.TestCase):
     self.assertEmpty(_found(left, wanted))
     self.assertGreater(len(_found(
         [self.dir / 'plain.mkv', *_files(self.dir / 'plain')], wanted)), 100)
+    notes = self._unseal('work', 'left') / 'segments/000000.json'
+    self.assertTrue(notes.read_text().startswith('{'))
     self._resumed(source)
 
   def _resumed(self, source):
@@ -273,6 +277,41 @@ class SealingTest(parameterized.TestCase):
       with self.assertRaisesRegex(types.BadInput, 'was changed'):
         call()
       self.assertEmpty([p for p in self.dir.iterdir() if 'out' in p.name])
+
+  def test_what_a_killed_run_was_writing_is_left_out(self):
+    work = self.vault.path(self.dir / 'work')
+    (work / 'segments/.000001.part').mkdir(parents=True)
+    names = ('report.json', '.config.json.part', 'segments/000000.nut',
+             'segments/.000001.part.nut', 'segments/.000001.part/0.png',
+             'segments/memory_000000.npz')
+    for name in names:
+      (work / name).write_bytes(name.encode())
+    for name in (*names[3:], names[1]):  # None of them was closed.
+      path = self.dir / 'work' / name
+      path.write_bytes(path.read_bytes()[:-20])
+    with self.assertLogs(level='WARNING') as logs:
+      opened = self._unseal('work', 'opened')
+    self.assertEqual({str(p.relative_to(opened)) for p in _files(opened)},
+                     {names[0], names[2]})
+    self.assertEqual((opened / names[2]).read_bytes(), names[2].encode())
+    self.assertLen(logs.output, 1)
+    self.assertRegex(logs.output[0], 'lost their ends: segments/memory_000000')
+    # What was changed is refused as before, and so is what is cut off alone.
+    path = self.dir / 'work/report.json'
+    data = bytearray(path.read_bytes())
+    data[encryption._START] ^= 1
+    path.write_bytes(data)
+    with self.assertRaisesRegex(types.BadInput, 'was changed'):
+      self._unseal('work', 'again')
+    # What no run would make again is refused where it was cut off, too.
+    path.write_bytes(path.read_bytes()[:-20])
+    with self.assertRaises(encryption.CutOffError):
+      self._unseal('work', 'again')
+    path.unlink()
+    (self.dir / 'work' / names[2]).unlink()
+    with self.assertRaises(encryption.CutOffError):
+      self._unseal('work', 'again')
+    self.assertFalse((self.dir / 'again').exists())
 
   def test_pictures(self):
     frames = clips.pictures(6)

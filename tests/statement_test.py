@@ -1,5 +1,6 @@
 """Tests of statement.py: what of a run is stated, by whole runs."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -10,9 +11,19 @@ import cv2
 import numpy as np
 
 from configs import restore as config
-from revive_jax import live, restore, settings, statement, types
+from revive_jax import (
+    explain_frame,
+    live,
+    networks,
+    restore,
+    settings,
+    statement,
+    types,
+)
+from revive_jax.explain import sentences
+from revive_jax.models import weights
 from revive_jax.provenance import credential, manifest, verify, watermark
-from revive_jax.video import probe, reader, writer
+from revive_jax.video import layers, probe, reader, writer
 from tests.pipeline import run_test
 from tests.provenance import consent_test, films
 
@@ -62,6 +73,38 @@ class StatementTest(parameterized.TestCase):
     self.assertEqual(stated['consent']['sha256'],
                      manifest.hash_file(self.dir / 'consent.json'))
     self.assertIn('untrusted', stated['signer'])
+
+  @parameterized.parameters('out.mp4', 'out.mkv')
+  def test_what_a_person_decided_is_stated(self, output):
+    mask = np.zeros(run_test._film(1).shape[1:3], np.uint8)
+    mask[4:8, 4:8] = 255
+    cv2.imwrite(str(self.dir / 'mask.png'), mask)
+    (self.dir / 'mine.json').write_text(json.dumps({
+        'schema': 1, 'all': {'strength': {'noise': 0.25}, 'note': 'for Anna'}}))
+    report = self._restore(
+        output, mask=str(self.dir / 'mask.png'), mask_overrides=True,
+        decisions=str(self.dir / 'mine.json'))
+    stated = verify.verify(self.dir / output).restoration
+    self.assertEqual(stated['mask'], {
+        'sha256': manifest.hash_file(self.dir / 'mask.png'),
+        'overrides': True})
+    self.assertEqual(stated['decisions'], [
+        {'shot': 0, 'start': 0, 'end': 4, 'strength': {'noise': 0.25}}])
+    self.assertEqual(report['decisions'][0]['note'], 'for Anna')
+
+  @parameterized.parameters(True, False)
+  def test_hashes_are_in_the_report(self, signs):
+    report = self._restore('out.mkv', provenance=dict(sign=signs), report=True)
+    hashes = report['hashes']
+    self.assertEqual(hashes['source'], manifest.hash_file(self.film))
+    told = json.dumps(report['settings'], sort_keys=True).encode()
+    self.assertEqual(hashes['settings'], hashlib.sha256(told).hexdigest())
+    self.assertIsNone(hashes['weights'])
+    self.assertIn(hashes['source'],
+                  (self.dir / 'work/report.html').read_text())
+    stated = statement._described('restorer')
+    self.assertIn(stated['sha256'], networks.described(
+        weights.read_weights('restorer')))
 
   @parameterized.parameters(
       ({}, 1), (dict(keep_private_metadata=True), 2),
@@ -197,6 +240,32 @@ class StatementTest(parameterized.TestCase):
     change = np.abs(frames[0].astype(int) - source[0]).max(-1)
     self.assertGreater(change[-16:, 64:].max(), 30)  # The word.
     self.assertLess(change[:-16].max(), 20)
+
+  def test_the_invisible_mark_is_a_change_that_is_told(self):
+    """It is in the map of changes and in the shares; it invents nothing."""
+    report = self._restore(
+        'out.mkv', mark=dict(invisible=True), interlace='off',
+        strength=dict.fromkeys(config.get_config().strength, 0.0))
+    read = lambda path: [f.rgb.astype(int) for f in reader.read_frames(
+        probe.probe(str(path)))]
+    share = []
+    for t, (before, after) in enumerate(zip(
+        read(self.film), read(self.dir / 'out.mkv'), strict=True)):
+      change = np.abs(after - before).max(-1)
+      found = layers.read(self.dir / 'out.mkv', t, t / 24)
+      np.testing.assert_array_equal(found['change'], change)
+      self.assertEqual(found['origin'].max(), 0)  # All of it is kept.
+      share.append((change > 0).mean())
+    self.assertGreater(np.mean(share), 0.3)
+    self.assertAlmostEqual(
+        report['shots'][0]['share']['changed'], np.mean(share))
+    self.assertEqual(report['shots'][0]['share']['invented'], 0)
+    told = ' '.join(sentences.summary(report))
+    self.assertNotIn('No pixel was changed', told)
+    self.assertIn('invisible mark makes a few steps lighter', told)
+    said = explain_frame.explain(
+        str(self.dir / 'work'), str(self.dir / 'out.mkv'))
+    self.assertIn('by the invisible mark', said)
 
   def test_marks_in_mode_repair(self):
     for key in ('visible', 'invisible'):

@@ -42,7 +42,7 @@ def layers(
   offset = of(clip.origin_frame, 0).astype(np.int16)
   found = {
       'damage': _codes(255 * of(clip.damage, 0)),
-      'change': _change(before, after),
+      'change': change(before, after),
       'uncertainty': np.where(
           kept, 0, _deviation(clip.log_variance, t, shape)).astype(np.uint8),
       'origin': origin * np.uint8(_STEP),
@@ -98,9 +98,17 @@ def drawn(
   new = (before != after).any(-1)
   return layers_ | {
       'change': np.where(new, np.maximum(
-          layers_['change'], _change(before, after)), layers_['change']),
+          layers_['change'], change(before, after)), layers_['change']),
       'origin': np.where(new, np.uint8(_STEP * types.Origin.INVENTED),
                          layers_['origin'])}
+
+
+def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+  """The largest change of a channel of [H, W, 3] in 255ths, rounded up, uint8.
+  """
+  step = np.iinfo(after.dtype).max // 255
+  most = np.abs(after.astype(np.int32) - before.astype(np.int32)).max(-1)
+  return (-(-most // step)).astype(np.uint8)
 
 
 def classes(layer: np.ndarray) -> np.ndarray:
@@ -126,10 +134,3 @@ def _deviation(log_variance, t, shape) -> np.ndarray:
   if log_variance is None:
     return np.full(shape, UNKNOWN, np.uint8)
   return _codes(_PER_SIGMA * np.exp(0.5 * log_variance[t, ..., 0]))
-
-
-def _change(before, after) -> np.ndarray:
-  """The largest change of a channel in 255ths, rounded up, uint8."""
-  step = np.iinfo(after.dtype).max // 255
-  most = np.abs(after.astype(np.int32) - before.astype(np.int32)).max(-1)
-  return (-(-most // step)).astype(np.uint8)

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from revive_jax import files
-from revive_jax.explain import sections
+from revive_jax.explain import sections, told
 from revive_jax.explain import shots as shots_lib
 from revive_jax.explain.page import Html, document, tag
 from revive_jax.video import atomic
@@ -59,9 +59,9 @@ def page(
       sections.doubt(report),
       sections.choice(report),
       sections.events(report),
-      sections.faces(report),
-      sections.sound(report, sounds or {}),
-      sections.trust(report),
+      told.faces(report),
+      told.sound(report, sounds or {}),
+      told.trust(report),
       sections.warnings(report),
       sections.settings(report),
   ]

@@ -8,10 +8,8 @@ from revive_jax.explain.page import (
     UNKNOWN,
     Html,
     anything,
-    figure,
     join,
     number,
-    picture,
     section,
     table,
     tag,
@@ -173,45 +171,6 @@ def events(report: Report) -> Html:
           key=lambda row: int(row[0].replace(',', ''))))) if rows else Html('')
 
 
-def faces(report: Report) -> Html:
-  """Tracks of faces, where somebody looked for them."""
-  if 'faces' not in report:
-    return Html('')
-  found = report['faces']
-  tracks = found.get('tracks') if isinstance(found, dict) else found
-  return section('Faces', None if tracks else tag('p', 'No face was found.'),
-                 anything(found) if found else None)
-
-
-def sound(report: Report, pictures: Mapping[int, bytes]) -> Html:
-  """What was done to each sound track."""
-  tracks = report.get('sound') or ()
-  parts = []
-  for x in tracks:
-    number_ = x.get('track', 0)
-    parts.append(tag('h3', f'Track {number_ + 1}: {x.get("state", "")}'))
-    parts.append(anything({
-        k: v for k, v in x.items() if k not in ('track', 'state')}))
-    if number_ in pictures:
-      parts.append(figure(
-          picture(pictures[number_], f'Spectrogram of track {number_ + 1}'),
-          'The sound before (above) and after (below): time runs to the right, '
-          'pitch upwards; bright is loud (dark is -100 dB, bright 0 dB of '
-          'full scale).'))
-  if not tracks:
-    parts = [tag('p', 'The film has no sound, or it was copied as it is.')]
-  return section('Sound', *parts)
-
-
-def trust(report: Report) -> Html:
-  """Consent and provenance, where the record has them."""
-  names = {'consent': 'Consent', 'provenance': 'Where this film comes from',
-           'privacy': 'Privacy', 'decisions': 'Decisions of a person'}
-  parts = [join([tag('h3', title), tag('div', anything(report[name]))])
-           for name, title in names.items() if name in report]
-  return section('Consent and provenance', *parts) if parts else Html('')
-
-
 def warnings(report: Report) -> Html:
   """What the program warned of."""
   return section('Warnings', tag('ul', *(
@@ -233,7 +192,7 @@ def settings(report: Report) -> Html:
               for what, x in rows)),
       tag('h3', 'Weights and hashes'), anything({
           'weights': report['weights'] or 'no network was used',
-          **hashes}),
+          **{f'SHA-256 of the {name}': x for name, x in hashes.items() if x}}),
       tag('h3', 'Time'), anything({
           'frames': f'{speed["frames"]:,}',
           'all of it took': number(speed['seconds'], 'seconds'),

@@ -123,6 +123,15 @@ def _change(report):
     mean = sum(n * x for n, x in means) / sum(n for n, _ in means)
     by = f', on average by {number(mean, "of 255 steps of brightness")}'
   yield f'{number(changed, "% of all pixels")} were changed{by}.'
+  if is_marked(report):
+    yield ('Among them are those that an invisible mark makes a few steps '
+           'lighter or darker; the average is without it.')
+
+
+def is_marked(report: Mapping[str, Any]) -> bool:
+  """Whether a film has an invisible mark in the light of its frames."""
+  return bool(((report.get('provenance') or {}).get('marks') or {})
+              .get('invisible'))
 
 
 def _network(report):

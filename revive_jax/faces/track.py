@@ -31,7 +31,7 @@ class Track(NamedTuple):
   number: int
   keys: np.ndarray  # [K, 5]: frame, then left, top, width, height as shares.
   found: int  # In so many frames the detector saw it.
-  score: float  # Of the detector, mean of those, in [0, 1].
+  score: float  # Of the detector, mean of those, or of other shots; [0, 1].
 
   @property
   def start(self) -> int:
@@ -73,10 +73,20 @@ class Watcher:
 
   def __init__(
       self, find_faces: find.Detector, *, every: int = EVERY,
-      evidence: float = 3, side: int = find.SIDE):
-    """every: frames from look to look; evidence: see is_sure; side: px."""
+      evidence: float = 3, side: int = find.SIDE, across: bool = False):
+    """A watcher that has seen nothing yet.
+
+    Args:
+      find_faces: the detector.
+      every: frames from look to look.
+      evidence: see is_sure.
+      side: px.
+      across: whether a face that is sure in one shot, or in the whole film, is
+        believed in wherever it was followed to: what is taken for a cut (a
+        flash, a dissolve) may be none, and shots shorter than a look.
+    """
     self._find, self._every, self._evidence = find_faces, every, evidence
-    self._side = side
+    self._side, self._across = side, across
     self._past = deque(maxlen=_MEMORY)  # Small grey frames, the last one last.
     self._live, self._gone = [], []
     self._count = 0
@@ -144,12 +154,20 @@ class Watcher:
     shots = shots or [(0, self._count)]
     found = []
     for way in self._gone + self._live:
-      for start, stop in shots:
-        track = _track(way, start, stop, self._every, self._evidence)
-        if track is not None:
-          found.append(track)
+      sure = [self._is_sure(way, *shot) for shot in shots]
+      if self._across:
+        sure = [any(sure) or self._is_sure(way, 0, self._count)] * len(shots)
+      tracks = [_track(way, start, stop) for (start, stop), is_sure_ in zip(
+          shots, sure, strict=True) if is_sure_]
+      found += [t for t in tracks if t is not None]
     found.sort(key=lambda t: tuple(t.keys[0]))
     return [t._replace(number=i) for i, t in enumerate(found, 1)]
+
+  def _is_sure(self, way, start, stop) -> bool:
+    looks = sum(f % self._every == 0 for f in way.places if start <= f < stop)
+    return is_sure(
+        way.scores_in(start, stop), looks=looks,
+        most=-(-(stop - start) // self._every), evidence=self._evidence)
 
 
 class _Way:
@@ -165,6 +183,11 @@ class _Way:
   @property
   def box(self):
     return self.places[self.last]
+
+  def scores_in(self, start, stop) -> list[float]:
+    """Of the detector, in a range of frames."""
+    return [s for f, s in zip(self.found, self.scores, strict=True)
+            if start <= f < stop]
 
   def _keep(self, grey):
     """Takes the face's picture, to know it again."""
@@ -213,14 +236,10 @@ class _Way:
     return True
 
 
-def _track(way, start, stop, every, evidence) -> Track | None:
-  """The part of a way in one shot, smoothed; None if it was hardly seen."""
+def _track(way, start, stop) -> Track | None:
+  """The part of a way in one shot, smoothed; None if it has none there."""
   frames = np.array(sorted(f for f in way.places if start <= f < stop))
-  scores = [s for f, s in zip(way.found, way.scores, strict=True)
-            if start <= f < stop]
-  if not len(frames) or not is_sure(
-      scores, looks=sum(f % every == 0 for f in frames),
-      most=-(-(stop - start) // every), evidence=evidence):
+  if not len(frames):
     return None
   full = np.arange(frames[0], frames[-1] + 1)
   boxes = np.stack([way.places[f] / way.size for f in frames])
@@ -231,9 +250,10 @@ def _track(way, start, stop, every, evidence) -> Track | None:
   boxes = ndimage.gaussian_filter1d(boxes, _SMOOTH, axis=0, mode='nearest')
   boxes[:, :2] -= boxes[:, 2:] / 2
   keys = np.unique([*range(0, len(full), _KEYS), len(full) - 1])
+  scores = way.scores_in(start, stop)
   return Track(0, np.round(np.concatenate(
       [full[keys, None], boxes[keys]], 1), 4), len(scores),
-               round(float(np.mean(scores)), 3))
+               round(float(np.mean(scores or way.scores)), 3))
 
 
 def is_sure(

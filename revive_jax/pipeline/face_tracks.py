@@ -18,7 +18,7 @@ from revive_jax.privacy import redact as redact_lib
 
 POLICIES = ('protect', 'off')
 # How faces are looked for that are to be hidden, of track.Watcher.
-CAREFUL = {'every': 3, 'evidence': 1, 'side': 480}
+CAREFUL = {'every': 3, 'evidence': 1, 'side': 480, 'across': True}
 
 
 def check(
@@ -104,29 +104,28 @@ class Faces:
 
   def _of_shot(self, plan, shot, mode, regress):
     own = [t for t in self.tracks if shot.start <= t.start < shot.stop]
-    names = [s.name for s in plan.stages]
-    if not own or 'composite' not in names:
-      return plan
     stages = list(plan.stages)
-    count, stays = f'{len(own)} faces: ', 'each stays the person it was'
-    if len(own) == 1:
-      count, stays = '1 face: ', 'it stays the person it was'
-    if self._protects:
-      place = names.index('composite')
+    place = _place(stages, 'composite')
+    if own and self._protects and place < len(stages):
       options = dict(
           tracks=own, embedding=self.embedding, mode=mode, regress=regress,
           threshold=self._settings['threshold'],
           noise=stages[place].options['strength']['noise'])
+      stays = 'it stays the person it was' if len(own) == 1 else (
+          'each stays the person it was')
       stages.insert(place + 1, choose.Choice(
-          'faces', count + stays, 1.0, options))
-    if self._hides:
-      # Last but for what only rounds, or moves whole frames.
-      place = [s.name for s in stages].index('output') if (
-          'output' in names) else len(stages)
-      stages.insert(place, choose.Choice(
-          'redact', count + f'asked for ({self._redact["faces"]})', 1.0, dict(
-              tracks=own, how=self._redact['faces'],
-              keep=tuple(self._redact['keep']))))
+          'faces', _counted(own) + stays, 1.0, options))
+    # Of other shots, too: what is taken for a cut may be none.
+    near = [t for t in self.tracks
+            if t.start - redact_lib.BEYOND < shot.stop
+            and shot.start < t.stop + redact_lib.BEYOND]
+    if near and self._hides:
+      # Last but for what only rounds, or moves whole frames: tracks tell the
+      # places of faces in the source.
+      stages.insert(_place(stages, 'output', 'stabilise'), choose.Choice(
+          'redact', _counted(near) + f'asked for ({self._redact["faces"]})',
+          1.0, dict(tracks=near, how=self._redact['faces'],
+                    keep=tuple(self._redact['keep']))))
     return dataclasses.replace(plan, stages=tuple(stages))
 
   def report(self, notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -144,6 +143,16 @@ class Faces:
             'redacted': self._redact['faces'] if (
                 self._hides and t.number not in keep) else 'none'}
                    for t in self.tracks]}
+
+
+def _place(stages, *names) -> int:
+  """Where the first stage of one of these names is; the end: there is none."""
+  return next((i for i, s in enumerate(stages) if s.name in names),
+              len(stages))
+
+
+def _counted(tracks) -> str:
+  return '1 face: ' if len(tracks) == 1 else f'{len(tracks)} faces: '
 
 
 def note(notes: dict[str, Any], window: run.Window) -> None:

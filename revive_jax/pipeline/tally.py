@@ -60,12 +60,12 @@ def output_frames(
         value = types.Origin[name.upper()]
         tally[name] += int(np.count_nonzero(clip.origin[t] == value))
     yield writer.OutputFrame(
-        source, rgb, _layers(clip, t, source, before, rgb) if layered else None)
+        source, rgb, _shared(origin.layers(clip, t, before, rgb), source)
+        if layered else None, before)
 
 
-def _layers(clip, t, source, before, rgb):
-  """What was done at each pixel of a frame, as it will be written."""
-  found = origin.layers(clip, t, before, rgb)
+def _shared(found, source):
+  """Layers of a frame as it will be written: chroma is shared by pixels."""
   if source.layout is None:
     return found
   grid = source.layout.sub_x, source.layout.sub_y
@@ -79,11 +79,40 @@ def _layers(clip, t, source, before, rgb):
 
 
 def drawn(
-    frame: writer.OutputFrame, rgb: np.ndarray
+    frame: writer.OutputFrame, rgb: np.ndarray, counts: dict[str, int]
 ) -> writer.OutputFrame:
-  """The frame with what was drawn into it: rgb, as its own."""
+  """The frame with what was drawn into it: rgb, as its own.
+
+  counts: of output_frames, as in all that changes what it counted.
+  """
+  _recount(frame, rgb, counts)
   return dataclasses.replace(
       frame, rgb=rgb, layers=origin.drawn(frame.layers, frame.rgb, rgb))
+
+
+def marked(
+    frame: writer.OutputFrame, rgb: np.ndarray, counts: dict[str, int]
+) -> writer.OutputFrame:
+  """The frame with an invisible mark in its light: rgb.
+
+  What was the source's own stays so, a little lighter or darker; the change
+  says by how much.
+  """
+  _recount(frame, rgb, counts)
+  found = frame.layers
+  if found is not None and frame.before is not None:
+    found = {**found, 'change': _shared(
+        {'change': origin.change(frame.before, rgb),
+         'origin': found['origin'].copy()}, frame.source)['change']}
+  return dataclasses.replace(frame, rgb=rgb, layers=found)
+
+
+def _recount(frame, rgb, counts) -> None:
+  """Counts what differs from the source in rgb, not in the frame's own."""
+  if frame.before is not None:  # Else it was made: all of it is changed.
+    for sign, picture in ((1, rgb), (-1, frame.rgb)):
+      counts['changed'] += sign * int(
+          np.count_nonzero(output.differ(picture, frame.before)))
 
 
 def summed(

@@ -241,7 +241,8 @@ def _made(before, frame, places) -> list[writer.OutputFrame]:
       frame, source=dataclasses.replace(
           frame.source, pts=stamp, concealed=''),
       rgb=np.round(np.clip(m.frame, 0, 1) * peak).astype(frame.rgb.dtype),
-      **layers) for (stamp, _), m in zip(places, made, strict=True)]
+      before=None, **layers)
+          for (stamp, _), m in zip(places, made, strict=True)]
 
 
 # The layers (explain.origin) of a frame that was never filmed: no damage, no

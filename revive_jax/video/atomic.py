@@ -1,6 +1,6 @@
 """Output appears whole under its name, or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import contextlib
 import errno
 import os
@@ -82,6 +82,36 @@ def replacing(path: pathlib.Path, *, folder=False) -> Iterator[pathlib.Path]:
       path.rmdir()
     os.replace(part, path)
   except OSError as e:  # FFmpeg's errors of the system are OSErrors, too.
+    written = _size(part)
+    _remove(part)
+    raise _refusal(path, e, written) from e
+  except BaseException:
+    _remove(part)
+    raise
+
+
+@contextlib.contextmanager
+def renewing(
+    path: pathlib.Path, names: Iterable[str]
+) -> Iterator[pathlib.Path]:
+  """Yields a hidden folder beside path; at the end its files go into path.
+
+  What path holds by these names goes then, and nothing else of it. On any
+  exception before that path is as it was; errors are those of replacing().
+  """
+  part = path.with_name(f'.{path.name}.part')
+  try:
+    _remove(part)  # Of a run that was killed.
+    part.mkdir(parents=True)
+    yield part
+    _sync(part)
+    path.mkdir(exist_ok=True)
+    for name in names:
+      _remove(path / name)
+    for made in part.iterdir():
+      os.replace(made, path / made.name)
+    part.rmdir()
+  except OSError as e:
     written = _size(part)
     _remove(part)
     raise _refusal(path, e, written) from e

@@ -29,7 +29,7 @@ def serve(control: int) -> None:
   """
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # The other end closes instead.
   signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-  for name in ('reader', 'extras', 'hdr', 'dicom'):
+  for name in ('reader', 'tracks', 'durations', 'hdr', 'dicom'):
     importlib.import_module(f'revive_jax.video.{name}')
   with socket.socket(fileno=control) as requests:
     requests.send(b'+')

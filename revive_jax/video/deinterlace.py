@@ -309,6 +309,16 @@ def report(decision: Decision) -> dict[str, Any]:
               time_base_divided_by=decision.factor)
 
 
+def reported(told: Mapping[str, Any]) -> Decision:
+  """Returns the decision of which report() told."""
+  segments = [interlace.Segment(
+      x['start'], x['stop'], x['kind'],
+      x.get('order', x['kind']) != interlace.BOTTOM_FIRST, x.get('phase', 0),
+      tuple(x['evidence'].values()), x['flagged_interlaced'],
+      tuple(x.get('not_repeated', ()))) for x in told['segments']]
+  return decide(segments, told['mode'])
+
+
 def field_order(told: Mapping[str, Any]) -> int:
   """The order of the fields that were kept, of what report() told.
 

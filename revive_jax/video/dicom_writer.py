@@ -5,11 +5,12 @@ pixels, the identity of the instance, and what says that pixels were restored.
 docs/presets.md has the list.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import hashlib
 import io
 import os
+import pathlib
 import tempfile
 import uuid
 
@@ -97,10 +98,12 @@ def join(
     parts: Sequence[str | os.PathLike],
     info: probe.VideoInfo,
     tally: writer.Tally,
+    finish: Callable[[pathlib.Path], None] = lambda part: None,
 ) -> writer.Written:
   """Joins parts of write_words, in order, with the tags of the source.
 
-  tally: of all parts. The file appears whole or not at all.
+  tally: of all parts. finish: is given the file before it gets its name. The
+  file appears whole or not at all.
   """
   check_output(path, info)
   coding, path = dicom.read_coding(info.path), files.path(path)
@@ -113,6 +116,7 @@ def join(
     warnings = _written_file(part, pixels, coding, changed, limits, digest)
     if dicom.read_coding(part).frames != coding.frames:
       raise RuntimeError(f'{coding.frames} frames went in, others came out.')
+    finish(part)
   return writer.Written(
       files.name(path), coding.frames, 'dicom', info.pix_fmt,
       tally.kept_fraction, 0.0, 0, tuple(warnings))

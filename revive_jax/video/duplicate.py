@@ -1,20 +1,22 @@
 """The source beside the restored film, byte for byte.
 
 For outputs in which its packets cannot travel (original.py): a copy, or a ZIP
-of a folder of pictures, with its SHA-256 in a file of its own.
+of a folder of pictures, with its SHA-256 in a file of its own, and that of the
+film that it is the original of (bond.py).
 """
 
-import hashlib
+import contextlib
 import os
 import pathlib
 import shutil
 import zipfile
 
 from revive_jax import files, types
-from revive_jax.video import atomic, images, probe
+from revive_jax.video import atomic, bond, images, probe
 
 _MARK = '.original'
 _SUMS = '.sha256'
+_FILM = '# film '  # A line that sha256sum passes over.
 _PIECE = 1 << 20  # Bytes copied at once.
 
 
@@ -24,41 +26,78 @@ def sidecar(info: probe.VideoInfo, film: str | os.PathLike) -> pathlib.Path:
   return files.beside(film, _MARK + suffix)
 
 
-def keep(info: probe.VideoInfo, film: str | os.PathLike) -> str:
-  """Copies the source beside a film, byte for byte; returns the copy's name.
+def keep(
+    info: probe.VideoInfo, film: str | os.PathLike, made: str,
+    later: contextlib.ExitStack,
+) -> pathlib.Path:
+  """Copies the source beside a film, byte for byte.
 
-  A folder of pictures becomes a ZIP. A line with its SHA-256 lies beside it.
+  A folder of pictures becomes a ZIP. Lines with its SHA-256 and with that of
+  the film lie beside it.
+
+  Args:
+    info: of the source.
+    film: where the film goes.
+    made: what bond.of says of the film.
+    later: what is written gets its names when this closes without an error:
+      when the film has its own.
+
+  Returns:
+    Where the copy will lie.
 
   Raises:
-    types.BadInput: the disk is full, or cannot be written.
+    OSError: the disk is full, or cannot be written.
   """
   place = sidecar(info, film)
-  with atomic.replacing(place) as part:
-    if info.kind == 'images':
-      with part.open('wb') as file, zipfile.ZipFile(file, 'w') as archive:
-        for path in images.list_pictures(info.path):
-          with files.path(path).open('rb') as picture, archive.open(
-              files.opened_name(path).name, 'w') as copy:
-            shutil.copyfileobj(picture, copy, _PIECE)
-    else:
-      with files.path(info.path).open('rb') as source, part.open('wb') as copy:
-        shutil.copyfileobj(source, copy, _PIECE)
-  with atomic.replacing(files.beside(place, _SUMS)) as part:
-    with part.open('wb') as file:
-      file.write(
-          f'{_digest(place)}  {files.opened_name(place).name}\n'.encode())
-  return str(place)
+  part = later.enter_context(atomic.replacing(place))
+  if info.kind == 'images':
+    with part.open('wb') as file, zipfile.ZipFile(file, 'w') as archive:
+      for path in images.list_pictures(info.path):
+        with files.path(path).open('rb') as picture, archive.open(
+            files.opened_name(path).name, 'w') as copy:
+          shutil.copyfileobj(picture, copy, _PIECE)
+  else:
+    with files.path(info.path).open('rb') as source, part.open('wb') as copy:
+      shutil.copyfileobj(source, copy, _PIECE)
+  sums = later.enter_context(atomic.replacing(files.beside(place, _SUMS)))
+  with sums.open('wb') as file:
+    file.write(f'{bond.of(part)}  {files.opened_name(place).name}\n'
+               f'{_FILM}{made}\n'.encode())
+  return place
+
+
+def beside(film: str | os.PathLike) -> list[pathlib.Path]:
+  """The originals that lie beside a film of that name, whatever film it was."""
+  film = files.path(film)
+  if not film.parent.is_dir():
+    return []
+  name = files.opened_name(film).name + _MARK + '.'
+  return [p for p in sorted(film.parent.iterdir())
+          if p.name.startswith(name) and files.suffix(p) != _SUMS]
 
 
 def find(film: str | os.PathLike) -> pathlib.Path | None:
-  """The original beside a film; None: there is none."""
-  film = files.path(film)
-  if not film.parent.is_dir():
+  """The original that was kept with this very film; None: there is none."""
+  found = beside(film)
+  if not found or not os.path.exists(film):
     return None
-  name = files.opened_name(film).name + _MARK + '.'
-  found = [p for p in sorted(film.parent.iterdir())
-           if p.name.startswith(name) and files.suffix(p) != _SUMS]
-  return found[0] if found else None
+  made = bond.of(film)
+  return next((p for p in found if _sums(p)[1] == made), None)
+
+
+def is_of(kept: pathlib.Path, info: probe.VideoInfo) -> bool:
+  """Whether what keep() kept is this source."""
+  if info.kind != 'images':
+    return bond.of(kept) == bond.of(info.path)
+  pictures = {files.opened_name(p).name: p
+              for p in images.list_pictures(info.path)}
+  try:
+    with kept.open('rb') as file, zipfile.ZipFile(file) as archive:
+      return archive.namelist() == list(pictures) and all(
+          archive.read(name) == files.path(path).read_bytes()
+          for name, path in pictures.items())
+  except zipfile.BadZipFile:
+    return False
 
 
 def give_back(kept: pathlib.Path, destination: str | os.PathLike) -> None:
@@ -68,11 +107,10 @@ def give_back(kept: pathlib.Path, destination: str | os.PathLike) -> None:
     types.BadInput: it is not what it was, or destination cannot be written.
   """
   destination = files.path(destination)
-  sums = files.beside(kept, _SUMS)
-  if not sums.is_file() or _sum(sums) != _digest(kept):
+  if _sums(kept)[0] != bond.of(kept):
     raise types.BadInput(
         f'{kept}: this is not what was kept (its SHA-256 is not the one in '
-        f'{sums.name}); take another copy of both.')
+        f'{files.beside(kept, _SUMS).name}); take another copy of both.')
   is_folder = files.suffix(kept) == '.zip'
   with atomic.replacing(destination, folder=is_folder) as part:
     if not is_folder:
@@ -86,11 +124,12 @@ def give_back(kept: pathlib.Path, destination: str | os.PathLike) -> None:
           shutil.copyfileobj(source, copy, _PIECE)
 
 
-def _digest(path: pathlib.Path) -> str:
+def _sums(kept: pathlib.Path) -> tuple[str, str]:
+  """The SHA-256 of what was kept, and of its film; '' where nothing says it."""
+  path = files.beside(kept, _SUMS)
+  if not path.is_file():
+    return '', ''
   with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def _sum(path: pathlib.Path) -> str:
-  with path.open('rb') as file:
-    return file.read().decode('utf-8', 'replace').partition(' ')[0]
+    lines = file.read().decode('utf-8', 'replace').splitlines()
+  films = [x.removeprefix(_FILM) for x in lines if x.startswith(_FILM)]
+  return ''.join(lines[:1]).partition(' ')[0], ''.join(films[:1])

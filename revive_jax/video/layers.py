@@ -18,6 +18,7 @@ import numpy as np
 from revive_jax import files, types
 from revive_jax.video import (
   atomic,
+  bond,
   durations,
   encoders,
   images,
@@ -39,6 +40,7 @@ SUFFIX = '.layers.mkv'
 FOLDER = 'layers'
 _PART = '.layers.nut'
 _TAG = 'LAYER'  # Of a track: the name of its layer.
+_FILM = 'FILM'  # Of a file beside a film: what bond.of says of the film.
 
 
 def form(asked: str, target: target_lib.Target) -> str:
@@ -230,18 +232,39 @@ class Tracks:
 def write_sidecar(
     path: str | os.PathLike, found: Sequence[str | os.PathLike],
     stamps: Sequence[int], time_base: fractions.Fraction,
-    shown: Mapping[int, int] | None = None,
-) -> str:
-  """Joins the layers of all segments in sidecar(path); returns its name."""
-  place = sidecar(path)
-  with atomic.replacing(place) as part:
-    with _new_file(part, container_options={
-        'avoid_negative_ts': 'disabled', 'default_mode': 'passthrough'}
-                   ) as output:
-      tracks = Tracks(output, found, stamps, time_base, shown)
-      for packet in tracks.until(float('inf')):
-        output.mux(packet)
-  return str(place)
+    shown: Mapping[int, int] | None = None, *, made: str,
+    later: contextlib.ExitStack,
+) -> None:
+  """Joins the layers of all segments in sidecar(path).
+
+  made: what bond.of says of the film. later: see duplicate.keep. The others are
+  those of Tracks.
+  """
+  part = later.enter_context(atomic.replacing(sidecar(path)))
+  with _new_file(part, container_options={
+      'avoid_negative_ts': 'disabled', 'default_mode': 'passthrough'}
+                 ) as output:
+    output.metadata[_FILM] = made
+    tracks = Tracks(output, found, stamps, time_base, shown)
+    for packet in tracks.until(float('inf')):
+      output.mux(packet)
+
+
+def write_folder(
+    path: str | os.PathLike, found: Sequence[str | os.PathLike], *, made: str,
+    later: contextlib.ExitStack,
+) -> None:
+  """Writes the layers of a picture into folder(path); see write_sidecar."""
+  place = folder(path)
+  part = later.enter_context(atomic.renewing(place, TITLES))
+  write_pictures(part, found)
+  with _bond_file(part).open('wb') as file:
+    file.write(f'{made}  {files.opened_name(path).name}\n'.encode())
+
+
+def _bond_file(place) -> pathlib.Path:
+  end = files.SEALED if files.is_sealed(place) else ''
+  return place / f'film.sha256{end}'
 
 
 def write_pictures(
@@ -272,22 +295,44 @@ def where(path: str | os.PathLike) -> pathlib.Path:
   """The file, or the folder, that holds the layers of a film.
 
   Raises:
-    types.BadInput: there are none.
+    types.BadInput: there are none, or they are of another film.
   """
   path = files.path(path)
   if not path.exists():
     raise types.BadInput(f'{path}: no such file or folder.')
   if path.is_dir() and (path / FOLDER).is_dir():
     return path / FOLDER
-  if folder(path).is_dir():
-    return folder(path)
   if path.is_file() and files.suffix(path) == '.mkv' and names_of(path):
     return path
-  if sidecar(path).is_file():
-    return sidecar(path)
+  found = beside_film(path)
+  for place in found:
+    if _bond(place) == bond.of(path):
+      return place
+  if found:
+    raise types.BadInput(
+        f'{found[0]}: these layers were not made with {path} as it is now, so '
+        'they may be of another film; restore it again with '
+        '--config.output.layers=files.')
   raise types.BadInput(
       f'{path}: no layers are in it or beside it; restore it with '
       '--config.output.layers=tracks (or files).')
+
+
+def beside_film(path: str | os.PathLike) -> list[pathlib.Path]:
+  """Layers that lie beside a film of that name, whatever film it was."""
+  return [*(p for p in (folder(path),) if p.is_dir()),
+          *(p for p in (sidecar(path),) if p.is_file())]
+
+
+def _bond(place: pathlib.Path) -> str:
+  """What the layers beside a film say of it; '': nothing."""
+  if not place.is_dir():
+    with probe.open_video(place) as container:
+      return container.metadata.get(_FILM, '')
+  if not _bond_file(place).is_file():
+    return ''
+  with _bond_file(place).open('rb') as file:
+    return file.read().decode('utf-8', 'replace').partition(' ')[0]
 
 
 def read(
@@ -304,8 +349,9 @@ def read(
     types.BadInput: they end before it.
   """
   if place.is_dir():
-    paths = {name: place / name / f'{number:06d}.png' for name in TITLES}
-    found = {name: images.read_picture(str(path))[0]
+    end = files.SEALED if files.is_sealed(place) else ''
+    paths = {name: place / name / f'{number:06d}.png{end}' for name in TITLES}
+    found = {name: images.read_picture(files.name(path))[0]
              for name, path in paths.items() if path.is_file()}
   else:
     found = {name: frame.to_ndarray() for name, index in names_of(place).items()

@@ -17,7 +17,7 @@ from typing import Any
 import av
 
 from revive_jax import files, types
-from revive_jax.video import atomic, formats, probe, sandbox
+from revive_jax.video import atomic, digests, formats, probe, sandbox
 from revive_jax.video import tracks as tracks_lib
 
 _NAME = 'original.json.gz'
@@ -27,7 +27,7 @@ _TITLE = 'Original'
 _FORMAT = 1
 _STAMPS = ('pts', 'dts', 'duration')
 # Where packets are as MKV has them. Those of others may be packed anew on the
-# way (start codes, lengths), so their frames are what is compared.
+# way (start codes, lengths), so what they decode to is compared.
 _KEEP_PACKETS = {'mov', 'matroska', 'nut'}
 
 
@@ -35,7 +35,7 @@ def travels(path: str | os.PathLike, kind: str) -> bool:
   """Whether a film's coded pictures can be a track of a kind of file (.mkv)."""
   if kind != '.mkv':
     return False
-  with probe.open_video(path) as source:
+  with probe.open_video(path, copies=True) as source:
     return tracks_lib.carries('.mkv', probe.video_stream(source, path))
 
 
@@ -58,7 +58,7 @@ class Tracks:
     table = _table(path)
     output.add_attachment(
         _NAME, 'application/gzip', gzip.compress(json.dumps(table).encode()))
-    self._source = probe.open_video(path)
+    self._source = probe.open_video(path, copies=True)
     self._streams = {}
     for name, stream in _streams(self._source, path).items():
       if name != _PICTURES and int(name) not in replaced:
@@ -114,19 +114,22 @@ def _streams(container, path) -> dict[str, Any]:
 
 def _table(path) -> dict[str, Any]:
   """Timestamps, durations and checksums of all packets of a film."""
-  with probe.open_video(path) as source:
+  with probe.open_video(path, copies=True) as source:
     streams = _streams(source, path)
     found = {name: _columns(s.time_base) for name, s in streams.items()}
     names = {s.index: name for name, s in streams.items()}
-    digests = {name: hashlib.sha256() for name in found}
+    sums = {name: hashlib.sha256() for name in found}
     for packet in source.demux(*streams.values()):
       if packet.size:
         name = names[packet.stream_index]
-        _add(found[name], digests[name], packet)
-    for name, digest in digests.items():
+        _add(found[name], sums[name], packet)
+    for name, digest in sums.items():
       found[name]['sha256'] = digest.hexdigest()
     if not set(source.format.name.split(',')) & _KEEP_PACKETS:
       found[_PICTURES]['frames_sha256'] = _frames_digest(path)
+      for name in streams.keys() - {_PICTURES}:
+        found[name]['samples_sha256'] = digests.samples(
+            path, streams[name].index)
   return {'format': _FORMAT, 'suffix': files.suffix(path),
           'streams': found}
 
@@ -138,8 +141,7 @@ def _columns(time_base) -> dict[str, Any]:
 def _add(columns, digest, packet) -> None:
   for name in _STAMPS:
     columns[name].append(getattr(packet, name))
-  digest.update(packet.size.to_bytes(8, 'little'))
-  digest.update(packet)
+  digests.add(digest, packet)
 
 
 def _kept(container, path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -199,6 +201,10 @@ def write_back(
   destination = files.path(destination)
   with probe.open_video(path) as film:
     table, streams = _kept(film, path)
+    if damaged := _damaged_sound(table, streams, path):
+      raise types.BadInput(
+          f'{path}: {_called(damaged[0])} of the original in it is not what it '
+          'was; the file is damaged, so take another copy of it.')
     with atomic.replacing(destination) as part:
       _write_packets(film, table, streams, part, destination)
       said = _differences(table, streams, path, part, destination)
@@ -241,6 +247,10 @@ def _write_packets(film, table, streams, part, destination) -> None:
         'file is damaged.') from error
   finally:
     files.close(file)
+  if any(next(row, None) is not None for row in rows.values()):
+    raise types.BadInput(
+        f'{film.name}: the original in it holds fewer packets than it did; the '
+        'file is damaged, so take another copy of it.')
 
 
 def _stamp(packet, pts, dts, duration, ends) -> None:
@@ -258,7 +268,7 @@ def _differences(table, streams, film, part, destination) -> list[str]:
   said = []
   for name in streams:
     was, is_ = table['streams'][name], now['streams'].get(name)
-    what = 'the pictures' if name == _PICTURES else f'sound track {name}'
+    what = _called(name)
     if is_ is None:
       said.append(f'{destination}: {what} cannot be read again.')
       continue
@@ -277,8 +287,17 @@ def _differences(table, streams, film, part, destination) -> list[str]:
   return said
 
 
+def _called(name: str) -> str:
+  return 'the pictures' if name == _PICTURES else f'sound track {name}'
+
+
 def _latest(was, is_) -> float:
-  """The largest difference of two columns of timestamps, in seconds."""
+  """The largest difference of two columns of timestamps, in seconds.
+
+  0 where a container made other packets of them: no time has a counterpart.
+  """
+  if len(was['pts']) != len(is_['pts']):
+    return 0.0
   a, b = (fractions.Fraction(x['time_base']) for x in (was, is_))
   # What had no times is shown in order, whatever times it gets.
   return float(max((abs(x * a - y * b) for x, y in zip(
@@ -296,25 +315,41 @@ def _is_same(was, is_, film, part) -> bool:
 
 
 def same(film: str | os.PathLike, source: str | os.PathLike) -> bool:
-  """Whether the original in a film decodes to the frames of the source.
+  """Whether the original in a film is the source, as far as it is in there.
 
-  Their packets are compared; where a container made others of them, all frames.
+  Packets are compared; where a container made others of them, all frames, and
+  all samples of sound.
   """
-  was = _table(source)['streams'][_PICTURES]
-  return was['sha256'] == _packets_digest(film) or (
-      was.get('frames_sha256') or _frames_digest(source)
+  was = _table(source)
+  pictures_ = was['streams'][_PICTURES]
+  with probe.open_video(film) as container:
+    _, streams = _kept(container, film)
+    if _damaged_sound(was, streams, film):
+      return False
+  return pictures_['sha256'] == _packets_digest(film) or (
+      pictures_.get('frames_sha256') or _frames_digest(source)
       ) == _frames_digest(film)
+
+
+def _damaged_sound(table, streams, film) -> list[str]:
+  """Which sound tracks in a film are not what the table says, by name."""
+  found = []
+  for name, stream in streams.items():
+    was = table['streams'][name]
+    if name == _PICTURES or was['sha256'] == digests.packets(
+        film, stream.index):
+      continue
+    if 'samples_sha256' not in was or (
+        was['samples_sha256'] != digests.samples(film, stream.index)):
+      found.append(name)
+  return found
 
 
 def _packets_digest(film) -> str:
   """Of the packets of the original that travels in a film."""
-  digest = hashlib.sha256()
   with probe.open_video(film) as container:
-    for packet in container.demux(pictures(container)):
-      if packet.size:
-        digest.update(packet.size.to_bytes(8, 'little'))
-        digest.update(packet)
-  return digest.hexdigest()
+    index = pictures(container).index
+  return digests.packets(film, index)
 
 
 def _frames_digest(path) -> str:

@@ -6,6 +6,7 @@ frame. Joining copies packets.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import contextlib
 import dataclasses
 import fractions
 import itertools
@@ -19,6 +20,7 @@ import av
 from revive_jax import files as files_lib
 from revive_jax.video import (
   atomic,
+  bond,
   dicom_writer,
   duplicate,
   durations,
@@ -123,9 +125,10 @@ def join(
     sound: see writer.write_video.
     checksums: see writer.write_video.
     layers: the files of the layers of all parts, in order.
-    form: what becomes of them, of layers.form; before the film is there.
-    finish: is given the film when all else is done, before it gets its name.
+    form: what becomes of them, of layers.form.
+    finish: is given the film when all in it is done, before it gets its name.
     keep_original: whether the source travels in the film, or lies beside it.
+      What lies beside it gets its name after the film.
 
   Raises:
     types.BadInput: the disk is full, or cannot be written.
@@ -133,34 +136,55 @@ def join(
   """
   tally = _together(parts)
   writer.check_count(tally, expected_frames)
-  travels = keep_original and _can_travel(info, target)
+  with contextlib.ExitStack() as later:
+    written = _joined(
+        path, found, tally, info, target, extras, sound, finish,
+        _Beside(later, layers, form, keep_original))
+  if checksums and target.kind != 'dicom':
+    checksums_lib.write(target.path, info.frame_rate)
+  return written
+
+
+class _Beside(NamedTuple):
+  """What goes with the film, in it or beside it."""
+
+  later: contextlib.ExitStack  # Closed when the film has its name.
+  layers: Sequence[str | os.PathLike]
+  form: str
+  original: bool
+
+
+def _joined(
+    path, found, tally, info, target, extras, sound, finish, beside
+) -> writer.Written:
+  """Joins the film; what lies beside it gets its names after it."""
   shown = durations.of(tally.stamps, info)
-  more = _tracks(info, tally.stamps, shown, layers if form == 'tracks' else (),
-                 sound or (), travels)
-  if keep_original and not travels:
-    duplicate.keep(info, path)
-  if form == 'files' and target.kind != 'images':
-    _write_layers(path, layers, tally.stamps, shown, info, target)
+  travels = beside.original and _can_travel(info, target)
+
+  def lay(part, *, copied=beside.original and not travels):
+    _lay_beside(beside, path, part, tally.stamps, shown, info, target, copied)
+
   if target.kind == 'dicom':
-    return dicom_writer.join(path, found, info, tally)
+    return dicom_writer.join(path, found, info, tally, lay)
   warnings, sounds, error = target_lib.warnings(target, info), 0, 0.0
   with atomic.replacing(
       files_lib.path(path), folder=target.kind == 'images') as part:
+    lost = False  # Whether the film does not hold the original as it was.
     if target.kind == 'video':
-      packets = _packets(found, info.time_base, shown)
       sounds = writer.join_coded(
-          part, target, found[0], packets, info, warnings.append,
-          extras=extras, sound=sound, beside=more)
+          part, target, found[0], _packets(found, info.time_base, shown), info,
+          warnings.append, extras=extras, sound=sound, beside=_tracks(
+              info, tally.stamps, shown, sound or (), travels, beside))
       error = writer.check_written(part, tally, info)
-      warnings += _not_held(part, path, info, target, extras, travels)
+      lost = travels and not original.same(part, info.path)
+      warnings += _not_held(part, path, info, target, extras, lost)
     else:
       _join_pictures(found, part, target)
-    if form == 'files' and target.kind == 'images':
-      layers_lib.write_pictures(part / layers_lib.FOLDER, layers)
+    if beside.form == 'files' and target.kind == 'images':
+      layers_lib.write_pictures(part / layers_lib.FOLDER, beside.layers)
     if finish is not None:
       finish(part)
-  if checksums:
-    checksums_lib.write(target.path, info.frame_rate)
+    lay(part, copied=beside.original and (lost or not travels))
   return writer.written(target, tally, info, error, sounds, warnings)
 
 
@@ -175,16 +199,15 @@ def _together(parts) -> writer.Tally:
   return tally
 
 
-def _not_held(film, path, info, target, extras, travels) -> list[str]:
+def _not_held(film, path, info, target, extras, lost) -> list[str]:
   """What the source has and the film does not, in sentences.
 
-  travels: whether the source was to be in it; if it is not as it was, it is
-  laid beside path.
+  lost: whether the source was to be in it, and is not as it was.
   """
   found = []
-  if travels and not original.same(film, info.path):
+  if lost:
     found.append('MKV does not hold the original as it was, so it lies beside: '
-                 f'{duplicate.keep(info, path)}.')
+                 f'{duplicate.sidecar(info, path)}.')
   if info.kind == 'video' and info.path:
     found += mux.lost(film, info, target, extras)
   return found
@@ -195,24 +218,36 @@ def _can_travel(info, target) -> bool:
           and original.travels(info.path, target.suffix))
 
 
-def _tracks(info, stamps, shown, layers, replaced, travels):
+def _tracks(info, stamps, shown, replaced, travels, beside):
   """What makes further tracks of the film: of its layers, of the original."""
   more = []
-  if layers:
+  if beside.layers and beside.form == 'tracks':
     more.append(lambda output: layers_lib.Tracks(
-        output, layers, stamps, info.time_base, shown))
+        output, beside.layers, stamps, info.time_base, shown))
   if travels:
     more.append(original.tracks(info.path, replaced))
   return more
 
 
-def _write_layers(path, layers, stamps, shown, info, target) -> None:
-  """Writes the layers beside the film."""
-  if target.kind == 'image':
-    layers_lib.write_pictures(layers_lib.folder(path), layers)
-  else:
+def _lay_beside(
+    beside, path, part, stamps, shown, info, target, copied
+) -> None:
+  """Writes layers and original beside the film, bound to what is in part.
+
+  Not under their names yet: where the disk is full, an older film keeps what is
+  of it.
+  """
+  layered = beside.form == 'files' and target.kind != 'images'
+  if not layered and not copied:
+    return
+  to = dict(made=bond.of(part), later=beside.later)
+  if layered and target.kind == 'image':
+    layers_lib.write_folder(path, beside.layers, **to)
+  elif layered:
     layers_lib.write_sidecar(
-        path, layers, stamps, info.time_base, shown)
+        path, beside.layers, stamps, info.time_base, shown, **to)
+  if copied:
+    duplicate.keep(info, path, **to)
 
 
 def _join_pictures(found, part, target) -> None:

@@ -67,8 +67,22 @@ _TOLERANT = ({'metadata_errors': 'replace'}
              if int(av.__version__.split('.')[0]) < 19 else {})
 
 
-def open_video(path: str | os.PathLike) -> av.container.InputContainer:
-  """Opens a media file for reading, or raises BadInput. Never a network."""
+def open_video(
+    path: str | os.PathLike, *, copies: bool = False
+) -> av.container.InputContainer:
+  """Opens a media file for reading. Never a network.
+
+  Args:
+    path: of the file.
+    copies: it is opened to pass on its packets, and, where nobody vouches for
+      it, a worker has been through it: opening alone may run its decoders.
+
+  Raises:
+    types.BadInput: it cannot be read.
+    RuntimeError: only a worker may open it (sandbox.py): a bug.
+  """
+  if sandbox.covers(path) and not copies:
+    raise RuntimeError(f'{path}: opened outside of the sandbox.')
   try:
     if os.path.getsize(path) == 0:
       raise types.BadInput(f'{path}: the file is empty (0 bytes).')

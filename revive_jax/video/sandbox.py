@@ -4,7 +4,8 @@ A path says itself that it is one: guarded() makes it Untrusted, a string like
 any other, and what opens films (probe, reader, extras, the sound) then has that
 done by a worker, which may read this file and nothing else, write nothing, and
 reach no network (confine.py), within limits of memory and time. What it finds
-comes back as plain values (messages.py). Its death is one sentence.
+comes back as plain values (messages.py). Its death is one sentence. Elsewhere
+probe.open_video refuses such a path, but to copy packets at the end.
 """
 
 import atexit
@@ -24,15 +25,10 @@ from typing import Any, NamedTuple
 from absl import logging
 
 from revive_jax import files, types
-from revive_jax.video import confine, decoder, images, messages, served
+from revive_jax.video import allowed, confine, decoder, messages, served
 
 USES = ('auto', 'on', 'off')
 _TICK = 0.5  # Seconds between looks at a worker that says nothing.
-_KEPT = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TMPDIR',
-         'LD_LIBRARY_PATH', 'PYTHONHOME', 'PYTHONUTF8', 'VIRTUAL_ENV')
-_SYSTEM = ('/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/share/zoneinfo',
-           '/etc/ld.so.cache', '/dev/null', '/dev/urandom',
-           '/sys/devices/system/cpu', '/proc/cpuinfo')
 
 
 class Limits(NamedTuple):
@@ -85,6 +81,9 @@ def guarded(path: Any, use: str, *, many: bool = False) -> Any:
     return plain
   if os.path.isdir(path):
     if use == 'auto':
+      logging.log_first_n(
+          logging.WARNING, '%s: sealed pictures are decoded in the process '
+          'that restores them, and so are those of other folders.', 1, path)
       return path
     raise types.BadInput(
         f'{path}: sealed pictures cannot be decoded in a process of their own; '
@@ -199,7 +198,7 @@ class _Worker:
     strict = getattr(self._path, 'is_strict', False)
     request |= {
         'memory': LIMITS.memory, 'is_served': files.is_sealed(self._path),
-        'readable': _readable(self._path), 'is_strict': strict}
+        'readable': allowed.readable(self._path), 'is_strict': strict}
     try:
       for piece in messages.packed(request):
         self._data.sendall(piece)
@@ -345,7 +344,7 @@ class _Server:
       self._process = subprocess.Popen(
           [sys.executable, '-c', command], pass_fds=[theirs.fileno()],
           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-          stderr=subprocess.DEVNULL, env=_environment())
+          stderr=subprocess.DEVNULL, env=allowed.environment())
     self._lock = threading.Lock()
     if self._control.recv(1) != b'+':
       raise RuntimeError('The process that opens films could not be started.')
@@ -376,30 +375,3 @@ def _server() -> _Server:
       found = _servers[os.getpid()] = _Server()
       atexit.register(found.close)
     return found
-
-
-def _environment() -> dict[str, str]:
-  """What the processes know of ours: no passphrase is in it."""
-  known = {k: v for k, v in os.environ.items() if k in _KEPT}
-  paths = [os.path.abspath(p) for p in sys.path]
-  return known | {
-      'PYTHONPATH': os.pathsep.join(paths), 'OPENBLAS_NUM_THREADS': '1',
-      'JAX_PLATFORMS': 'cpu', 'PYTHONDONTWRITEBYTECODE': '1'}
-
-
-@functools.cache
-def _libraries() -> list[str]:
-  """Where code is that may be imported late."""
-  ours = str(pathlib.Path(__file__).resolve().parents[1])
-  found = [p for p in sys.path if os.path.basename(p) in (
-      'site-packages', 'dist-packages', 'lib-dynload')]
-  return [ours, *found, os.path.dirname(os.__file__), *_SYSTEM]
-
-
-def _readable(path) -> list[str]:
-  """What the worker may read: also what links in a folder of pictures name."""
-  links = []
-  if os.path.isdir(path):
-    links = [os.path.realpath(p) for p in images.list_pictures(path)
-             if os.path.islink(p)]
-  return [*_libraries(), os.path.abspath(path), *links]

@@ -14,7 +14,7 @@ from av.stream import Disposition
 
 from revive_jax import types
 from revive_jax.video import covers as covers_lib
-from revive_jax.video import extras, probe, telemetry
+from revive_jax.video import extras, probe, sandbox, telemetry
 
 _FORMATS = {'.mkv': 'matroska', '.mp4': 'mp4', '.mov': 'mov'}
 # QuickTime's list of languages has these under the older of two codes.
@@ -60,6 +60,8 @@ def unwritable_sound(path: str, suffix: str) -> str | None:
   """Returns the codec of a sound track the container cannot hold, or None."""
   if not path or not os.path.isfile(path):
     return None
+  if sandbox.covers(path):
+    return sandbox.call(unwritable_sound, path, path, suffix)
   with probe.open_video(path) as container:
     for stream in container.streams.audio:
       if stream.codec_context is not None and not carries(suffix, stream):
@@ -137,7 +139,7 @@ class Tracks:
     self._left_out = self._rules.left_out
     self._telemetry = telemetry.tracks(path) if self._rules.strips else ()
     self._pictures = {}  # Covers without what is private, by index.
-    self._path, self._files = path, [probe.open_video(path)]
+    self._path, self._files = path, [probe.open_video(path, copies=True)]
     self._output, self._suffix, self._warn = output, suffix, warn
     self._streams = {}  # Of the output, by (file, index).
     self.num_sound = 0
@@ -288,7 +290,7 @@ def _with_data(packet: av.Packet, data: bytes) -> av.Packet:
 
 def _cover(path: str, index: int) -> bytes:
   """Returns the file that a cover picture is."""
-  with probe.open_video(path) as container:
+  with probe.open_video(path, copies=True) as container:
     for packet in container.demux(container.streams[index]):
       return bytes(packet)
   return b''
@@ -301,15 +303,22 @@ def _label(stream) -> dict[str, str]:
           'title': found.get('title', '')}
 
 
+def _labels(path: str) -> dict[str, list[tuple[str, dict[str, str]]]]:
+  """What each track of sound and subtitles is, and its label, by kind."""
+  if sandbox.covers(path):
+    return sandbox.call(_labels, path, path)
+  with probe.open_video(path) as container:
+    return {kind: [(describe(s), _label(s))
+                   for s in getattr(container.streams, kind)]
+            for kind in ('audio', 'subtitles')}
+
+
 def changed_labels(before: str, after: str) -> list[str]:
   """Returns, in words, which names of tracks are not what they were."""
-  with probe.open_video(before) as a, probe.open_video(after) as b:
-    words = []
-    for kind in ('audio', 'subtitles'):
-      old, new = getattr(a.streams, kind), getattr(b.streams, kind)
-      if len(old) == len(new):
-        for s, t in zip(old, new, strict=True):
-          words += [f'the {key} "{value}" of {describe(s)}'
-                    for key, value in _label(s).items()
-                    if value and _label(t)[key] != value]
-    return words
+  old, new, words = _labels(before), _labels(after), []
+  for kind in old:
+    if len(old[kind]) == len(new[kind]):
+      for (what, was), (_, now) in zip(old[kind], new[kind], strict=True):
+        words += [f'the {key} "{value}" of {what}'
+                  for key, value in was.items() if value and now[key] != value]
+  return words

@@ -38,6 +38,8 @@ class OutputFrame:
   rgb: np.ndarray
   # What was done at each pixel, [H, W] uint8 by name: video/layers.py.
   layers: Mapping[str, np.ndarray] | None = None
+  # The source's values that changes are counted from; None: it has none.
+  before: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

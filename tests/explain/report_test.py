@@ -82,6 +82,48 @@ class ReportTest(absltest.TestCase):
       self.assertIn(part, text)
     self.assertIn('src="data:image/png;base64,', found)
 
+  def test_faces_sound_and_consent_have_words_and_units(self):
+    more = records.record(1) | {
+        'faces': {'policy': 'protect', 'threshold': 0.75, 'embedder': 'face',
+                  'judged': 'as they are written, but for coding', 'tracks': [{
+                      'track': 1, 'start': 0, 'end': 10, 'frame_of_box': 4,
+                      'box_share': [0.1, 0.2, 0.3, 0.4], 'found_in_frames': 3,
+                      'similarity_before': {'mean': 0.61, 'lowest': 0.52},
+                      'similarity_after': {'mean': 0.93, 'lowest': 0.84},
+                      'structure': 0.95, 'change_of_255': 3.9,
+                      'invented_share': 0.015, 'redacted': 'none', 'done': [
+                          {'start': 0, 'end': 1, 'what': 'half strength'},
+                          {'start': 1, 'end': 10, 'what': 'restored'}]}]},
+        'sound': [{'track': 0, 'state': 'repaired', 'codec': 'flac',
+                   'measured': {'clicks_per_minute': 42.0, 'hum_hz': 50.0,
+                                'hum_dbfs': None, 'channels': 2},
+                   'done': {'hum': {'strength': 0.5, 'why': 'a hum'}},
+                   'gain_db': 1.5}],
+        'provenance': {'manifest': 'sidecar', 'files': ['/out/a.mkv.c2pa'],
+                       'consent': {'sha256': 'abc', 'scope': ['full', 'repair'],
+                                   'until': '2030-01-02'},
+                       'marks': {'visible': True, 'invisible': '00ab'},
+                       'signer': 'named by the user',
+                       'share': {'changed': 0.25}, 'source': None},
+        'hashes': {'source': 'f' * 64, 'weights': None}}
+    text = _text(report.page(more))
+    for words in (
+        'a likeness of 1 is the same', 'The limit was 0.75 of 1',
+        'frames 0 to 9', '0.61 of 1; lowest 0.52 of 1', '0.95 of 1',
+        '3.9 of 255 steps', '1.5 % of its pixels', 'frame 0: half strength',
+        'frames 1 to 9: restored', '42 clicks a minute', '50 Hz',
+        'hum not measured', '2 channels', 'hum, taken out 0.5 of 1 a hum',
+        'made louder by 1.5 dB', 'agree to: full, repair; until 2030-01-02',
+        'lies beside the film', 'Signed by: named by the user',
+        'number is 00ab', 'changed 25 % of all pixels',
+        'SHA-256 of the source ' + 64 * 'f'):
+      with self.subTest(words):
+        self.assertIn(words, text)
+    self.assertNotIn('SHA-256 of the weights', text)
+    more['provenance']['consent'] = 'not stated'
+    self.assertIn('It is not stated that those who are shown agree',
+                  _text(report.page(more)))
+
   def test_calibration_is_told_as_it_was_measured(self):
     told = ' '.join(sentences.calibration({
         'places': {'everywhere': {'gained': 0.406, 'temperature': 0.52}},

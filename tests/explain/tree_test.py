@@ -1,9 +1,27 @@
 """Tests of explain/tree.py."""
 
+from unittest import mock
+
 from absl.testing import absltest
 import numpy as np
 
-from revive_jax.explain import tree
+from revive_jax import reporting
+from revive_jax.explain import record, tree
+from revive_jax.pipeline import choose, measure
+
+
+def _shot(rng):
+  """A shot with measures on both sides of what decides."""
+  near = lambda limit: float(limit * np.exp(rng.uniform(-1.5, 1.5)))
+  is_picture = rng.random() < 0.25
+  cracks = 0.0
+  if is_picture:  # Where the limit is between these the clips did not say.
+    cracks = float(rng.choice((0.0, 5e-4, 1e-3, 1.7e-3, 5e-3)))
+  return measure.Shot(
+      0, 1 if is_picture else int(rng.integers(2, 100)), 0, near(0.8 / 255),
+      0.0 if is_picture else near(0.004), near(1e-4),
+      0.0 if is_picture else near(2e-4), cracks, near(1.1),
+      0.05, 0.95, False, np.zeros((0, 3)))
 
 
 def _row(**values):
@@ -43,10 +61,38 @@ class TreeTest(absltest.TestCase):
     self.assertEqual(row['frames'], 5)
     self.assertAlmostEqual(row['level_range'], 0.8)
 
-  def test_the_trees_that_ship_are_true_to_the_program(self):
-    known = tree.shipped()
+  def _fidelity(self):
+    """How often each tree that ships says what choose decides, of 1."""
+    known, rng = tree.shipped(), np.random.default_rng(0)
     self.assertCountEqual(known['trees'], tree.REPAIRS)
-    self.assertGreaterEqual(min(known['fidelity'].values()), 0.95)
+    shots = [_shot(rng) for _ in range(400)]
+    rows = [tree.features(record.measured(s)) for s in shots]
+    verdicts = [reporting.verdicts(choose.choose(
+        s, mode='full', strength=dict.fromkeys(choose.KINDS, 1.0),
+        stages=('auto',), output=dict(bits=8, grain=0.0),
+        fill='temporal_median', inpaint='telea', denoiser='auto', seed=0,
+        marked=False)) for s in shots]
+    for repair in tree.REPAIRS:  # Each verdict is among them.
+      self.assertLen({v[repair] for v in verdicts}, 2, repair)
+    return {repair: tree.fidelity(
+        known['trees'][repair], rows, [v[repair] for v in verdicts])
+            for repair in tree.REPAIRS}
+
+  def test_the_trees_that_ship_are_true_to_the_program(self):
+    for repair, share in self._fidelity().items():
+      self.assertGreaterEqual(share, 0.98, repair)
+
+  def test_another_limit_in_the_program_is_noticed(self):
+    rise = choose._rise
+    with mock.patch.object(  # All begin where they were half way before.
+        choose, '_rise', lambda x, low, high: rise(
+            x, (low + high) / 2, high)):
+      found = self._fidelity()
+    for repair in ('flicker', 'noise', 'blur'):
+      self.assertLess(found[repair], 0.95, repair)
+
+  def test_rules_by_hand(self):
+    known = tree.shipped()
     noisy = _row(noise_sigma_of_255=5.1, frames=24)
     self.assertTrue(tree.decide(known['trees']['noise'], noisy)[0])
     self.assertFalse(tree.decide(known['trees']['noise'], _row(frames=24))[0])

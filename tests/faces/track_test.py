@@ -69,6 +69,31 @@ class TrackTest(absltest.TestCase):
     self.assertEqual((second.start, second.stop), (13, 26))
     self.assertEqual((first.number, second.number), (1, 2))
 
+  def test_across_what_is_taken_for_cuts_it_is_believed_in(self):
+    film = people.film(12)
+    looks = [(*_place(0, 1.0), 0.9), (*_place(3, 1.0), 0.9), None, None]
+    shots = [(0, 6), (6, 9), (9, 12)]  # One look in each of the last two.
+    for across, wanted in ((False, shots[:1]), (True, shots)):
+      watcher = track.Watcher(
+          _detector(looks), every=3, evidence=1, across=across)
+      for frame in film:
+        watcher(frame)
+      tracks = watcher.tracks(shots)
+      self.assertEqual([(t.start, t.stop) for t in tracks], wanted)
+    self.assertEqual([t.found for t in tracks], [2, 0, 0])
+    self.assertEqual([t.score for t in tracks], [0.9] * 3)
+    for one in tracks:
+      self.assertGreater(find.overlap(
+          one.boxes([one.start]), [_place(one.start, 1.0)])[0, 0], 0.7)
+
+  def test_across_what_is_never_sure_is_no_face(self):
+    watcher = track.Watcher(_detector(
+        [None, (0.2, 0.2, 0.3, 0.3, 0.3), None, None]), every=3, evidence=1,
+                            across=True)
+    for frame in people.nothing(12):
+      watcher(frame)
+    self.assertEmpty(watcher.tracks([(0, 6), (6, 12)]))
+
   def test_a_cut_ends_it(self):
     film = np.concatenate([people.film(13), people.nothing(13)])
     one, = _tracks(film, find.detector())

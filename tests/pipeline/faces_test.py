@@ -25,7 +25,7 @@ def _embedding():
   return similarity.Embedding(face.SIDE, face.load())
 
 
-def _stranger(film):
+def stranger(film):
   """What a restorer makes that takes everybody for somebody else."""
   left, top, width, height = np.round(people.FACE * _SIDE).astype(int)
   pasted = film.copy()
@@ -37,7 +37,7 @@ def _stranger(film):
   return pasted
 
 
-def _composed(film, restored, damage=None, **strength):
+def composed(film, restored, damage=None, **strength):
   damage = np.zeros((*film.shape[:3], 1), np.float32) if damage is None else (
       damage)
   clip = types.Clip(
@@ -59,7 +59,7 @@ class FacesTest(parameterized.TestCase):
 
   def test_a_restorer_that_changes_the_person_is_rolled_back(self):
     film = _film()
-    done = _kept(_composed(film, _stranger(film)))
+    done = _kept(composed(film, stranger(film)))
     rows = done.faces[:, 0]
     self.assertEqual(rows.shape, (_T, len(faces.COLUMNS)))
     self.assertTrue((rows[:, 0] == 3).all())
@@ -72,7 +72,7 @@ class FacesTest(parameterized.TestCase):
     rng = np.random.default_rng(0)
     noisy = np.clip(film + rng.normal(0, 0.06, film.shape), 0, 1)
     noisy = noisy.astype(np.float32)
-    clip = _composed(noisy, film)
+    clip = composed(noisy, film)
     done = _kept(clip)
     self.assertTrue((done.faces[:, 0, 3] == 0).all(), done.faces)
     np.testing.assert_array_equal(done.output, clip.output)
@@ -82,7 +82,7 @@ class FacesTest(parameterized.TestCase):
     centre = np.round((people.FACE[0] + people.FACE[2] / 2) * _SIDE).astype(int)
     damage[:, :, centre - 2:centre + 3] = 1  # Over eye and mouth.
     scratched = np.where(damage > 0, np.float32(1), film)
-    done = _kept(_composed(scratched, film, damage, noise=0.0))
+    done = _kept(composed(scratched, film, damage, noise=0.0))
     self.assertTrue((done.faces[:, 0, 3] == 0).all(), done.faces)
     self.assertGreater(done.faces[0, 0, 6], 0.03)  # Share invented.
 
@@ -91,7 +91,7 @@ class FacesTest(parameterized.TestCase):
     left, top, width, height = np.round(people.FACE * _SIDE).astype(int)
     damage[:, top:top + height, left:left + width] = 1
     clip = composite.composite(
-        _composed(film, _stranger(film), damage), mode='repair',
+        composed(film, stranger(film), damage), mode='repair',
         strength=dict(scratch=1.0, dust=1.0, noise=1.0))
     done = _kept(clip, mode='repair')
     outside = ~composite.damage_mask(clip)
@@ -100,7 +100,7 @@ class FacesTest(parameterized.TestCase):
 
   def test_a_generator_gives_way_to_a_regression(self):
     film = _film()
-    clip = _composed(film, np.clip(film + 0.2, 0, 1))
+    clip = composed(film, np.clip(film + 0.2, 0, 1))
     done = _kept(clip, regress=lambda frames, damage: frames - 0.1)
     centre = np.round((people.FACE[:2] + people.FACE[2:] / 2) * _SIDE)
     x, y = centre.astype(int)
@@ -109,12 +109,12 @@ class FacesTest(parameterized.TestCase):
     np.testing.assert_array_equal(done.output[:, -1], clip.output[:, -1])
 
   def test_no_face_here(self):
-    clip = _composed(_film(), _film())
+    clip = composed(_film(), _film())
     self.assertIs(_kept(clip, start=100), clip)
 
   def test_what_the_report_says(self):
     film = _film()
-    done = _kept(_composed(film, _stranger(film)))
+    done = _kept(composed(film, stranger(film)))
     frames = [type('F', (), {'index': 10 + t}) for t in range(_T)]
     settings = dict(policy='protect', detector='', embedder='', threshold=0.75)
     known = face_tracks.Faces(settings, dict(faces='none', keep=()))

@@ -1,5 +1,6 @@
 """Tests of video/layers.py: layers go along with every frame, exactly."""
 
+import contextlib
 import fractions
 import pathlib
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.video import (
+  bond,
   extras,
+  images,
   layers,
   parts,
   probe,
@@ -21,6 +24,13 @@ from tests.video import clips
 
 _COUNT = 7
 _STAMPS = np.cumsum([9000, 3600, 3003, 7200, 101, 3600, 3600]).tolist()
+
+
+def write_sidecar(film, *arguments):
+  """layers.write_sidecar of a film that is there already, or may be one."""
+  made = bond.of(film) if film.exists() else 'a film'
+  with contextlib.ExitStack() as later:
+    layers.write_sidecar(film, *arguments, made=made, later=later)
 
 
 class LayersTest(parameterized.TestCase):
@@ -113,7 +123,7 @@ class LayersTest(parameterized.TestCase):
       source = reader.SourceFrame(0, 0, None, ())
       frame = writer.OutputFrame(source, None, self.made[1] | made)
       list(layers.beside([frame], part, info, always=('spread',)))
-      layers.write_sidecar(self.dir / 'a.mp4', [part], [0], info.time_base)
+      write_sidecar(self.dir / 'a.mp4', [part], [0], info.time_base)
       found = self._decoded(self.dir / 'a.mp4.layers.mkv')
       self.assertEqual(list(found), ['damage', 'spread', 'origin'])
       np.testing.assert_array_equal(
@@ -135,10 +145,55 @@ class LayersTest(parameterized.TestCase):
     found = sorted((self.dir / 'parts').glob('*.layers.nut'))
     tick = fractions.Fraction(1, 90000)
     with self.assertRaisesRegex(RuntimeError, '6 layers of frames, 14'):
-      layers.write_sidecar(self.dir / 'b.mp4', found[:1], _STAMPS, tick)
+      write_sidecar(self.dir / 'b.mp4', found[:1], _STAMPS, tick)
     with self.assertRaisesRegex(RuntimeError, 'more layers than frames'):
-      layers.write_sidecar(self.dir / 'b.mp4', found, _STAMPS[:3], tick)
+      write_sidecar(self.dir / 'b.mp4', found, _STAMPS[:3], tick)
     self.assertFalse((self.dir / 'b.mp4.layers.mkv').exists())
+
+  def test_they_are_of_one_film(self):
+    """Under its name there may be another one by now."""
+    path = self._joined('a.mp4', 'files')
+    place = self.dir / 'a.mp4.layers.mkv'
+    with av.open(str(place)) as container:
+      self.assertEqual(container.metadata['FILM'], bond.of(path))
+    for name in ('b.mp4', 'b.mp4.layers.mkv'):  # Both may be renamed.
+      (self.dir / name.replace('b', 'a', 1)).rename(self.dir / name)
+    self.assertEqual(layers.where(self.dir / 'b.mp4'),
+                     self.dir / 'b.mp4.layers.mkv')
+    clips.write(self.dir / 'b.mp4', clips.pictures(_COUNT))
+    with self.assertRaisesRegex(
+        types.BadInput, r'b\.mp4\.layers\.mkv: .*of another film'):
+      layers.where(self.dir / 'b.mp4')
+    writer.write_grey(  # It says nothing.
+        place, self.made[0]['damage'][None], frame_rate=25)
+    clips.write(self.dir / 'a.mp4', clips.pictures(_COUNT))
+    with self.assertRaisesRegex(types.BadInput, 'of another film'):
+      layers.where(self.dir / 'a.mp4')
+
+  def test_those_of_a_picture_take_the_place_of_older_ones(self):
+    info = probe.probe(clips.write(self.dir / 'film.mp4', clips.pictures(1)))
+    picture = self.dir / 'a.png'
+    for number, names in enumerate((('damage', 'origin'), ('damage',))):
+      images.write_picture(str(picture), self.made[number]['origin'])
+      part = self.dir / layers.part_name('000000.nut')
+      frame = writer.OutputFrame(
+          reader.SourceFrame(0, 0, None, ()), None,
+          {name: self.made[number][name] for name in names})
+      list(layers.beside([frame], part, info))
+      with contextlib.ExitStack() as later:
+        layers.write_folder(
+            picture, [part], made=bond.of(picture), later=later)
+      found = layers.read(layers.where(picture), 0, 0.0)
+      self.assertCountEqual(found, names)
+      np.testing.assert_array_equal(
+          found['damage'], self.made[number]['damage'])
+      (self.dir / 'a.png.layers/mine.txt').write_text('a note')  # It stays.
+    self.assertCountEqual(
+        [p.name for p in (self.dir / 'a.png.layers').iterdir()],
+        ['damage', 'film.sha256', 'mine.txt'])
+    images.write_picture(str(picture), self.made[3]['origin'])
+    with self.assertRaisesRegex(types.BadInput, 'of another film'):
+      layers.where(picture)
 
   def test_none_there(self):
     path = self._joined('a.mkv', 'none')

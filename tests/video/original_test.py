@@ -1,7 +1,10 @@
 """Tests of video/original.py and duplicate.py: the source can be had back."""
 
+import errno
 import fractions
+import hashlib
 import pathlib
+from unittest import mock
 import zipfile
 
 from absl.testing import absltest, parameterized
@@ -43,7 +46,8 @@ class OriginalTest(parameterized.TestCase):
     super().setUp()
     self.dir = pathlib.Path(self.create_tempdir().full_path)
 
-  def _restored(self, source, name='out.mkv', **settings):
+  def _restored(
+      self, source, name='out.mkv', keep_original=True, **settings):
     """Joins a film of inverted frames; all is done but restoring."""
     info = probe.probe(str(source))
     goal = target.choose(self.dir / name, info, 'auto')
@@ -54,7 +58,7 @@ class OriginalTest(parameterized.TestCase):
                for f in reader.read_frames(info)), info, goal, found)
     files = [self.dir / n for n in parts.files(self.dir, part.name)]
     return parts.join(self.dir / name, files, [made], info, goal, found,
-                      keep_original=True, **settings)
+                      keep_original=keep_original, **settings)
 
   @parameterized.parameters(
       ('film.mp4', 'libx264', 'yuv420p', ('aac',)),
@@ -132,6 +136,52 @@ class OriginalTest(parameterized.TestCase):
       original.write_back(self.dir / 'out.mkv', self.dir / 'back.mp4')
     self.assertFalse((self.dir / 'back.mp4').exists())
 
+  def test_a_flipped_byte_of_sound_is_noticed(self):
+    for name, sound in (('film.mp4', 'aac'), ('film.ts', 'aac'),
+                        ('film.avi', 'mp2')):
+      source = clips.write(self.dir / name, clips.pictures(_COUNT),
+                           sounds=(sound,), seconds=0.4)
+      self._restored(source)
+      self.assertFalse((self.dir / f'out.mkv.original{name[4:]}').exists())
+      back = self.dir / 'back.mkv'
+      original.write_back(self.dir / 'out.mkv', back)
+      back.unlink()
+      data = bytearray((self.dir / 'out.mkv').read_bytes())
+      packet = clips.packets(self.dir / 'out.mkv', 'audio')[0][3][0]
+      place = data.find(packet)
+      self.assertGreater(place, 0)
+      data[place + len(packet) // 2] ^= 4
+      (self.dir / 'out.mkv').write_bytes(data)
+      with self.assertRaisesRegex(types.BadInput, 'sound track 0 .*not what'):
+        original.write_back(self.dir / 'out.mkv', back)
+      self.assertFalse(back.exists())
+
+  def test_lost_packets_are_noticed(self):
+    source = clips.write(self.dir / 'film.mp4', clips.pictures(_COUNT),
+                         sounds=('aac',))
+    self._restored(source)
+    whole = original._kept
+    def of_more(*arguments):
+      table, streams = whole(*arguments)
+      for column in table['streams']['pictures'].values():
+        if isinstance(column, list):
+          column.append(column[-1])
+      return table, streams
+    with mock.patch.object(original, '_kept', of_more):
+      with self.assertRaisesRegex(types.BadInput, 'fewer packets'):
+        original.write_back(self.dir / 'out.mkv', self.dir / 'back.mp4')
+    self.assertFalse((self.dir / 'back.mp4').exists())
+
+  def test_what_packs_sound_anew(self):
+    """Another number of packets is no error; their times have no match."""
+    columns = {'pts': [0, 1, 2], 'time_base': '1/25'}
+    self.assertEqual(original._latest(columns, columns | {'pts': [0]}), 0)
+    source = clips.write(
+        self.dir / 'film.mp4', clips.pictures(_COUNT), sounds=('aac',))
+    self._restored(source)
+    said = original.write_back(self.dir / 'out.mkv', self.dir / 'back.ts')
+    self.assertRegex(said[0], 'packets of sound track 0')
+
   def test_refusals(self):
     source = clips.write(self.dir / 'film.mp4', clips.pictures(3))
     with self.assertRaisesRegex(types.BadInput, 'keep_original'):
@@ -165,6 +215,49 @@ class DuplicateTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'SHA-256'):
       duplicate.give_back(kept, self.dir / 'again.avi')
     self.assertFalse((self.dir / 'again.avi').exists())
+
+  def test_it_is_of_one_film(self):
+    """Of this very film: a name may be that of another one by now."""
+    source = clips.write(self.dir / 'film.avi', clips.pictures(4),
+                         codec='mjpeg', pix_fmt='yuvj420p')
+    self._restored(source, 'out.mp4')
+    film, kept = self.dir / 'out.mp4', self.dir / 'out.mp4.original.avi'
+    sums = self.dir / 'out.mp4.original.avi.sha256'
+    own, other = sums.read_text().splitlines()
+    self.assertEqual(
+        own, f'{hashlib.sha256(kept.read_bytes()).hexdigest()}  {kept.name}')
+    self.assertEqual(
+        other, f'# film {hashlib.sha256(film.read_bytes()).hexdigest()}')
+    film.rename(self.dir / 'b.mp4')  # All of it may get another name.
+    kept.rename(self.dir / 'b.mp4.original.avi')
+    sums.rename(self.dir / 'b.mp4.original.avi.sha256')
+    self.assertEqual(duplicate.find(self.dir / 'b.mp4'),
+                     self.dir / 'b.mp4.original.avi')
+    self._restored(source, 'b.mp4', keep_original=False)
+    (self.dir / 'b.mp4').write_bytes(
+        (self.dir / 'b.mp4').read_bytes() + b'\0\0\0\x08free')
+    self.assertIsNone(duplicate.find(self.dir / 'b.mp4'))
+    self.assertLen(duplicate.beside(self.dir / 'b.mp4'), 1)
+
+  def test_a_full_disk_leaves_the_older_film_with_what_is_of_it(self):
+    source = clips.write(self.dir / 'film.avi', clips.pictures(4),
+                         codec='mjpeg', pix_fmt='yuvj420p')
+    self._restored(source, 'out.mp4')
+    names = ('out.mp4', 'out.mp4.original.avi', 'out.mp4.original.avi.sha256')
+    read = lambda: {p.name: p.read_bytes() for p in self.dir.iterdir()
+                    if 'out.mp4' in p.name}
+    before = read()
+    self.assertCountEqual(before, names)
+    other = clips.write(self.dir / 'other.avi', clips.pictures(3),
+                        codec='mjpeg', pix_fmt='yuvj420p')
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    with self.assertRaisesRegex(types.BadInput, 'no space'):
+      self._restored(other, 'out.mp4', finish=mock.Mock(side_effect=full))
+    self.assertEqual(read(), before)
+    with self.assertRaisesRegex(types.BadInput, 'no space'), mock.patch.object(
+        duplicate.shutil, 'copyfileobj', side_effect=full):
+      self._restored(other, 'out.mp4')
+    self.assertEqual(read(), before)
 
   @parameterized.parameters('out', 'out.mkv')
   def test_a_folder_of_pictures(self, name):
