@@ -11,6 +11,7 @@ import time
 from absl import logging
 import ml_collections
 
+import revive_jax
 from revive_jax import progress as progress_lib
 from revive_jax import sealing, types
 from revive_jax import workdir as workdir_lib
@@ -22,15 +23,15 @@ from revive_jax.archive import (
   rows,
   scheduler,
 )
-from revive_jax.models import weights
 
 _EVERY = 30.0  # Seconds between two tables, at least,
 _SELDOM = 20  # and so many times what one takes.
 _LEAST = 48  # Frames of a share.
 # Settings that name files: workers are in other folders.
-_FILES = ('weights', 'fills', 'upscaler', 'mask', 'consent.file',
-          'provenance.key', 'provenance.certificate', 'provenance.anchors',
-          'faces.detector', 'faces.embedder')
+_WEIGHTS = ('weights', 'fills', 'upscaler')
+_FILES = (*_WEIGHTS, 'mask', 'consent.file', 'provenance.key',
+          'provenance.certificate', 'provenance.anchors', 'faces.detector',
+          'faces.embedder')
 
 
 def restore_all(
@@ -178,11 +179,16 @@ def _absolute(c) -> ml_collections.ConfigDict:
       node = found
       for part in above:
         node = node[part]
-      # What ships is called by its name, whatever lies in this folder.
-      if (node[name] not in ('', *weights.shipped())
-          and os.path.exists(node[name])):
+      if os.path.exists(node[name]) and not (
+          name in _WEIGHTS and _ships(node[name])):
         node[name] = os.path.abspath(node[name])
   return found
+
+
+def _ships(name) -> bool:
+  """Whether weights of a name ship, whatever lies in this folder."""
+  return name == os.path.basename(name) and os.path.exists(os.path.join(
+      os.path.dirname(revive_jax.__file__), 'weights', name, 'config.json'))
 
 
 def _names(work, entries) -> list[str]:

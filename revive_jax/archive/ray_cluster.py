@@ -5,7 +5,6 @@ a film that ends its worker each time is to be given up, a film whose machine
 was lost is not.
 """
 
-import importlib
 import math
 import os
 import pathlib
@@ -17,11 +16,10 @@ from typing import Any
 import uuid
 
 from absl import logging
-import cv2
 import ml_collections
 
 from revive_jax import types
-from revive_jax.archive import manifest, scheduler, steps
+from revive_jax.archive import machines, manifest, scheduler, worker
 from revive_jax.models import weights
 
 _NONE = ('Restoring on a cluster needs Ray; install it with pip install '
@@ -29,7 +27,6 @@ _NONE = ('Restoring on a cluster needs Ray; install it with pip install '
          'in processes of this machine.')
 _FRESH = 5.0  # Seconds for which the cluster is taken to be as large as it was.
 _CALLS = 100  # Steps of a worker.
-_REST = 60.0  # Seconds that a machine is left alone that cannot do the work.
 _LOOK, _GONE = 5.0, 20.0  # Seconds between looks at the head, and without it.
 _GPU = {'env_vars': {'JAX_PLATFORMS': ''}}  # Of tasks that use one.
 _PROBE = ('import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, '
@@ -84,9 +81,13 @@ class RayPool:
       self._ray.shutdown()
       raise
     # A worker is not for ever: what it does not give back goes with it.
-    self._task = self._ray.remote(max_calls=_CALLS)(_run)
-    self._gpu_task = self._ray.remote(max_calls=1)(_run)
-    self._busy, self._room, self._counted = set(), 0, -math.inf
+    self._task = self._ray.remote(max_calls=_CALLS)(worker.task())
+    self._gpu_task = self._ray.remote(max_calls=1)(worker.task())
+    needs = {'CPU': self._c.cpus, 'memory': self._c.memory * 1e9}
+    self._machines = machines.Machines(needs, self._gpus)
+    self._machines.look(self._ray.nodes())
+    self._busy: dict[Any, str | None] = {}  # And where each was sent.
+    self._room, self._counted = 0, -math.inf
     self._head = _Head(self._ray.get_runtime_context().gcs_address)
 
   @property
@@ -96,6 +97,7 @@ class RayPool:
     if time.monotonic() - self._counted > _FRESH and self._head.answers():
       cpus = self._ray.cluster_resources().get('CPU', 0)
       self._room = 2 * max(1, int(cpus / self._c.cpus))
+      self._machines.look(self._ray.nodes())
       self._counted = time.monotonic()
     return self._room
 
@@ -105,13 +107,17 @@ class RayPool:
         f'{step} {job.name}'))
     if self._c.memory:
       options['memory'] = int(self._c.memory * 1e9)
-    task = self._task
-    if self.has_gpus and step in ('share', 'restore'):
+    task, has_gpu = self._task, self.has_gpus and step in ('share', 'restore')
+    if has_gpu:
       task = self._gpu_task
       options |= dict(num_gpus=self._gpus, runtime_env=_GPU)
+    place = self._machines.place(has_gpu, self._busy.values())
+    if place is not None:
+      options['scheduling_strategy'] = _at(place, soft=True)
     handle = task.options(**options).remote(
-        self._weights, 'num_gpus' in options, step, job, *arguments)
-    self._busy.add(handle)
+        worker.own_version(), self._weights, has_gpu,
+        worker.packed(step, job, *arguments))
+    self._busy[handle] = place
     return handle
 
   def wait(self, seconds: float) -> list[scheduler.Ended]:
@@ -122,15 +128,14 @@ class RayPool:
       done, _ = self._ray.wait(busy, num_returns=len(busy), timeout=0)
     else:
       self._head.answers()
-    self._busy.difference_update(done)
+    for handle in done:
+      del self._busy[handle]
     return [self._ended(handle) for handle in done]
 
   def _ended(self, handle) -> scheduler.Ended:
     errors = self._ray.exceptions
     try:
-      told = self._ray.get(handle)
-      how = 'lost' if told.get('is_of_machine') else 'done'
-      return scheduler.Ended(handle, how, told)
+      return self._told(handle, self._ray.get(handle))
     except errors.WorkerCrashedError:
       how, what = 'died', 'its worker died (it crashed, or was killed)'
     except errors.OutOfMemoryError:
@@ -141,6 +146,17 @@ class RayPool:
     except errors.RayError as error:
       how, what = 'died', _first(error)
     return scheduler.Ended(handle, how, {'what': what})
+
+  def _told(self, handle, told) -> scheduler.Ended:
+    """Of a worker that lived to tell."""
+    if why := told.get('unfit'):
+      self._machines.cannot(told['node'], why, told.get('is_of_gpu', False))
+      return scheduler.Ended(handle, 'unfit', {'what': why})
+    if told.get('is_passing'):
+      self._machines.doubt(told['node'])
+    else:
+      self._machines.can(told['node'], told['has_gpu'])
+    return scheduler.Ended(handle, 'done', told)
 
   def close(self) -> None:
     """Ends what is running, and leaves the cluster."""
@@ -187,36 +203,6 @@ def _first(error) -> str:
   """The first line of an error that says something."""
   return next((line.strip() for line in str(error).splitlines()
                if line.strip()), type(error).__name__)
-
-
-def _run(held, has_gpu, step, job, *arguments):
-  """A step, in a worker; held: the weights, in the object store."""
-  ray = imported()
-  if not pathlib.Path(job.work).parent.is_dir():
-    return _unfit('does not see the workdir')
-  cv2.setNumThreads(int(os.environ.get('PJRT_NPROC', '1')))
-  for name, reference in held.items():
-    weights.hold(name, ray.get(reference))
-  if has_gpu and not _finds_gpu():
-    return _unfit('has no GPU that jax finds')
-  return steps.run(step, job, *arguments)
-
-
-def _unfit(why) -> dict[str, Any]:
-  """What a machine says that cannot do the work: it is no fault of the film.
-
-  It keeps its place for a while: were it free at once, it would be handed the
-  next film, and so all of them.
-  """
-  time.sleep(_REST)
-  return {'is_of_machine': True,
-          'what': f'the machine {socket.gethostname()} {why}'}
-
-
-def _finds_gpu() -> bool:
-  import jax
-
-  return jax.default_backend() != 'cpu'
 
 
 def _connect(ray, options) -> None:
@@ -286,7 +272,7 @@ def _is_gpu_found(ray, options, gpus) -> bool:
   Raises:
     types.BadInput: it cannot, and GPUs were asked for.
   """
-  handle = ray.remote(max_calls=1)(_finds_gpu).options(
+  handle = ray.remote(max_calls=1)(worker.finds_gpu).options(
       num_cpus=0, num_gpus=gpus, max_retries=1, runtime_env=_GPU).remote()
   done, _ = ray.wait([handle], timeout=max(60.0, options.patience))
   try:
@@ -322,19 +308,16 @@ def _check_fits(nodes, options, gpus) -> None:
 
 def _check_machines(ray, work, patience) -> None:
   """Refuses machines that do not see the workdir, or are of another version."""
-  from ray.util import scheduling_strategies
-
   token = work / f'.seen-{uuid.uuid4().hex[:8]}'
   token.write_text('')
   try:
     asked = {}
     for node in ray.nodes():
       if node['Alive'] and node['Resources'].get('CPU'):
-        strategy = scheduling_strategies.NodeAffinitySchedulingStrategy(
-            node['NodeID'], soft=False)
-        asked[ray.remote(_seen).options(
-            num_cpus=0, max_retries=1, scheduling_strategy=strategy).remote(
-                str(token))] = node['NodeManagerHostname']
+        asked[ray.remote(worker.seen).options(
+            num_cpus=0, max_retries=1, scheduling_strategy=_at(
+                node['NodeID'], soft=False)).remote(
+                    str(token))] = node['NodeManagerHostname']
     if not asked:
       raise types.BadInput(
           'The cluster has no machine with processors; add one with `ray start '
@@ -349,6 +332,13 @@ def _check_machines(ray, work, patience) -> None:
           'start this again.')
   finally:
     token.unlink(missing_ok=True)
+
+
+def _at(node, *, soft) -> Any:
+  """To a machine; soft: or to another, once it is gone."""
+  from ray.util import scheduling_strategies
+
+  return scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=soft)
 
 
 def _check_machine(ray, handle, is_done, host, work) -> bool:
@@ -367,24 +357,15 @@ def _check_machine(ray, handle, is_done, host, work) -> bool:
         f'The machine {host} of the cluster cannot run this program '
         f'({_first(error)}); install the same version of revive-jax there.'
     ) from error
-  if version != _version():
+  if version != worker.own_version():
     raise types.BadInput(
         f'The machine {host} of the cluster has revive-jax {version}, this one '
-        f'{_version()}; install the same there.')
+        f'{worker.own_version()}; install the same there.')
   if not sees:
     raise types.BadInput(
         f'The machine {host} of the cluster does not see {work}; choose a '
         '--workdir on storage that all machines share.')
   return True
-
-
-def _version() -> str:
-  return importlib.import_module('revive_jax').__version__
-
-
-def _seen(token) -> tuple[str, bool]:
-  """Of a machine: its version, and whether it sees a file."""
-  return _version(), os.path.exists(token)
 
 
 def _weights_of(jobs) -> list[str]:

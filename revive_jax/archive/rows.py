@@ -30,7 +30,8 @@ class Row(NamedTuple):
   film_seconds: float = 0.0  # Its length.
   work_seconds: float = 0.0  # Of all tasks, one after the other.
   shares: int = 0  # Tasks that it was divided into.
-  tries: int = 0  # How often a worker died of it, or with it.
+  tries: int = 0  # That failed: a worker died of it, say.
+  lost: int = 0  # Machines that were lost while they were at it.
   output: str = ''
   report: str = ''  # From the workdir.
   warnings: int = 0
@@ -84,7 +85,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
       'states': {s: sum(r.state == s for r in rows) for s in states},
       'frames': total('frames'), 'film_seconds': total('film_seconds'),
       'work_seconds': total('work_seconds'), 'warnings': total('warnings'),
-      'tries': total('tries')}
+      'tries': total('tries'), 'lost': total('lost')}
 
 
 def write(

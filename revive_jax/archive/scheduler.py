@@ -22,7 +22,9 @@ class Ended(NamedTuple):
   """How a step ended."""
 
   handle: Any  # What start() gave.
-  how: str  # 'done'; 'died', the worker; or 'lost', by a fault of the machine.
+  # 'done'; 'died', the worker; 'lost', its machine; or 'unfit', a machine that
+  # could do none, which the pool sees to.
+  how: str
   told: dict[str, Any]  # What the step says; or 'what', of the worker.
 
 
@@ -135,6 +137,9 @@ def _begun(state, told, push) -> Iterator[Event]:
 def _again(state, step, arguments, ended, push, tries) -> Iterator[Event]:
   """Of a step whose worker died: it is tried again, but not for ever."""
   key = (step, *arguments)
+  if ended.how == 'unfit':
+    push(state, step, *arguments)
+    return
   if ended.how == 'lost':
     state.lost += 1
   if ended.how != 'lost' or state.lost % _LOST_FOR_ONE == 0:
@@ -168,7 +173,7 @@ def _over(state, told) -> Iterator[Event]:
       state=told['state'], frames=total, shares=max(state.shares, 1),
       film_seconds=told.get('film_seconds') or 0.0,
       work_seconds=round(state.seconds, 3), output=told.get('output', ''),
-      tries=sum(state.died.values()) + state.lost,
+      tries=sum(state.died.values()), lost=state.lost,
       report=reports[0] if reports else '',
       warnings=len(warnings),
       what=told.get('what') or (warnings[0] if warnings else ''))

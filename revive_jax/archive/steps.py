@@ -39,7 +39,7 @@ from revive_jax.pipeline import upscale
 from revive_jax.video import probe, sandbox, target, writer
 
 _PATIENCE = 60.0  # Seconds that another run of a film is waited for.
-_REST = 20.0  # Seconds for storage, or memory, to be there again.
+_REST = 60.0  # Seconds for storage, or memory, to be there again.
 
 
 def run(

@@ -116,15 +116,18 @@ class FilmsTest(parameterized.TestCase):
     self.assertEqual(found.consent.file, os.path.abspath(__file__))
     self.assertEqual(found.weights, 'restorer')
 
-  def test_what_ships_is_not_what_lies_here(self):
-    (self.dir / 'restorer').mkdir()
-    (self.dir / 'mine').mkdir()
+  @parameterized.parameters('restorer', 'gan', 'live', 'vae', 'upscaler')
+  def test_what_ships_is_not_what_lies_here(self, name):
+    for place in (name, 'mine'):
+      (self.dir / place).mkdir()
     c = jobs.settings()
-    c.weights, c.fills = 'restorer', 'mine'
+    c.weights, c.fills, c.upscaler = name, name, 'mine'
+    c.provenance.key = name  # Of no weights.
     with contextlib.chdir(self.dir):
       found = films._absolute(c)
-    self.assertEqual(found.weights, 'restorer')
-    self.assertEqual(found.fills, str(self.dir / 'mine'))
+    self.assertEqual((found.weights, found.fills), (name, name))
+    self.assertEqual(found.upscaler, str(self.dir / 'mine'))
+    self.assertEqual(found.provenance.key, str(self.dir / name))
 
   @pytest.mark.slow
   def test_goes_on_after_a_bad_one_and_leaves_what_is_done(self):

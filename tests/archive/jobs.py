@@ -4,9 +4,11 @@ import hashlib
 import os
 import pathlib
 
+import ml_collections
 import numpy as np
 
 from configs import archive as config
+from revive_jax import restore
 from revive_jax.archive import manifest
 from revive_jax.video import probe, reader, writer
 from tests.pipeline import run_test
@@ -35,6 +37,16 @@ def job(folder, film, c=None, name='film'):
   return manifest.jobs(
       c or settings(), [manifest.Entry(os.fspath(film))], [name],
       folder / 'films', folder / 'out')[0]
+
+
+def by_one_machine(folder, film, c=None):
+  """The frames of what --mode=restore makes of a film."""
+  name = f'one_{film.stem}'
+  settings_ = job(folder, film, c, name=name).settings
+  path = str(folder / f'{name}.mkv')
+  restore.restore(ml_collections.ConfigDict(settings_), str(folder / name),
+                  str(film), path)
+  return frames(path)
 
 
 def frames(path):

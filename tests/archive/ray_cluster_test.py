@@ -6,22 +6,20 @@ makes of it. The slow tests need the extra `cluster`.
 """
 
 import contextlib
-import os
 import pathlib
 import signal
 import socket
 import sys
+import tempfile
 import time
 from unittest import mock
 
 from absl.testing import absltest, parameterized
 import pytest
 
-from revive_jax import restore, types
+from revive_jax import types
 from revive_jax.archive import films, ray_cluster, steps
 from tests.archive import jobs, watching
-
-_SMALL = 80 * 2**20  # Bytes of an object store.
 
 
 class RefusalTest(parameterized.TestCase):
@@ -92,11 +90,14 @@ class PoolTest(parameterized.TestCase):
     ray.cluster_resources.return_value = {'CPU': 4.0, 'GPU': 2.0}
     ray.get_runtime_context.return_value.gcs_address = '127.0.0.1:6379'
     ray.nodes.return_value = [
-        {'Alive': True, 'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}},
-        {'Alive': True, 'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}},
-        {'Alive': False, 'Resources': {'CPU': 64.0, 'GPU': 8.0}}]
+        {'NodeID': name, 'Alive': True,
+         'Resources': {'CPU': 2.0, 'GPU': 1.0, 'memory': 4e9}}
+        for name in 'ab'] + [
+            {'NodeID': 'c', 'Alive': False,
+             'Resources': {'CPU': 64.0, 'GPU': 8.0}}]
     self.enter_context(mock.patch.dict(sys.modules, ray=ray))
     self.enter_context(mock.patch.object(ray_cluster, '_check_machines'))
+    self.enter_context(mock.patch.object(ray_cluster.worker, 'packed'))
     return ray_cluster.RayPool(
         jobs.settings(**options), pathlib.Path('work'), list(jobs_)), ray
 
@@ -138,25 +139,48 @@ class PoolTest(parameterized.TestCase):
         types.BadInput, 'gpus=1: the cluster has GPUs, but jax finds none'):
       self._pool(finds_gpu=False, gpus=1.0)
 
-  @parameterized.parameters((False, 'workdir'), (True, 'GPU'))
-  def test_a_machine_that_cannot_do_it(self, sees, words):
-    pool, ray = self._pool()
-    job = mock.Mock(work=self.create_tempdir().full_path + '/films/a')
-    if sees:
-      os.mkdir(os.path.dirname(job.work))
-    with mock.patch.object(ray_cluster.time, 'sleep') as sleep, (
-        mock.patch.object(steps, 'run')) as run:
-      told = ray_cluster._run({}, True, 'restore', job)
-    run.assert_not_called()
-    # It does not come back at once, for the next film, and the next.
-    sleep.assert_called_once_with(ray_cluster._REST)
+  def _tell(self, pool, ray, told, step='begin'):
+    job = mock.Mock()
     job.name = 'a'
-    ray.get.return_value = told
-    handle = pool.start('restore', job)
-    ray.wait.return_value = [handle], []
+    handle = object()
+    ray.remote.return_value.return_value.options.return_value.remote = (
+        mock.Mock(return_value=handle))
+    self.assertIs(pool.start(step, job), handle)
+    ray.wait.return_value, ray.get.return_value = ([handle], []), told
     (ended,) = pool.wait(1.0)
-    self.assertEqual(ended.how, 'lost')  # It is not the film's fault.
-    self.assertRegex(ended.told['what'], f'the machine .* {words}')
+    return ended
+
+  def test_a_machine_that_cannot_do_it(self):
+    pool, ray = self._pool()
+    self.enter_context(mock.patch.object(
+        ray_cluster, '_at', lambda node, soft: (node, soft)))
+    good = {'state': 'made', 'has_gpu': False}
+    bad = {'unfit': 'The machine A does not see the workdir',
+           'has_gpu': False, 'node': 'a'}
+    with self.assertLogs(level='WARNING') as logs:
+      ended = self._tell(pool, ray, bad)
+    self.assertEqual(ended.how, 'unfit')  # It is not the film's fault.
+    self.assertIn('The machine A does not see the workdir; it is left alone',
+                  logs.output[0])
+    self.assertNotIn('scheduling_strategy', self._options(ray))
+    # The next goes to the other one, or, if that goes, anywhere.
+    self.assertEqual(
+        self._tell(pool, ray, good | {'node': 'b'}).how, 'done')
+    self.assertEqual(self._options(ray)['scheduling_strategy'], ('b', True))
+    # Until that machine has done something; what storage did not give is tried
+    # on another, too.
+    self._tell(pool, ray, good | {'node': 'a'})
+    self._tell(pool, ray, good | {'node': 'a', 'is_passing': True})
+    self._tell(pool, ray, good | {'node': 'b'})
+    self.assertEqual(self._options(ray)['scheduling_strategy'], ('b', True))
+    self._tell(pool, ray, good | {'node': 'a'})
+    self._tell(pool, ray, good | {'node': 'b'})
+    self.assertNotIn('scheduling_strategy', self._options(ray))
+    with mock.patch.object(ray_cluster.machines, '_MOST', 1):
+      # Nor has it a GPU, and the other one no workdir.
+      self._tell(pool, ray, bad | {'is_of_gpu': True}, 'share')
+      with self.assertRaisesRegex(types.BadInput, 'No machine of the cluster'):
+        self._tell(pool, ray, bad | {'node': 'b'})
 
   @parameterized.parameters(
       dict(cpus=3.0), dict(gpus=2.0), dict(memory=4.1),
@@ -209,40 +233,22 @@ class PoolTest(parameterized.TestCase):
     self.assertRegex(ended.told['what'], words)
 
 
-def _expected(folder, film):
-  """What one machine makes of a film."""
-  job = jobs.job(folder, film, name=f'one_{film.stem}')
-  path = str(folder / f'one_{film.stem}.mkv')
-  restore.restore(steps.ml_collections.ConfigDict(job.settings),
-                  str(folder / f'one_{film.stem}'), str(film), path)
-  return jobs.frames(path)
-
-
 @pytest.mark.slow
 class FaultsTest(absltest.TestCase):
 
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    os.environ['RAY_USAGE_STATS_ENABLED'] = '0'
-    cluster_utils = pytest.importorskip('ray.cluster_utils')
-    import tempfile
-
     cls.place = tempfile.TemporaryDirectory()
     cls.dir = pathlib.Path(cls.place.name)
     source = cls.dir / 'in'
     source.mkdir()
     jobs.write_film(source / 'long.mkv', (60, 60), seed=1)
     jobs.write_film(source / 'short.mkv', (20,), seed=2)
-    cls.expected = {p.stem: _expected(cls.dir, p)
+    cls.expected = {p.stem: jobs.by_one_machine(cls.dir, p)
                     for p in sorted(source.iterdir())}
-    with mock.patch.dict(os.environ, watching.environment()):
-      cls.cluster = cluster_utils.Cluster(
-          initialize_head=True, head_node_args=dict(
-              num_cpus=1, include_dashboard=False,
-              object_store_memory=_SMALL))
-      cls.other = cls.cluster.add_node(
-          num_cpus=1, object_store_memory=_SMALL)
+    cls.cluster = watching.cluster()
+    cls.other = watching.join(cls.cluster)
     cls.words = (f'--config.archive.address={cls.cluster.address}',
                  '--config.archive.patience=60', '--config.progress=none')
 
@@ -297,12 +303,12 @@ class FaultsTest(absltest.TestCase):
     watching.until(self._mid_segment, 'a segment')
     watching.kill(watching.until(
         lambda: watching.workers('share long'), 'a worker')[:1])
-    self.assertEqual(self._check()['long']['tries'], 1)
+    row = self._check()['long']
+    self.assertEqual((row['tries'], row['lost']), (1, 0))
 
   def test_a_machine_is_lost(self):
     machines = {node.all_processes['raylet'][0].process.pid: node for node in (
-        type(self).other, self.cluster.add_node(
-            num_cpus=1, object_store_memory=_SMALL))}
+        type(self).other, watching.join(self.cluster))}
     self._start()
     watching.until(self._mid_segment, 'a segment')
     # Three shares at once, and the head can take one.
@@ -311,7 +317,9 @@ class FaultsTest(absltest.TestCase):
         & set(machines), 'a worker there').pop()
     self.cluster.remove_node(machines.pop(works), allow_graceful=False)
     type(self).other = machines.popitem()[1]
-    self.assertGreater(self._check()['long']['tries'], 0)
+    rows = self._check()
+    self.assertGreater(rows['long']['lost'], 0)
+    self.assertEqual([r['tries'] for r in rows.values()], [0, 0])  # No blame.
 
   def test_the_driver_is_killed_and_started_again(self):
     self._start()
@@ -346,12 +354,7 @@ class FaultsTest(absltest.TestCase):
 
   def test_the_head_is_lost(self):
     """Of a cluster of its own; what was whole goes on, on another."""
-    cluster_utils = pytest.importorskip('ray.cluster_utils')
-    with mock.patch.dict(os.environ, watching.environment()):
-      cluster = cluster_utils.Cluster(
-          initialize_head=True, head_node_args=dict(
-              num_cpus=1, include_dashboard=False,
-              object_store_memory=_SMALL))
+    cluster = watching.cluster()
     try:
       self.run_ = watching.start(
           self.dir / 'in', self.work, *self.words[1:],

@@ -86,6 +86,10 @@ class SchedulerTest(parameterized.TestCase):
     self.assertEqual(max(per.values()), 3)
 
   def test_lost_machines_are_not_the_films_fault(self):
+    pool = _Pool({('a', 'share'): ['lost'] * 4})
+    _, rows = _run(pool, 'a')
+    self.assertEqual(rows['a'].state, 'restored')
+    self.assertEqual((rows['a'].tries, rows['a'].lost), (0, 4))
     pool = _Pool({('a', 'share'): ['lost'] * 9})
     _, rows = _run(pool, 'a')
     self.assertEqual(rows['a'].state, 'restored')
@@ -93,6 +97,14 @@ class SchedulerTest(parameterized.TestCase):
     _, rows = _run(pool, 'a')
     self.assertEqual(rows['a'].state, 'failed')
     self.assertLen(pool.started, 15)
+    self.assertEqual((rows['a'].tries, rows['a'].lost), (3, 15))
+
+  def test_machines_that_can_do_nothing_are_not_counted(self):
+    for step in ('whole', 'share', 'finish'):
+      pool = _Pool({('a', step): ['unfit'] * 99})
+      _, rows = _run(pool, 'a', 'b')
+      self.assertEqual({r.state for r in rows.values()}, {'restored'})
+      self.assertEqual((rows['a'].tries, rows['a'].lost), (0, 0))
 
   def test_steps_for_gpus_are_apart(self):
     pool = _Pool(has_gpus=True, shares=1)

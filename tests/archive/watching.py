@@ -8,8 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from unittest import mock
+
+import pytest
 
 from tests.launch import fakes
+
+_SMALL = 80 * 2**20  # Bytes of an object store.
 
 
 def command(source, workdir, *words):
@@ -30,6 +35,24 @@ def start(source, workdir, *words):
   return subprocess.Popen(
       command(source, workdir, *words), cwd=fakes.ROOT, env=environment(),
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def cluster(**more):
+  """A cluster of Ray whose head has one processor; it is to be shut down.
+
+  more: resources of the head.
+  """
+  cluster_utils = pytest.importorskip('ray.cluster_utils')
+  with mock.patch.dict(os.environ, environment()):
+    return cluster_utils.Cluster(initialize_head=True, head_node_args=dict(
+        num_cpus=1, include_dashboard=False, object_store_memory=_SMALL,
+        **more))
+
+
+def join(where, **more):
+  """Another machine of a cluster; more: of its environment."""
+  with mock.patch.dict(os.environ, environment(**more)):
+    return where.add_node(num_cpus=1, object_store_memory=_SMALL)
 
 
 def until(found, what, seconds=600.0):
