@@ -11,7 +11,6 @@ import time
 from absl import logging
 import ml_collections
 
-import revive_jax
 from revive_jax import progress as progress_lib
 from revive_jax import sealing, types
 from revive_jax import workdir as workdir_lib
@@ -23,6 +22,7 @@ from revive_jax.archive import (
   rows,
   scheduler,
 )
+from revive_jax.models import weights
 
 _EVERY = 30.0  # Seconds between two tables, at least,
 _SELDOM = 20  # and so many times what one takes.
@@ -180,15 +180,9 @@ def _absolute(c) -> ml_collections.ConfigDict:
       for part in above:
         node = node[part]
       if os.path.exists(node[name]) and not (
-          name in _WEIGHTS and _ships(node[name])):
+          name in _WEIGHTS and weights.ships(node[name])):
         node[name] = os.path.abspath(node[name])
   return found
-
-
-def _ships(name) -> bool:
-  """Whether weights of a name ship, whatever lies in this folder."""
-  return name == os.path.basename(name) and os.path.exists(os.path.join(
-      os.path.dirname(revive_jax.__file__), 'weights', name, 'config.json'))
 
 
 def _names(work, entries) -> list[str]:

@@ -1,6 +1,7 @@
 """What runs in a worker of a Ray cluster."""
 
 from collections.abc import Callable
+import importlib
 import os
 import pathlib
 import pickle
@@ -8,7 +9,6 @@ from typing import Any
 
 import cv2
 
-import revive_jax
 from revive_jax.archive import manifest, steps
 from revive_jax.models import weights
 
@@ -90,7 +90,7 @@ def finds_gpu() -> bool:
 
 def own_version() -> str:
   """Of this program."""
-  return revive_jax.__version__
+  return importlib.import_module('revive_jax').__version__
 
 
 def seen(token: str) -> tuple[str, bool]:

@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import functools
 import importlib
-import importlib.resources
 import operator
 import os
 import pathlib
@@ -20,6 +19,7 @@ import numpy as np
 from revive_jax import sealing, types
 from revive_jax import settings as settings_lib
 from revive_jax import workdir as workdir_lib
+from revive_jax.models import weights
 from revive_jax.privacy import keys
 from revive_jax.privacy import vault as vault_lib
 from revive_jax.video import images, probe, sandbox
@@ -123,8 +123,7 @@ def _make_absolute(c) -> None:
 
 def _weights_path(name: str) -> str:
   """A whole path, unless they ship (those come first) or are of the hub."""
-  ships = importlib.resources.files('revive_jax') / 'weights' / name
-  if name == os.path.basename(name) and ships.is_dir():
+  if weights.ships(name):
     return name
   return os.path.abspath(name) if os.path.exists(name) else name
 

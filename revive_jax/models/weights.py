@@ -49,6 +49,15 @@ def shipped() -> list[str]:
                 if _read_config(path)['model'] in models.RESTORERS)
 
 
+def ships(name: str) -> bool:
+  """Whether weights of this name come with the package, of any model.
+
+  Then the name means them, whatever lies in this folder.
+  """
+  return name == os.path.basename(name) and (
+      _SHIPPED / name / _CONFIG).is_file()
+
+
 def save_weights(
     folder: str | os.PathLike,
     params: Mapping[str, Any],
@@ -217,7 +226,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _find(where: str) -> tuple[pathlib.Path, str]:
   """The file of tensors, and the name of the weights."""
   path = pathlib.Path(where)
-  if where == path.name and (_SHIPPED / where / _CONFIG).is_file():
+  if ships(where):
     return _SHIPPED / where / _TENSORS, where
   if path.is_file():
     if path.suffix != '.safetensors':
