@@ -4,7 +4,6 @@ from collections.abc import Callable
 import importlib
 import os
 import pathlib
-import pickle
 from typing import Any
 
 import cv2
@@ -16,9 +15,9 @@ from revive_jax.models import weights
 def task(pause: float = 5.0) -> Callable[..., dict[str, Any]]:
   """The function that Ray runs, for run() below.
 
-  It is sent whole, for it is of no module, and its arguments are bytes: so a
-  machine on which this program cannot be imported says so itself, and Ray does
-  not say that the task failed.
+  It is sent whole, for it is of no module, and so are its arguments: a machine
+  on which this program cannot be imported says so itself, and Ray does not say
+  that the task failed.
 
   Args:
     pause: seconds before a machine that cannot do it takes the next task.
@@ -45,9 +44,9 @@ def task(pause: float = 5.0) -> Callable[..., dict[str, Any]]:
   return start
 
 
-def packed(step: str, job: manifest.Job, *arguments: Any) -> bytes:
-  """A step as run() takes it."""
-  return pickle.dumps((step, job, arguments))
+def packed(step: str, job: manifest.Job, *arguments: Any) -> tuple[Any, ...]:
+  """A step as run() takes it, of nothing that is of a module of ours."""
+  return step, (*job._replace(entry=tuple(job.entry)),), arguments
 
 
 def run(version, held, has_gpu, packed) -> dict[str, Any]:
@@ -65,7 +64,9 @@ def run(version, held, has_gpu, packed) -> dict[str, Any]:
   """
   if own_version() != version:
     return {'unfit': f'has revive-jax {own_version()}, and not {version}'}
-  step, job, arguments = pickle.loads(packed)
+  step, fields, arguments = packed
+  job = manifest.Job(*fields)
+  job = job._replace(entry=manifest.Entry(*job.entry))
   if not os.path.isdir(pathlib.Path(job.work).parent):
     return {'unfit': 'does not see the workdir'}
   import ray

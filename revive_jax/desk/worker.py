@@ -34,7 +34,11 @@ def main() -> None:
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         pass_fds=[int(lock)])
-    for number in told:  # Before there was a command to get them.
+    # Before there was a command to get them; one may be lost while Python
+    # starts, but for the mark that was made before it was sent.
+    if not told and os.path.exists(os.path.join(folder, 'cancelled')):
+      told.append(signal.SIGINT)
+    for number in told:
       process.send_signal(number)
     code = process.wait()
   part = os.path.join(folder, '.ended.json')

@@ -24,6 +24,7 @@ _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
 # px of a thumbnail; and the share of its shorter side, beyond which frames have
 # too little in common.
 _LEAST_SHIFT, _MOST_SHIFT = 0.02, 0.25
+_LEAST_SIDE = 16  # px; less tells no shift.
 _NEARER = 0.98  # What laying frames on each other must take their scatter to.
 _FEW = 5  # Frames; fewer do not tell a fade from flicker.
 _CORRELATION = 0.5  # Of flicker, from frame to frame, at most.
@@ -89,6 +90,8 @@ def _aligned(before, after):
   Each is moved by half of it, so that both are softened alike: gamma is a ratio
   of their contrasts.
   """
+  if min(before.shape) < _LEAST_SIDE:
+    return before, after
   window = _window(*before.shape)
   shift, _ = cv2.phaseCorrelate(
       before - before.mean(), after - after.mean(), window)

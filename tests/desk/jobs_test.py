@@ -217,8 +217,10 @@ sys.exit(2)''')
       jobs.cancel(self.place)
       return process
 
-    with mock.patch.object(jobs.subprocess, 'Popen', spawned):
-      self._start(_LONG)
+    # Python might lose a signal while it starts.
+    with mock.patch.object(jobs.subprocess, 'Popen', spawned), (
+        mock.patch.object(settings, 'arguments', lambda _: ['sleep', '60'])):
+      jobs.start(self.place)
     self.assertEqual(
         self._until(lambda s: s.name != 'running').name, 'cancelled')
 
