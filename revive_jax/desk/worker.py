@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 
+_AGAIN = 5  # Seconds after which a command that goes on is asked again.
 _NICE = 5  # Whoever looks at the page comes first.
 
 
@@ -40,11 +41,26 @@ def main() -> None:
       told.append(signal.SIGINT)
     for number in told:
       process.send_signal(number)
-    code = process.wait()
+    code = _ended(process, os.path.join(folder, 'cancelled'))
   part = os.path.join(folder, '.ended.json')
   with open(part, 'w') as file:
     json.dump({'code': code}, file)
   os.replace(part, os.path.join(folder, 'ended.json'))
+
+
+def _ended(process, mark) -> int:
+  """The exit code of a command, which is asked to end as long as the mark is.
+
+  More than once, for a library that is just being imported may swallow it.
+  """
+  seconds = 0
+  while True:
+    try:
+      return process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+      seconds = seconds + 1 if os.path.exists(mark) else 0
+      if seconds and seconds % _AGAIN == 0:
+        process.send_signal(signal.SIGINT)
 
 
 if __name__ == '__main__':

@@ -224,6 +224,22 @@ sys.exit(2)''')
     self.assertEqual(
         self._until(lambda s: s.name != 'running').name, 'cancelled')
 
+  @pytest.mark.slow
+  def test_what_swallows_a_signal_is_asked_again(self):
+    self._start(_SAY + """
+try:
+  say('Restoring', 2)
+  time.sleep(60)
+except KeyboardInterrupt:
+  say('Restoring', 3)
+time.sleep(60)
+""")
+    self._until(lambda s: s.done == 2)
+    jobs.cancel(self.place)
+    self._until(lambda s: s.done == 3)
+    self.assertEqual(
+        self._until(lambda s: s.name != 'running').name, 'cancelled')
+
   def test_what_cannot_be_made_ready_leaves_no_job(self):
     with mock.patch.object(
         jobs.known, 'hand_over', side_effect=types.BadInput('It cannot be.')):
