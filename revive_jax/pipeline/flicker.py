@@ -87,6 +87,7 @@ def compare(
 def _aligned(before, after):
   """The part that both frames show, if they are the same but for a shift.
 
+  By phase correlation (Kuglin and Hines 1975), in px of the thumbnails.
   Each is moved by half of it, so that both are softened alike: gamma is a ratio
   of their contrasts.
   """

@@ -62,6 +62,20 @@ def check_writable(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
+def _undone(path, part) -> Iterator[None]:
+  """Removes part on any exception; errors of the system become BadInput."""
+  try:
+    yield
+  except OSError as e:  # FFmpeg's errors of the system are OSErrors, too.
+    written = _size(part)
+    _remove(part)
+    raise _refusal(path, e, written) from e
+  except BaseException:
+    _remove(part)
+    raise
+
+
+@contextlib.contextmanager
 def replacing(path: pathlib.Path, *, folder=False) -> Iterator[pathlib.Path]:
   """Yields a hidden name beside path; renames it to path at the end.
 
@@ -71,7 +85,7 @@ def replacing(path: pathlib.Path, *, folder=False) -> Iterator[pathlib.Path]:
   """
   shown = files.opened_name(path)
   part = path.with_name(f'.{shown.stem}.part{shown.suffix}')
-  try:
+  with _undone(path, part):
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove(part)  # Of a run that was killed.
     if folder:
@@ -81,13 +95,6 @@ def replacing(path: pathlib.Path, *, folder=False) -> Iterator[pathlib.Path]:
     if folder and path.is_dir():
       path.rmdir()
     os.replace(part, path)
-  except OSError as e:  # FFmpeg's errors of the system are OSErrors, too.
-    written = _size(part)
-    _remove(part)
-    raise _refusal(path, e, written) from e
-  except BaseException:
-    _remove(part)
-    raise
 
 
 @contextlib.contextmanager
@@ -100,7 +107,7 @@ def renewing(
   exception before that path is as it was; errors are those of replacing().
   """
   part = path.with_name(f'.{path.name}.part')
-  try:
+  with _undone(path, part):
     _remove(part)  # Of a run that was killed.
     part.mkdir(parents=True)
     yield part
@@ -111,10 +118,3 @@ def renewing(
     for made in part.iterdir():
       os.replace(made, path / made.name)
     part.rmdir()
-  except OSError as e:
-    written = _size(part)
-    _remove(part)
-    raise _refusal(path, e, written) from e
-  except BaseException:
-    _remove(part)
-    raise

@@ -48,6 +48,7 @@ class CropTest(parameterized.TestCase):
           delta=0.06)
       steps.add(round(step, 1))
     self.assertGreater(len(steps), 5)
+    self.assertGreater(max(steps), 2.1)
 
   def test_prefers_what_moves(self):
     rng = np.random.default_rng(0)
