@@ -46,6 +46,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   c.damage = dict(mix='film', severity='medium', textures='')
 
   c.pipeline = restore.get_config(size)
-  c.pipeline.strength.noise = 1.0  # The clean clip is known: come close to it.
+  # The clean clip is known: come as close to it as can be.
+  c.pipeline.strength.noise = c.pipeline.strength.blur = 1.0
   c.pipeline.output.grain = 0.0
   return c

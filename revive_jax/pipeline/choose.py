@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from revive_jax.pipeline import measure
+from revive_jax.pipeline import measure, sharpness
 
 KINDS = ('scratch', 'dust', 'noise', 'flicker', 'blur', 'tone')
 ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
           'moving', 'composite', 'optimise', 'interpolate', 'output',
           'stabilise')
+
+_UNSHARP = 0.2  # Strength of sharpening by somebody who asks for it anyway.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,13 +199,16 @@ def _amounts(shot, mode, strength, auto, network):
                   'that stay'),
       'crack': ('dust', float(single and shot.cracks > 1.5e-3),
                 f'{100 * shot.cracks:.2f} % of the picture look cracked'),
-      'blur': ('blur', 0.0 if network or not shot.edge_width > 0 else
-               _rise(shot.edge_width, 1.1, 2.2) * _rise(6 - codes, 0, 4),
+      # Of grainy pictures it would lift the grain.
+      'blur': ('blur', 0.0 if not shot.edge_width > 0 else
+               _rise(shot.edge_width, *sharpness.SOFT) * _rise(6 - codes, 0, 4),
                f'edges are {shot.edge_width:.1f} px wide'),
   }
   amounts, reasons = {}, {}
   for name, (kind, share, sentence) in tests.items():
-    if not auto:
+    if not auto and name == 'blur':
+      share = max(share, _UNSHARP)
+    elif not auto:
       share = 0.0 if single and name in ('dust', 'scratch', 'flicker',
                                          'local') else 1.0
       if name == 'crack' and not single or name == 'noise' and mode == 'repair':

@@ -25,6 +25,7 @@ from revive_jax.pipeline import (
     match,
     preprocess,
     repeats,
+    sharpness,
     stabilise,
 )
 from revive_jax.pipeline import shots as shots_lib
@@ -51,7 +52,7 @@ class Shot:
   spots: float  # Share of pixels taken for dust, in sampled frames.
   scratches: float  # Share of pixels taken for scratches.
   cracks: float  # The same for cracks; only measured on a single picture.
-  edge_width: float  # Gaussian sigma of the sharpest edges, px.
+  edge_width: float  # Gaussian sigma of the strongest edges, px, or NaN.
   low: float  # 1st percentile of luma.
   high: float  # 99th percentile of luma.
   grey: bool  # No colour.
@@ -94,7 +95,7 @@ def measure(
       before = small
       chroma = float(np.ptp(picture[::4, ::4], axis=-1).mean())
       rows.extend((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
-                   edge_width(luma) if t % 3 == 0 else np.nan))
+                   sharpness.edge_width(luma) if t % 3 == 0 else np.nan))
       ring.append(_middle(picture))
       if watch is not None:
         moves.extend(watch(luma))
@@ -259,27 +260,6 @@ def spatial_noise(luma: np.ndarray) -> float:
   response = cv2.filter2D(luma, -1, kernel) / 6
   spread = 1.4826 * np.median(np.abs(_blocks(response)), -1)
   return float(np.percentile(spread, 25))
-
-
-def edge_width(luma: np.ndarray) -> float:
-  """Gaussian sigma, px, of the sharper edges of [H, W].
-
-  The gradient at an edge falls by R = sqrt(s^2 + s0^2) / s when the picture
-  is blurred again by s0 (Zhuo and Sim 2011, eq. 5): s = s0 / sqrt(R^2 - 1).
-  """
-  again = 1.5
-  soft = cv2.GaussianBlur(luma, (0, 0), 0.7)  # Against noise; taken off below.
-  strong = cv2.magnitude(cv2.Sobel(soft, -1, 1, 0), cv2.Sobel(soft, -1, 0, 1))
-  blurred = cv2.GaussianBlur(soft, (0, 0), again)
-  weak = cv2.magnitude(
-      cv2.Sobel(blurred, -1, 1, 0), cv2.Sobel(blurred, -1, 0, 1))
-  edges = strong > max(np.percentile(strong, 97), 0.15)
-  edges &= strong >= cv2.dilate(strong, np.ones((3, 3), np.uint8))
-  if edges.sum() < 20:
-    return float('nan')
-  ratio = np.maximum(strong[edges] / np.maximum(weak[edges], 1e-6), 1.02)
-  sigma = again / np.sqrt(ratio**2 - 1)
-  return float(np.sqrt(max(np.median(sigma) ** 2 - 0.7**2, 0.04)))
 
 
 def _shot(start, stop, table, samples, moves) -> Shot:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import composite, match, preprocess
+from revive_jax.pipeline import composite, match, preprocess, sharpness
 
 LOCAL_RADIUS = 2  # Frames before and after that the local deflicker compares.
 _GRID = 6  # Rows of the grid of local gains.
@@ -27,7 +27,8 @@ def optimise(
   if local_deflicker > 0 and len(refined) > 2:
     refined = remove_local_flicker(refined, clip, local_deflicker)
   if sharpen > 0:
-    refined = np.stack([_sharpen(f, sharpen, sigma) for f in refined])
+    refined = np.stack([
+        sharpness.sharpen(f, sharpen, sigma) for f in refined])
   if mode == 'repair' and refined is not clip.output:
     mask = composite.damage_mask(clip)[..., None]
     refined = np.where(mask, refined, clip.output)
@@ -71,13 +72,3 @@ def remove_local_flicker(output, clip, strength) -> np.ndarray:
     field = cv2.resize(gain, (width, height), interpolation=cv2.INTER_CUBIC)
     result[t] = output[t] * np.exp(field)[..., None]
   return result
-
-
-def _sharpen(frame: np.ndarray, strength: float, sigma: float) -> np.ndarray:
-  """Unsharp mask without overshoot: stays in the range of the 3x3 around."""
-  detail = frame - cv2.GaussianBlur(frame, (0, 0), 1.2)
-  floor = np.float32(max(sigma, 0.5 / 255))
-  detail *= detail**2 / (detail**2 + floor**2)
-  kernel = np.ones((3, 3), np.uint8)
-  low, high = cv2.erode(frame, kernel), cv2.dilate(frame, kernel)
-  return np.clip(frame + np.float32(1.5 * strength) * detail, low, high)

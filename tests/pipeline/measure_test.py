@@ -3,6 +3,7 @@
 from absl.testing import absltest
 import cv2
 import numpy as np
+import skimage
 
 from revive_jax.pipeline import choose, measure
 from tests.pipeline import clips
@@ -35,13 +36,6 @@ class MeasureTest(absltest.TestCase):
     shots, _ = measure.measure(iter(_codes(film * 0.9)), frame_rate=24.0)
     self.assertLen(shots, 1)
     self.assertAlmostEqual(shots[0].flicker, np.log(gain).std(), delta=0.03)
-
-  def test_edge_width(self):
-    step = np.zeros((64, 96), np.float32)
-    step[:, 48:] = 1
-    for sigma in (1.0, 2.0):
-      soft = cv2.GaussianBlur(step, (0, 0), sigma)
-      self.assertAlmostEqual(measure.edge_width(soft), sigma, delta=0.25)
 
   def test_no_frames(self):
     self.assertEqual(measure.measure(iter(()), frame_rate=24.0), ([], 0))
@@ -94,6 +88,18 @@ class ChooseTest(absltest.TestCase):
                for s in self._plan(photo, learned=True).stages}
     self.assertGreater(options['composite']['strength']['scratch'], 0)
     self.assertGreater(options['composite']['strength']['dust'], 0)
+
+  def test_soft_film_is_sharpened_beside_a_network_unless_it_is_grainy(self):
+    photo = skimage.data.astronaut().astype(np.float32) / 255
+    photo = cv2.resize(photo, (256, 256), interpolation=cv2.INTER_AREA)
+    film = np.stack([np.roll(photo, t, 1) for t in range(7)])
+    soft = np.stack([cv2.GaussianBlur(f, (0, 0), 1.2) for f in film])
+    for pictures, least, most in (
+        (film, 0.0, 0.0), (soft, 0.3, 1.0), (_noisy(soft, 0.05), 0.0, 0.0)):
+      options = {s.name: s.options
+                 for s in self._plan(pictures, learned=True).stages}
+      strength = options.get('optimise', {}).get('sharpen', 0.0)
+      self.assertBetween(strength, least, most)
 
   def test_every_stage_says_why(self):
     for stage in self._plan(_noisy(clips.panning(7), 0.05)).stages:

@@ -8,7 +8,7 @@ from absl.testing import absltest
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import measure, survey
+from revive_jax.pipeline import measure, sharpness, survey
 from revive_jax.video import deinterlace, probe
 from tests.video import clips
 
@@ -44,7 +44,7 @@ class SurveyTest(absltest.TestCase):
     shots = [(t, t + 100) for t in range(0, count, 100)]
     with (mock.patch.object(measure, '_sample', lambda window: sample),
           mock.patch.object(measure.shots_lib, 'ranges', lambda *_: shots),
-          mock.patch.object(measure, 'edge_width', lambda luma: 1.0),
+          mock.patch.object(sharpness, 'edge_width', lambda luma: 1.0),
           mock.patch.object(measure.flicker, 'compare',
                             lambda *pair: tuple(draw(3).tolist()))):
       tracemalloc.start()
