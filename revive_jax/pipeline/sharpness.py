@@ -7,6 +7,7 @@ import numpy as np
 
 _STRONGEST = 97  # Percentile of pixels that are looked at: where detail is.
 _SEEN = 1.5 / 255  # Weaker detail than this says nothing.
+_EDGE = 1 / 7  # Of height and width at each side: bars are as wide.
 # What ratio() says of a step edge under a Gaussian of so many px.
 _WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6)
 _RATIOS = (0.0, -0.30, -0.59, -0.88, -1.12, -1.33, -1.51, -1.67, -1.79, -1.99,
@@ -31,13 +32,17 @@ def softened(x: np.ndarray, step: int = 1) -> np.ndarray:
 def ratio(luma: np.ndarray) -> float:
   """Log energy of the finest detail to the next finer, where that is strongest.
 
-  Bands of the Burt and Adelson pyramid (1983) without its decimation, of luma
-  [H, W] in [0, 1]. Blur takes the finest first, and there is none of it in what
-  is plain: so the scene says less than how sharp it is shown. NaN where
-  there is too little detail.
+  Bands of the pyramid of Burt and Adelson (1983) without its decimation, of
+  luma [H, W] in [0, 1]. Blur takes the finest first, and there is none of it in
+  what is plain: so the scene says less than how sharp it is shown. What lies at
+  the edges of the frame is left out: borders of black bars, titles, the lines
+  of a tape's heads. NaN where there is too little detail.
   """
   first = softened(luma)
-  fine, next_ = (luma - first) ** 2, (first - softened(first, 2)) ** 2
+  y, x = (int(n * _EDGE) for n in luma.shape)
+  middle = np.s_[y:luma.shape[0] - y, x:luma.shape[1] - x]
+  fine = (luma - first)[middle] ** 2
+  next_ = (first - softened(first, 2))[middle] ** 2
   strong = next_ >= np.percentile(next_, _STRONGEST)
   if next_[strong].mean() < _SEEN**2:
     return math.nan

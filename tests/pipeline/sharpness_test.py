@@ -11,11 +11,11 @@ from revive_jax.pipeline import sharpness
 
 
 def _step(sigma: float, angle: float = 0.0) -> np.ndarray:
-  """A step edge under a Gaussian, [96, 128]: the error function."""
-  y, x = np.mgrid[:96, :128]
-  distance = (x - 64.2) * math.cos(angle) + (y - 48.3) * math.sin(angle)
+  """A step edge under a Gaussian, [192, 256]: the error function."""
+  y, x = np.mgrid[:192, :256]
+  distance = (x - 128.2) * math.cos(angle) + (y - 96.3) * math.sin(angle)
   rise = np.vectorize(math.erf)(distance / (sigma * math.sqrt(2)))
-  return (0.2 + 0.3 * (1 + rise)).astype(np.float32)
+  return (0.5 + 0.3 * rise).astype(np.float32)
 
 
 def _photo() -> np.ndarray:
@@ -37,7 +37,7 @@ class SharpnessTest(absltest.TestCase):
         with self.subTest(sigma=sigma, angle=angle):
           self.assertAlmostEqual(
               sharpness.edge_width(_step(sigma, angle)), sigma,
-              delta=0.2 * sigma)
+              delta=0.15 * sigma)
 
   def test_width_is_of_the_picture_and_not_of_its_contrast(self):
     luma = _photo().mean(-1)
@@ -46,6 +46,19 @@ class SharpnessTest(absltest.TestCase):
         sharpness.edge_width(0.3 + 0.3 * luma), whole, delta=0.01)
     self.assertAlmostEqual(
         sharpness.edge_width(1 - luma), whole, delta=0.01)
+
+  def test_borders_and_titles_are_not_the_picture(self):
+    soft = cv2.GaussianBlur(_photo(), (0, 0), 1.5).mean(-1)
+    width = sharpness.edge_width(soft)
+    framed = soft.copy()
+    framed[:32], framed[-32:] = 0, 0  # Black bars.
+    framed[236:250, 40:200:4] = 1  # A title there, as thin as letters.
+    self.assertAlmostEqual(sharpness.edge_width(framed), width, delta=0.2)
+
+  def test_tiny_pictures(self):
+    for height, width in ((1, 1), (2, 3), (5, 8), (16, 2)):
+      found = sharpness.edge_width(np.eye(height, width, dtype=np.float32))
+      self.assertTrue(math.isnan(found) or found > 0)
 
   def test_no_edges_no_width(self):
     rng = np.random.default_rng(0)
