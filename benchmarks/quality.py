@@ -37,7 +37,7 @@ import quality_real
 import quality_tasks as tasks
 
 from revive_jax import types
-from revive_jax.comparison import cases, perception
+from revive_jax.comparison import perception
 from revive_jax.data import splits, videos
 from revive_jax.degradations import chain
 from revive_jax.faces import find, similarity
@@ -125,14 +125,13 @@ class Bench:
     """Whether faces stay the persons they are."""
     return metrics.identities(
         similarity.Embedding(face.SIDE, face.load()), find.detector(),
-        _names(self.args.faces))
+        _names(self.args.faces) or None)
 
   @functools.cached_property
   def textures(self):
     """Shapes of real artefacts, or None."""
-    c = baselines.settings('', 'model')
-    c.damage.textures = self.args.textures
-    return cases.read_textures(c)
+    return quality_clips.read_textures(
+        self.args.textures, quality_clips.trained())
 
 
 def run(args: argparse.Namespace) -> None:

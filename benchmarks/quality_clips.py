@@ -16,10 +16,12 @@ import json
 import os
 import pathlib
 
+import numpy as np
 from revive_jax.configs import restorer
 
 from revive_jax import types
 from revive_jax.data import held_out, sources, splits, videos
+from revive_jax.degradations import textures
 from revive_jax.models import weights
 
 TRAINED_ON = pathlib.Path(__file__).with_name('trained_on.json')
@@ -141,6 +143,20 @@ def read(
         seed=seed):
       found.append(clip._replace(frames=_fitted(clip.frames, *size)))
   return found
+
+
+def read_textures(folder: str, trained: dict[str, str]) -> np.ndarray | None:
+  """Shapes of real artefacts, but for those that were trained on; '': None.
+
+  Raises:
+    types.BadInput: there are none.
+  """
+  contents = set(trained.values())
+  try:
+    return textures.load_textures(
+        folder, wanted=lambda p: digest(p) not in contents) if folder else None
+  except FileNotFoundError as error:
+    raise types.BadInput(f'--textures: {error}') from error
 
 
 def read_old(

@@ -1,6 +1,6 @@
 """Sharpness: how soft pictures are measured to be, and what sharpening brings.
 
-python benchmarks/sharpness.py --root=FOLDER [--photos=FOLDER --frames=3]
+python benchmarks/sharpness.py --root=FOLDER [--photos=FOLDER --frames=4]
 
 Clean clips, and photographs in motion, under Gaussian blur of known width,
 rounded to 8 bits. By width: the width that pipeline/sharpness.py measures (10 %

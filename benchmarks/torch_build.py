@@ -1,7 +1,7 @@
 """The same network in PyTorch and in JAX: are they equal, and which is faster?
 
 pip install 'revive-jax[torch]'
-python benchmarks/torch_build.py [--weights=restorer,live
+python benchmarks/torch_build.py [--weights=restorer
     --sizes=480x272,854x480 --frames=12 --repeats=5]
 
 On the CPU, both directions, float32. The weights that ship are copied over; if
@@ -106,7 +106,7 @@ def measure(runs, repeats: int) -> dict[str, tuple[float, float]]:
 
 def _arguments():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('--weights', default='restorer,live')
+  parser.add_argument('--weights', default='restorer')
   parser.add_argument('--sizes', default='480x272,854x480')
   parser.add_argument('--frames', type=int, default=12)
   parser.add_argument('--repeats', type=int, default=5)

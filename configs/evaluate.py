@@ -14,8 +14,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   # Names of shipped weights, folders, files; comma-separated. A row each; fills
   # give two, and want their restorer named, too.
   c.weights = '' if tiny else 'restorer'
-  # 'pipeline': what users get, beside the classical chain. 'model': the network
-  # alone on deflickered frames, to compare checkpoints quickly.
+  # 'pipeline': what users get (but for strengths, see below), beside the
+  # classical chain. 'model': the network alone on deflickered frames, to
+  # compare checkpoints quickly.
   c.through = 'pipeline'
   c.causal = False  # Let the networks see no future frames.
   c.num_samples = 4  # Of weights that make fills (configs/fills.py).

@@ -29,7 +29,8 @@ class Origin(enum.IntEnum):
   """Where a pixel of the output comes from (the values of Clip.origin)."""
 
   KEPT = 0  # The source's own value, at most toned.
-  DENOISED = 1  # The source's own place, averaged with its surroundings.
+  # The source's own place, averaged with its surroundings, or sharpened.
+  DENOISED = 1
   MOVED = 2  # Taken from another frame, along the motion.
   INVENTED = 3  # Interpolated or generated: the source never showed it.
 

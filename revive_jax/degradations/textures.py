@@ -4,6 +4,7 @@
 benchmark; `textures` is pure JAX as all operators are.
 """
 
+from collections.abc import Callable
 import math
 import pathlib
 
@@ -16,15 +17,17 @@ from revive_jax.degradations import geometry, paint
 
 
 def load_textures(
-    folder: str | pathlib.Path, *, size: int = 96, max_count: int = 512
+    folder: str | pathlib.Path, *, size: int = 96, max_count: int = 512,
+    wanted: Callable[[pathlib.Path], bool] = lambda path: True,
 ) -> np.ndarray:
   """Reads the alpha of the RGBA PNGs under folder: uint8 [N, size, size].
 
-  At most max_count, spread evenly over the sorted paths (so that each kind is
-  there in its share); reduced by area averaging. Files without alpha count by
-  their brightness. Raises FileNotFoundError if there is none.
+  At most max_count of those that are wanted, spread evenly over the sorted
+  paths (so that each kind is there in its share); reduced by area averaging.
+  Files without alpha count by their brightness. Raises FileNotFoundError if
+  there is none.
   """
-  paths = sorted(pathlib.Path(folder).rglob('*.png'))
+  paths = [p for p in sorted(pathlib.Path(folder).rglob('*.png')) if wanted(p)]
   if not paths:
     raise FileNotFoundError(f'No PNG files under {folder}.')
   count = min(max_count, len(paths))

@@ -14,7 +14,7 @@ ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
           'moving', 'composite', 'optimise', 'interpolate', 'output',
           'stabilise')
 
-_UNSHARP = 0.2  # Strength of sharpening by somebody who asks for it anyway.
+_UNSHARP = 0.1  # Strength of sharpening by somebody who asks for it anyway.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,8 +206,10 @@ def _amounts(shot, mode, strength, auto, network):
   }
   amounts, reasons = {}, {}
   for name, (kind, share, sentence) in tests.items():
-    if not auto and name == 'blur':
-      share = max(share, _UNSHARP)
+    if name == 'blur' and mode == 'repair':
+      share = 0.0  # A fill that is sharper than what is around it shows.
+    elif not auto and name == 'blur':
+      share = max(share, _UNSHARP) if shot.edge_width > 0 else 0.0
     elif not auto:
       share = 0.0 if single and name in ('dust', 'scratch', 'flicker',
                                          'local') else 1.0

@@ -16,6 +16,9 @@ def optimise(
 ) -> types.Clip:
   """Refines output: what flicker is left locally, then sharpness.
 
+  What was sharpened is no longer KEPT in origin. What the user marked as no
+  damage stays as it is.
+
   Args:
     clip: with output and flows.
     mode: 'full', or 'repair': then only inside the dilated damage mask.
@@ -23,16 +26,23 @@ def optimise(
     sharpen: strength in [0, 1].
     sigma: noise of the source; sharpening does not lift what is below it.
   """
-  refined = clip.output
+  refined, origin = clip.output, clip.origin
   if local_deflicker > 0 and len(refined) > 2:
     refined = remove_local_flicker(refined, clip, local_deflicker)
   if sharpen > 0:
-    refined = np.stack([
+    soft, refined = refined, np.stack([
         sharpness.sharpen(f, sharpen, sigma) for f in refined])
+    if clip.user_mask is not None:
+      refined = np.where(clip.user_mask < -0.5, soft, refined)
+    if origin is not None:
+      changed = (refined != soft).any(-1, keepdims=True)
+      origin = np.where(changed & (origin == types.Origin.KEPT),
+                        np.uint8(types.Origin.DENOISED), origin)
   if mode == 'repair' and refined is not clip.output:
     mask = composite.damage_mask(clip)[..., None]
     refined = np.where(mask, refined, clip.output)
-  return clip.replace(output=refined)
+    origin = None if origin is None else np.where(mask, origin, clip.origin)
+  return clip.replace(output=refined, origin=origin)
 
 
 def _cells(luma: np.ndarray) -> np.ndarray:

@@ -6,18 +6,19 @@ import cv2
 import numpy as np
 
 _STRONGEST = 97  # Percentile of pixels that are looked at: where detail is.
-_SEEN = 1.5 / 255  # Weaker detail than this says nothing.
+_AROUND = 7  # Side of what is around a pixel.
+_SEEN = 1.0 / 255  # Weaker detail than this says nothing.
 _EDGE = 1 / 7  # Of height and width at each side: bars are as wide.
 # What ratio() says of a step edge under a Gaussian of so many px.
 _WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6)
-_RATIOS = (0.0, -0.30, -0.59, -0.88, -1.12, -1.33, -1.51, -1.67, -1.79, -1.99,
-           -2.13, -2.22)
+_RATIOS = (-0.03, -0.28, -0.55, -0.80, -1.03, -1.24, -1.42, -1.57, -1.70, -1.92,
+           -2.07, -2.19)
 _WIDE = 1.4  # px; wider edges are measured on a smaller picture.
 # Edges of good pictures are narrower than the first, px; those as wide as the
-# second are sharpened with full strength, an unsharp mask of this gain. A lens
-# or a hand blurs otherwise than a Gaussian, which would bear half as much again
-# (benchmarks/sharpness.py).
-SOFT, GAIN = (0.65, 1.4), 4.5
+# second are sharpened with full strength, an unsharp mask of this gain. After a
+# Gaussian more would be closer (benchmarks/sharpness.py), after what a lens or
+# a hand does it would not.
+SOFT, GAIN = (0.7, 1.45), 4.5
 
 
 def softened(x: np.ndarray, step: int = 1) -> np.ndarray:
@@ -33,21 +34,23 @@ def ratio(luma: np.ndarray) -> float:
   """Log energy of the finest detail to the next finer, where that is strongest.
 
   Bands of the pyramid of Burt and Adelson (1983) without its decimation, of
-  luma [H, W] in [0, 1]. Blur takes the finest first, and there is none of it in
-  what is plain: so the scene says less than how sharp it is shown. What lies at
-  the edges of the frame is left out: borders of black bars, titles, the lines
-  of a tape's heads. NaN where there is too little detail.
+  luma [H, W] in [0, 1]; energies are means around a pixel, and the median over
+  the pixels that have most of the second, so that some sharp specks on a soft
+  picture do not speak for it. Blur takes the finest first, and there is none of
+  it in what is plain: so the scene says less than how sharp it is shown. What
+  lies at the edges of the frame is left out: bars, titles, the lines of a
+  tape's heads. NaN where there is too little detail.
   """
   first = softened(luma)
+  around = lambda x: cv2.blur(x * x, (_AROUND, _AROUND))
+  fine, next_ = around(luma - first), around(first - softened(first, 2))
   y, x = (int(n * _EDGE) for n in luma.shape)
   middle = np.s_[y:luma.shape[0] - y, x:luma.shape[1] - x]
-  fine = (luma - first)[middle] ** 2
-  next_ = (first - softened(first, 2))[middle] ** 2
+  fine, next_ = fine[middle], next_[middle]
   strong = next_ >= np.percentile(next_, _STRONGEST)
   if next_[strong].mean() < _SEEN**2:
     return math.nan
-  return float(np.log(fine[strong].mean() + 1e-8)
-               - np.log(next_[strong].mean()))
+  return float(np.median(np.log(fine[strong] + 1e-9) - np.log(next_[strong])))
 
 
 def edge_width(luma: np.ndarray) -> float:
@@ -69,7 +72,7 @@ def sharpen(frame: np.ndarray, strength: float, sigma: float) -> np.ndarray:
   """Unsharp mask of [H, W, C] in [0, 1].
 
   It leaves the range of the 3x3 pixels around by a quarter of that range at
-  most, so that no edge gets a halo.
+  most: so far an edge may overshoot.
 
   Args:
     frame: the picture.

@@ -88,6 +88,19 @@ class QualityClipsTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'has no c.mkv; it has a.mkv'):
       self._read(clips=['c.mkv'])
 
+  def test_leaves_out_shapes_that_were_trained_on(self):
+    folder = self.dir / 'textures'
+    folder.mkdir()
+    for i, name in enumerate(('a.png', 'b.png')):
+      cv2.imwrite(str(folder / name), np.full((8, 8), 100 + i, np.uint8))
+    read = lambda trained: quality_clips.read_textures(str(folder), trained)
+    self.assertLen(read({}), 2)
+    seen = {'renamed.png': quality_clips.digest(folder / 'a.png')}
+    np.testing.assert_array_equal(read(seen), read({})[1:])
+    self.assertIsNone(quality_clips.read_textures('', {}))
+    with self.assertRaisesRegex(types.BadInput, '--textures: No PNG'):
+      read(quality_clips.listed([folder]))
+
   def test_knows_what_ships_was_trained_on(self):
     known = {*quality_clips.trained(),
              *quality_clips.names_of_weights(['niqe'])}

@@ -61,6 +61,24 @@ class CompositeTest(absltest.TestCase):
     with self.assertRaisesRegex(ValueError, "'half'"):
       composite.composite(_clip(), mode='half', strength=_ALL)
 
+  def test_what_is_sharpened_is_not_kept_and_black_marks_are(self):
+    edge = np.zeros((1, 16, 32, 3), np.float32)
+    edge[..., 16:, :] = 1
+    edge = cv2.GaussianBlur(edge[0], (0, 0), 1.0)[None]
+    mask = np.zeros((1, 16, 32, 1), np.float32)
+    mask[:, :4] = -1
+    clip = clips.clip(edge).replace(
+        output=edge, user_mask=mask, origin=np.zeros((1, 16, 32, 1), np.uint8))
+    done = optimise.optimise(clip, mode='full', sharpen=1.0)
+    changed = (done.output != edge).any(-1)
+    self.assertFalse(changed[:, :4].any())
+    self.assertTrue(changed[:, 4:].any())
+    np.testing.assert_array_equal(
+        done.origin[..., 0], changed * int(types.Origin.DENOISED))
+    done = optimise.optimise(clip, mode='repair', sharpen=1.0)
+    np.testing.assert_array_equal(done.output, edge)
+    self.assertFalse(done.origin.any())
+
   def test_sharpening_stays_within_the_neighbourhood(self):
     edge = np.zeros((1, 16, 32, 3), np.float32)
     edge[..., 16:, :] = 1
