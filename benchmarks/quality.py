@@ -7,13 +7,15 @@ python benchmarks/quality.py --root=FOLDER [--photos=FOLDER --old=FOLDER
 
 Prints tables in Markdown, part by part: each can be run by itself, and the
 results be put together. With --out, each part that is done is kept there, and
-not run again; and so are contact sheets, and films of --old. Clips that any
-network was trained on, or its weights chosen by, are refused, by name and by
-content: quality_clips.py. --ablations are weights of trainings that differ from
-the default in what their names say (quality_baselines.ABLATIONS); they are run
-on noise, and on film damage of medium severity. --faces names the clips that
-have faces. Metrics: revive_jax/metrics, and quality_metrics.py; perceptual
-distance is that of evaluate.
+not run again; and so are contact sheets, and films of --old. Clips, and shapes
+of --textures, that any network was trained on, or its weights chosen by, are
+refused or left out, by name and by content: quality_clips.py. Of weights of
+yours --trained names the folders that they were trained on. --ablations are
+weights of trainings that differ from the default in what their names say
+(quality_baselines.ABLATIONS); they are run on noise, and on film damage of
+medium severity. --faces names the clips that have faces; '': faces are looked
+for in all. Metrics: revive_jax/metrics, and quality_metrics.py; perceptual
+distance is that of evaluate, in the features of the first of --weights.
 """
 
 import argparse
@@ -64,7 +66,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
   """The flags."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   for name in ('root', 'photos', 'old', 'textures', 'ablations', 'clips',
-               'old_clips', 'faces'):
+               'old_clips', 'faces', 'trained'):
     parser.add_argument(f'--{name}', default='')
   parser.add_argument('--weights', default='restorer')
   parser.add_argument('--parts', default=','.join(PARTS))
@@ -89,6 +91,12 @@ class Bench:
     self.ablations = baselines.parse_ablations(_names(args.ablations))
 
   @functools.cached_property
+  def trained(self):
+    """What the weights that ship saw, and what lies in --trained."""
+    return quality_clips.trained() | quality_clips.listed(
+        _names(self.args.trained))
+
+  @functools.cached_property
   def clips(self):
     """Held-out clips of at most args.frames frames."""
     return self.read(self.args.frames)
@@ -99,7 +107,7 @@ class Bench:
     return quality_clips.read(
         a.root, clips=_names(a.clips), photos=a.photos,
         photo_clips=a.photo_clips, num_frames=frames, size=_SIZE, seed=a.seed,
-        trained=quality_clips.trained(),
+        trained=self.trained,
         names=quality_clips.names_of_weights(
             [*_names(a.weights), *self.ablations.values(), 'niqe']))
 
@@ -131,7 +139,7 @@ class Bench:
   def textures(self):
     """Shapes of real artefacts, or None."""
     return quality_clips.read_textures(
-        self.args.textures, quality_clips.trained())
+        self.args.textures, self.trained)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -283,7 +291,7 @@ def real(bench: Bench) -> str:
   out, tables = (pathlib.Path(a.out, 'real') if a.out else None), []
   for clip in quality_clips.read_old(
       a.old, clips=_names(a.old_clips), num_frames=_REAL[a.quick],
-      trained=quality_clips.trained()):
+      trained=bench.trained):
     sums = quality_real.measure(
         clip, rows, bench.judges.niqe, out, _say('real film'))
     size = f'{clip.frames.shape[2]}x{clip.frames.shape[1]}'
