@@ -80,7 +80,8 @@ def choose(
           # A crack may be as high and thin as a scratch.
           'scratch': max(amounts['scratch'], amounts['crack']),
           'noise': amounts['noise'],
-          'dust': max(amounts['dust'], amounts['crack'])}),
+          'dust': max(amounts['dust'], amounts['crack'])},
+                        black=shot.borders),
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
       'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),

@@ -6,11 +6,13 @@ bit for bit, a hard selection. *full*: toned and denoised everywhere, and
 filled in the damage.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from revive_jax import types
-from revive_jax.pipeline import flicker
+from revive_jax.pipeline import borders, flicker
 
 MODES = ('full', 'repair')
 
@@ -26,7 +28,8 @@ def damage_mask(clip: types.Clip, *, radius: int = 1) -> np.ndarray:
 
 
 def composite(
-    clip: types.Clip, *, mode: str, strength: dict[str, float]
+    clip: types.Clip, *, mode: str, strength: dict[str, float],
+    black: Sequence[int] = borders.NONE,
 ) -> types.Clip:
   """Fills output [T, H, W, C], and corrects origin to what was used.
 
@@ -38,9 +41,14 @@ def composite(
     strength: in [0, 1] for 'scratch', 'dust', 'noise'. Strength of flicker and
       tone is already in clip.tone. All zero and no tone: output is the source,
       exactly. Where the user said that there is no damage it is, too.
+    black: rows above and below, and columns left and right, of black borders:
+      there is no damage, but what the user marked, and noise is taken out along
+      them.
   """
   if mode not in MODES:
     raise ValueError(f'mode {mode!r} is not one of {MODES}.')
+  clip = borders.undamaged(clip, black)
+  border = borders.places(clip.source.shape[1:3], black)
   by_kind = np.zeros(len(types.DamageKind), np.float32)
   by_kind[types.DamageKind.DUST] = strength['dust']
   by_kind[types.DamageKind.SCRATCH] = strength['scratch']
@@ -50,6 +58,12 @@ def composite(
   origin = np.zeros((*output.shape[:3], 1), np.uint8)
   for t, result in enumerate(output):  # Whole windows would leave the cache.
     base, restored = _base_and_restored(clip, t, mode)
+    if any(black):
+      own = border
+      if clip.user_mask is not None:
+        own = border & (clip.user_mask[t, ..., 0] < 0.5)
+      restored = np.where(
+          own[..., None], borders.evened(base, black), restored)
     change = restored - base
     np.multiply(change, noise, out=result)
     result += base

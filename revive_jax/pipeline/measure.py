@@ -18,15 +18,16 @@ import cv2
 import numpy as np
 
 from revive_jax import types
+from revive_jax.pipeline import borders as borders_lib
 from revive_jax.pipeline import (
-    detect,
-    flicker,
-    lines,
-    match,
-    preprocess,
-    repeats,
-    sharpness,
-    stabilise,
+  detect,
+  flicker,
+  lines,
+  match,
+  preprocess,
+  repeats,
+  sharpness,
+  stabilise,
 )
 from revive_jax.pipeline import shots as shots_lib
 
@@ -64,6 +65,8 @@ class Shot:
       repr=False, default_factory=lambda: np.zeros((0, 4)))
   changes: np.ndarray = dataclasses.field(
       repr=False, default_factory=lambda: np.zeros((0, 3)))
+  # Rows above and below, columns left and right, that are black.
+  borders: tuple[int, int, int, int] = borders_lib.NONE
 
 
 def measure(
@@ -81,7 +84,7 @@ def measure(
   """
   # Of every frame of a film: lists of a float each would take twenty times as
   # much.
-  cuts, rows, moves = [], array.array('f'), array.array('f')
+  cuts, rows, moves, looks = [], *(array.array('f') for _ in range(3))
   watch = _motion(sampled) if motion else None
   ring = deque(maxlen=_SAMPLE)
   before = None
@@ -94,8 +97,10 @@ def measure(
           before, small)
       before = small
       chroma = float(np.ptp(picture[::4, ::4], axis=-1).mean())
-      rows.extend((*step, *np.percentile(np.exp(small), (1, 99)), chroma,
-                   sharpness.edge_width(luma) if t % 3 == 0 else np.nan))
+      rows.extend((*step, *np.percentile(np.exp(small), (1, 99)), chroma))
+      if t % 3 == 0:
+        looks.append(sharpness.edge_width(luma))
+        looks.extend(borders_lib.of_frame(luma))
       ring.append(_middle(picture))
       if watch is not None:
         moves.extend(watch(luma))
@@ -105,11 +110,12 @@ def measure(
     if 0 < len(ring) < _SAMPLE:
       samples.take(0, np.stack(ring))
     found = samples.all()
-  table, moves = (np.frombuffer(x, np.float32).reshape(-1, 7)
-                  for x in (rows, moves))
+  table, moves, looks = (
+      np.frombuffer(x, np.float32).reshape(-1, n)
+      for x, n in ((rows, 6), (moves, 7), (looks, 5)))
   ranges = shots_lib.ranges(cuts, len(table)) if rows else []
-  return [_shot(a, b, table[a:b], found, moves[a:b])
-          for a, b in ranges], len(table)
+  return [_shot(a, b, table[a:b], found, moves[a:b],
+                looks[-(-a // 3):-(-b // 3)]) for a, b in ranges], len(table)
 
 
 class _Samples:
@@ -169,7 +175,8 @@ def unpacked(found: Sequence[Mapping[str, Any]]) -> list[Shot]:
   """The inverse of packed; of a null it makes a NaN."""
   return [Shot(**{k: math.nan if v is None else v for k, v in shot.items()} | {
       name: numbers(shot[name], '<f4').reshape(-1, width)
-      for name, width in _SERIES.items()}) for shot in found]
+      for name, width in _SERIES.items()} | {
+          'borders': tuple(shot['borders'])}) for shot in found]
 
 
 def text(values: Any, dtype: str) -> str:
@@ -262,14 +269,15 @@ def spatial_noise(luma: np.ndarray) -> float:
   return float(np.percentile(spread, 25))
 
 
-def _shot(start, stop, table, samples, moves) -> Shot:
+def _shot(start, stop, table, samples, moves, looks) -> Shot:
   """Puts together what was measured between two cuts."""
   inside = [(t, s) for t, s in samples if start <= t and t + _SAMPLE <= stop]
   if not inside:  # Too short for a window of its own: the nearest one's.
     inside = [min(samples, key=lambda s: abs(s[0] - start))]
   mean = lambda key: float(np.mean([s[key] for _, s in inside]))
   gain, _, _ = flicker.flicker_curve(table[:, :3])
-  width = table[:, 6]
+  width = np.full(stop - start, np.nan)
+  width[-start % 3::3] = looks[:, 0]
   damage = np.full(stop - start, np.nan)
   for t, sample in inside:
     middle = min(max(t + _SAMPLE // 2 - start, 0), len(damage) - 1)
@@ -286,4 +294,5 @@ def _shot(start, stop, table, samples, moves) -> Shot:
       low=float(np.median(table[:, 3])), high=float(np.median(table[:, 4])),
       grey=bool(np.median(table[:, 5]) < 0.02),
       # Copied: the rest of the table need not stay.
-      comparisons=table[:, :3].copy(), steps=moves[:, :4], changes=moves[:, 4:])
+      comparisons=table[:, :3].copy(), steps=moves[:, :4], changes=moves[:, 4:],
+      borders=borders_lib.of_shot(looks[:, 1:]))

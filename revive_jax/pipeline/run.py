@@ -158,12 +158,21 @@ def _by_fields(clip, stages, core, look, tiles) -> types.Clip:
 
   They leave no memory to the next window: it looks around itself.
   """
-  local = [s for s in stages if s.name not in _WHOLE]
+  local = [_of_field(s) for s in stages if s.name not in _WHOLE]
   tell = functools.partial(
       restore.tell, core=slice(0, core.stop), tail=None, keep=0)
   return fields.weave_clip(*(
       apply_stages(half, local, look=look, tell=tell, core=core, **tiles)
       for half in fields.split_clip(clip)))
+
+
+def _of_field(stage: choose.Choice) -> choose.Choice:
+  """The stage for every other row: borders above and below are half as high."""
+  if 'black' not in stage.options:
+    return stage
+  above, below, left, right = stage.options['black']
+  return dataclasses.replace(stage, options=stage.options | {
+      'black': (above // 2, below // 2, left, right)})
 
 
 def cut(
