@@ -34,6 +34,7 @@ _PAIRS = 20000  # And more pairs of two frames.
 _STREAKS = 4  # In a frame, on average: fewer are no weather.
 _LEVEL = 0.07  # rad off the rows: what is long and thin there is of tape.
 _LONG = 4  # Times its width.
+_LOST = (1.5, 0.1)  # So many level things a frame, of all: a tape is damaged.
 _AGREE = np.deg2rad(12)  # Streaks of one weather point into such an angle...
 _MOST = 0.55  # ...and are this share of all that is long and thin.
 
@@ -81,6 +82,8 @@ def moving(clip: types.Clip, *, sigma: float) -> types.Clip:
       np.concatenate([[False], k])[p.labels]
       for k, p in zip(_flying(small, parts), parts, strict=True)])
   weather = _weather(parts)
+  tape = _lost_lines(parts)
+  flies[tape] = weather[tape] = False
   if not (flies | weather).any():
     return clip
   return _taken_back(clip, flies, weather)
@@ -252,6 +255,21 @@ def _alike(a: Parts, b: Parts) -> np.ndarray:
   thin = (a.length > 3 * a.width)[:, None] & (b.length > 3 * b.width)[None]
   return ((area > 0.35) & (area < 2.9) & (light > 0.5) & (light < 2)
           & (~thin | (turn < 0.4)))
+
+
+def _lost_lines(parts: list[Parts]) -> np.ndarray:
+  """[T] bool: frames of a tape that has lost lines.
+
+  Where much is level, what is short or thick beside it was lost with it.
+  """
+  level = np.array([(p.level & p.asked).sum() for p in parts])
+  asked = np.array([p.asked.sum() for p in parts])
+  found = np.zeros(len(parts), bool)
+  for t in range(len(parts)):
+    near = slice(max(0, t - _REACH), t + _REACH + 1)
+    count, share = _LOST
+    found[t] = level[near].mean() >= max(count, share * asked[near].mean())
+  return found
 
 
 def _weather(parts: list[Parts]) -> np.ndarray:

@@ -13,7 +13,7 @@ _EDGE = 1 / 7  # Of height and width at each side: bars are as wide.
 _WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6)
 _RATIOS = (-0.03, -0.28, -0.55, -0.80, -1.03, -1.24, -1.42, -1.57, -1.70, -1.92,
            -2.07, -2.19)
-_WIDE = 1.4  # px; wider edges are measured on a smaller picture.
+_WIDE = 1.15  # px; wider edges are measured on a smaller picture.
 # Edges of good pictures are narrower than the first, px; those as wide as the
 # second are sharpened with full strength, an unsharp mask of this gain. After a
 # Gaussian more would be closer (benchmarks/sharpness.py), after what a lens or

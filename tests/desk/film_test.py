@@ -47,7 +47,9 @@ class FilmTest(absltest.TestCase):
     titles = {f['title']: f for f in shot.findings}
     self.assertEqual(titles['Noise']['value'],
                      shot.measured['noise_sigma_of_255'])
-    self.assertNotIn('Width of edges', titles)  # None was found.
+    self.assertEqual(  # None, where none was found.
+        'Width of edges' in titles,
+        shot.measured['edge_width_pixels'] is not None)
     repaired, = [p for p in shot.proposal if p['stage'] == 'classical']
     self.assertEqual(repaired['title'], 'Repaired, without a network')
     self.assertTrue(repaired['reasons'])

@@ -199,6 +199,19 @@ class MovingTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'moving.*keep, ignore'):
       settings.check(c)
 
+  def test_a_tape_that_lost_lines_has_nothing_that_flies(self):
+    def parts(streaks, spots):
+      signed = np.zeros((96, 128), np.float32)
+      for i in range(streaks):
+        signed[8 + 12 * i:10 + 12 * i, 20:60] = 0.5
+      for i in range(spots):
+        signed[10 * i % 90:10 * i % 90 + 3, 80 + i:83 + i] = 0.5
+      holes = signed > 0
+      return [moving._parts(signed, 0.02, holes, np.zeros_like(holes))] * 4
+    self.assertTrue(moving._lost_lines(parts(3, 5)).all())
+    self.assertFalse(moving._lost_lines(parts(1, 8)).any())  # A hair or two.
+    self.assertFalse(moving._lost_lines(parts(0, 8)).any())
+
 
 if __name__ == '__main__':
   absltest.main()
