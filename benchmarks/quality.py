@@ -138,8 +138,7 @@ class Bench:
   @functools.cached_property
   def textures(self):
     """Shapes of real artefacts, or None."""
-    return quality_clips.read_textures(
-        self.args.textures, self.trained)
+    return quality_clips.read_textures(self.args.textures, self.trained)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -20,14 +20,14 @@ import numpy as np
 from revive_jax import types
 from revive_jax.pipeline import borders as borders_lib
 from revive_jax.pipeline import (
-  detect,
-  flicker,
-  lines,
-  match,
-  preprocess,
-  repeats,
-  sharpness,
-  stabilise,
+    detect,
+    flicker,
+    lines,
+    match,
+    preprocess,
+    repeats,
+    sharpness,
+    stabilise,
 )
 from revive_jax.pipeline import shots as shots_lib
 

@@ -79,7 +79,7 @@ class CompositeTest(absltest.TestCase):
     np.testing.assert_array_equal(done.output, edge)
     self.assertFalse(done.origin.any())
 
-  def test_sharpening_stays_within_the_neighbourhood(self):
+  def test_sharpening_steepens_edges_and_stays_in_the_range(self):
     edge = np.zeros((1, 16, 32, 3), np.float32)
     edge[..., 16:, :] = 1
     edge = cv2.GaussianBlur(edge[0], (0, 0), 1.0)[None]

@@ -61,7 +61,7 @@ class SurveyTest(absltest.TestCase):
     return np.array([while_measured, while_packed])
 
   def test_a_frame_takes_little_memory(self):
-    """14 numbers of 4 bytes while it is measured, 11 as text of 4/3 that.
+    """15 numbers of 4 bytes while it is measured, 11 as text of 4/3 that.
 
     A film of two hours has 172800: 100 MB are allowed for all that it takes.
     """
