@@ -47,6 +47,7 @@ def evaluate(c: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
   """
   check_settings(c)
   rows, clips = methods.make_methods(c), cases.read_clips(c)
+  cases.refuse_trained(clips, {k: row.trained_on for k, row in rows.items()})
   textures = cases.read_textures(c)
   judges = perception.Judges(
       perception.load(c.features), perception.load_niqe(c.niqe))

@@ -14,6 +14,7 @@ import ml_collections
 from revive_jax import cluster, types
 from revive_jax import workdir as workdir_lib
 from revive_jax.algorithms import ALGORITHMS, assembled, outputs, settings
+from revive_jax.data import splits
 from revive_jax.models import weights as weights_lib
 from revive_jax.training import checkpoint, log, sharding
 from revive_jax.training import profile as profile_lib
@@ -75,6 +76,7 @@ def _first_state(c, parts, layout):
         c.init_from)
   return parts.keyed(state), {
       'before': int(found.config.get('steps', 0)), 'skipped': 0,
+      'trained_on': found.config.get('trained_on', ()),
       'epsilon_before': found.config.get('epsilon')}
 
 
@@ -88,6 +90,9 @@ def _train(c, folder, profile, preempted) -> state_lib.TrainState:
       state, notes = found
     else:
       state, notes = _first_state(c, parts, layout)
+    # Of all parts of the run, whatever each was trained on.
+    notes['trained_on'] = sorted(
+        {*notes.get('trained_on', ()), *splits.marks(parts.trained_on)})
     settings.check_account(parts, notes)
     writer = None
     if cluster.is_first():
@@ -208,6 +213,7 @@ class _Loop:
           self.folder, self.parts, state.replace(ema=ema), step)
       outputs.write_weights(
           self.folder, self.parts, ema, step=step,
-          steps=self.notes['before'] + step, notes=self.spent(step),
+          steps=self.notes['before'] + step, notes=self.spent(step) | {
+              'trained_on': self.notes['trained_on']},
           algorithm=self.c.algorithm, began=self.c.init_from,
           epsilon_before=self.notes.get('epsilon_before'))

@@ -14,6 +14,7 @@ import numpy as np
 from configs import evaluate as config
 from revive_jax import evaluate, types
 from revive_jax.comparison import cases
+from revive_jax.data import splits
 from revive_jax.models import restorer, weights
 from tests import compiling
 from tests.data import clips
@@ -149,6 +150,25 @@ class EvaluateTest(parameterized.TestCase):
     with self.assertRaisesRegex(types.BadInput, word):
       self._evaluate()
     self.assertFalse((self.dir / 'work').exists())
+
+  def test_clips_that_were_trained_on_are_refused(self):
+    for name, card in (('mine', ['walk']), ('other', ['run'])):
+      values = params.draw(
+          restorer.Restorer(**_SETTINGS), jnp.zeros((1, 2, 32, 32, 3)))
+      weights.save_weights(
+          self.dir / name, values, model='restorer', settings=_SETTINGS,
+          card='', trained_on=splits.marks(card))
+    self.c.weights = f'{self.dir}/other,{self.dir}/mine'
+    with self.assertRaisesRegex(types.BadInput, r'mine\) was trained on walk'):
+      self._evaluate()
+    self.assertFalse((self.dir / 'work').exists())
+
+  def test_what_ships_knows_its_clips(self):
+    names = ['grid_bbaf2n.mpg', 'sam2_01_dog.mp4']
+    for name in weights.shipped():
+      seen = weights.read_weights(name).config['trained_on']
+      self.assertContainsSubset(splits.marks(names), seen)
+      self.assertNotIn(splits.marks(['sam2_03_blocks.mp4'])[0], seen)
 
   def test_model_without_weights(self):
     self.c.through = 'model'

@@ -17,6 +17,7 @@ import pytest
 from configs import restorer as config
 from revive_jax import train, types
 from revive_jax.algorithms import restorer
+from revive_jax.data import splits
 from revive_jax.models import weights
 from tests import compiling
 from tests.data import clips
@@ -78,6 +79,9 @@ class TrainTest(parameterized.TestCase):
     self.assertEqual(_steps(folder), ([1, 2, 3, 4], [2, 4]))
     values = json.loads(
         pathlib.Path(folder, 'metrics.jsonl').read_text().splitlines()[0])
+    told = json.loads(pathlib.Path(folder, 'weights/config.json').read_text())
+    self.assertEqual(told['trained_on'], splits.marks(os.listdir(
+        problem.make_config().data.root)))
     weights = problem.make_config().losses
     self.assertLess({'loss', 'psnr', 'psnr_damaged', 'grad_norm/heads',
                      *(k for k, w in weights.items() if w)}, set(values))

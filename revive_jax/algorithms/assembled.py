@@ -1,6 +1,6 @@
 """What the loop of train.py needs to know of an algorithm."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import types
 from typing import Any, NamedTuple
 
@@ -49,6 +49,8 @@ class Assembled(NamedTuple):
   notes: Mapping[str, Any] = types.MappingProxyType({})  # For config.json.
   # What there is to say of metrics that are logged, a sentence or nothing.
   warn: Callable[[Metrics], str] = lambda metrics: ''
+  # Names of what is trained on; none where that is a secret.
+  trained_on: Sequence[str] = ()
   account: Account | None = None  # Of private training,
   # which puts its secret into the first state.
   keyed: Callable[[state_lib.TrainState], state_lib.TrainState] = (

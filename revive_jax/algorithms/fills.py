@@ -58,7 +58,8 @@ def assemble(
       step=lambda state, batch: step(state, batch['clean'], fixed),
       name=c.model.name, settings=settings,
       notes={'restorer': found.config['sha256'], 'sigma': c.losses.sigma},
-      pictures=_pictures(c, model, still, fixed))
+      pictures=_pictures(c, model, still, fixed),
+      trained_on=restorer.names(c))
 
 
 def _pictures(c, model, still, fixed):

@@ -74,7 +74,7 @@ def assemble(
       complete=functools.partial(gan.completed, model=model),
       pictures=None if training else _pictures(c, model, textures),
       **(dict(account=training.account, keyed=training.keyed) if training
-         else dict(warn=gan.won)))
+         else dict(warn=gan.won, trained_on=restorer.names(c))))
 
 
 def _pictures(c, model, textures):

@@ -69,6 +69,12 @@ def make_data(c: ml_collections.ConfigDict) -> assembled.Data:
       {'clean': clean(start=start), 'old': old(start=start)})
 
 
+def names(c: ml_collections.ConfigDict) -> list[str]:
+  """Names of the videos and photographs of make_data."""
+  return restorer.names(c) + mixture.names(
+      root=c.data.old, photos=(), held_out=c.data.held_out)
+
+
 def assemble(
     c: ml_collections.ConfigDict, layout: sharding.Layout
 ) -> assembled.Assembled:
@@ -92,7 +98,7 @@ def assemble(
       init=functools.partial(latent.init_state, **static),
       step=lambda state, batch: step(state, batch, textures),
       name=c.model.name, settings=c.model.settings.to_dict(),
-      pictures=_pictures(c, model, textures))
+      pictures=_pictures(c, model, textures), trained_on=names(c))
 
 
 def _optimizers(c):

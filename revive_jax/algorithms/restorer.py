@@ -71,7 +71,8 @@ def assemble(
   return assembled.Assembled(
       data=assembled.after(data), init=init,
       step=lambda state, batch: step(state, batch['clean']),
-      name=c.model.name, settings=c.model.settings.to_dict())
+      name=c.model.name, settings=c.model.settings.to_dict(),
+      trained_on=names(c))
 
 
 def _assemble_privately(c, layout):
@@ -120,6 +121,13 @@ def make_data(c: ml_collections.ConfigDict) -> assembled.Data:
       num_frames=d.num_frames, size=d.size, overlay_share=d.overlay_share,
       workers=d.workers, host_index=jax.process_index(),
       host_count=jax.process_count())
+
+
+def names(c: ml_collections.ConfigDict) -> list[str]:
+  """Names of the videos and photographs of make_data."""
+  d = c.data
+  return mixture.names(root=d.root, held_out=d.held_out,
+                       photos=[f for f in d.photos.split(',') if f])
 
 
 def make_trainer(c: ml_collections.ConfigDict, layout, model):

@@ -49,7 +49,7 @@ def assemble(
       init=functools.partial(upscaler.init_state, model=model, tx=tx),
       step=lambda state, batch: step(state, batch['clean']),
       name=c.model.name, settings=c.model.settings.to_dict(),
-      pictures=_pictures(c, model, draw))
+      pictures=_pictures(c, model, draw), trained_on=restorer.names(c))
 
 
 def _pictures(c, model, draw):

@@ -60,4 +60,5 @@ def assemble(
       init=functools.partial(
           vae.init_state, model=model, tx=tx, shape=shape),
       step=lambda state, batch: step(state, batch['clean']),
-      name=c.model.name, settings=settings, pictures=pictures)
+      name=c.model.name, settings=settings, pictures=pictures,
+      trained_on=restorer.names(c))

@@ -1,5 +1,6 @@
 """Cases: held-out clips, damaged in a known way."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 import zlib
 
@@ -9,7 +10,7 @@ import ml_collections
 import numpy as np
 
 from revive_jax import types
-from revive_jax.data import held_out
+from revive_jax.data import held_out, splits
 from revive_jax.degradations import chain
 from revive_jax.degradations import textures as textures_lib
 from revive_jax.metrics import temporal
@@ -62,6 +63,24 @@ def read_clips(c: ml_collections.ConfigDict) -> list[held_out.Clean]:
         f'{", ".join(twice)} would be measured twice; name each clip once, or '
         'with another of --config.data.starts.')
   return clips
+
+
+def refuse_trained(
+    clips: Iterable[held_out.Clean], trained_on: Mapping[str, Iterable[str]]
+) -> None:
+  """Raises BadInput if a row of the table was trained on one of the clips.
+
+  Args:
+    clips: to be measured on.
+    trained_on: marks of what each row was trained on (data/splits.py).
+  """
+  names = {clip.name.rpartition('@')[0] for clip in clips}
+  for row, seen in trained_on.items():
+    if found := sorted(n for n in names if splits.marks([n])[0] in seen):
+      raise types.BadInput(
+          f'{row} was trained on {", ".join(found)}, so nothing can be '
+          'measured there; leave out such clips with --config.data.exclude or '
+          '--config.data.clips, or that row with --config.weights.')
 
 
 def read_textures(c: ml_collections.ConfigDict) -> np.ndarray | None:

@@ -37,6 +37,7 @@ class Method(NamedTuple):
   restore: Callable[[np.ndarray], Result]
   compiled: set[Any]  # Grows with every shape that was compiled.
   about: dict[str, Any]  # weights, sha256, steps, parameters.
+  trained_on: frozenset[str] = frozenset()  # As networks.Network's.
 
 
 def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
@@ -61,7 +62,7 @@ def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
     methods[name] = Method(
         functools.partial(through, settings=settings, network=network,
                           predicts=found.predicts),
-        compiled, found.about)
+        compiled, found.about, found.trained_on)
   if not methods:
     raise types.BadInput(
         'There is no network to measure; name its weights with '

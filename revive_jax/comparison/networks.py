@@ -19,6 +19,8 @@ class Network(NamedTuple):
   call: Callable[..., tuple[Any, Any]]
   about: dict[str, Any]  # weights, sha256, steps, parameters.
   predicts: bool = True  # Its log-variance is of what it gives.
+  # Marks of the clips that it was trained on (data/splits.py).
+  trained_on: frozenset[str] = frozenset()
 
 
 def load(
@@ -59,17 +61,19 @@ def load(
         yield row + ', causal' * causal, Network(
             functools.partial(_filled, restore=restore, fills=fills, seed=seed,
                               num_samples=count),
-            _about(w, found[under]), predicts=count > 1)
+            _about(w, found[under]), predicts=count > 1,
+            trained_on=_seen(w, found[under]))
     elif w.config['model'] == 'latent_restorer':
       under, restore = _first(w, restorers)
       model, params = inference.load_latent(place)
       yield name + ', causal' * causal, Network(functools.partial(
           _translated, restore=restore, fill=functools.partial(
               inference.restore_latent, jax.device_put(params), model=model)),
-          _about(w, found[under]), predicts=False)
+          _about(w, found[under]), predicts=False,
+          trained_on=_seen(w, found[under]))
     elif w.config['sha256'] in restorers:
       yield name + ', causal' * causal, Network(
-          restorers[w.config['sha256']][1], _about(w))
+          restorers[w.config['sha256']][1], _about(w), trained_on=_seen(w))
     else:
       inference.build(w)  # Refuses it in a sentence.
 
@@ -87,6 +91,11 @@ def _about(*found: weights.Weights) -> dict[str, Any]:
       'steps': first.config.get('steps', 0),
       'parameters': sum(
           x.size for w in found for x in jax.tree.leaves(w.params))}
+
+
+def _seen(*found: weights.Weights) -> frozenset[str]:
+  """Marks of what any of them was trained on; weights of others have none."""
+  return frozenset().union(*(w.config.get('trained_on', ()) for w in found))
 
 
 def _restorer_of(found, restorers):

@@ -7,7 +7,7 @@ from typing import Any
 from absl import logging
 
 from revive_jax import types
-from revive_jax.data import augment, motion, sources, splits
+from revive_jax.data import augment, motion, sources, splits, videos
 
 _MARGIN = 16  # Moving photographs are drawn so much larger, px, then cropped.
 
@@ -55,18 +55,42 @@ def mixture(
     by_size = [x / 2 for x in by_size] + [0.5 if by_size else 1.0]
   shares = [share * x for x in by_size]
   for folder in photos:
-    names = sources.Pictures(folder).names
-    _, apart = splits.split_names(names, ())
     found.append(moving(sources.Pictures(
-        folder, exclude=[splits.name_of(n) for n in apart])))
+        folder, include=_trained_photos(folder))))
     shares.append((photo_share if tfds or root else 1.0) / len(photos))
   return found, shares
+
+
+def names(
+    *, root: str, photos: Sequence[str], held_out: Sequence[str]
+) -> list[str]:
+  """Names of the videos and photographs of a mixture; args as mixture's.
+
+  Of a TFDS data set none are known. Videos too short for a clip are among them.
+  """
+  found = []
+  for folder in filter(None, root.split(',')):
+    found += (sources.ClipRecords(folder, 'train').names
+              if _has_records(folder) else
+              map(splits.name_of, videos.find(folder)))
+  for folder in photos:
+    found += _trained_photos(folder)
+  return sorted(set(found) - set(held_out))
+
+
+def _has_records(root):
+  return bool(list(pathlib.Path(root).rglob('features.json')))
+
+
+def _trained_photos(folder):
+  """All photographs but every tenth."""
+  return splits.split_names(sources.Pictures(folder).names)[0]
 
 
 def _videos(root, num_frames, held_out):
   """Prepared records, or the videos of a folder as they are."""
   root = pathlib.Path(root)
-  if list(root.rglob('features.json')):
+  if _has_records(root):
     return sources.ClipRecords(root, 'train', held_out=held_out)
   present = {splits.name_of(p) for p in root.rglob('*')}
   missing = sorted(set(held_out) - present)

@@ -1,6 +1,7 @@
 """Which files are trained on, and which are held out, by their names."""
 
 from collections.abc import Iterable, Sequence
+import hashlib
 import os
 import pathlib
 
@@ -11,6 +12,17 @@ from revive_jax.video import images
 def name_of(path: str | os.PathLike) -> str:
   """Returns the name that a video, a sequence or a picture is known by."""
   return pathlib.Path(path).name
+
+
+def marks(names: Iterable[str]) -> list[str]:
+  """What weights keep of the names that they were trained on, sorted.
+
+  The first 16 digits of the SHA-256 of each: a name that is measured on can be
+  looked for among them, while those who are given the weights cannot read the
+  names of a family's films.
+  """
+  return sorted({hashlib.sha256(name_of(name).encode()).hexdigest()[:16]
+                 for name in names})
 
 
 def split_names(

@@ -277,6 +277,7 @@ class RunTest(_Case):
     self.assertEqual(wanted, sorted(set(wanted)))
     config = json.loads((folder / 'weights' / 'config.json').read_text())
     self.assertAlmostEqual(config['epsilon'], wanted[-1])
+    self.assertEqual(config['trained_on'], [])  # Who took part is a secret.
     card = (folder / 'weights' / 'README.md').read_text()
     self.assertIn(f'({wanted[-1]:.3g}, 0.001)-differentially private', card)
     self.assertIn('one video', card)

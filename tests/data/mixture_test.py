@@ -75,6 +75,10 @@ class MixtureTest(absltest.TestCase):
                     np.roll(picture[..., ::-1], k, 1))
     source = self._mixture(root=folder, held_out=['b'])[0][0]
     self.assertEqual(source.names, ['a'])
+    pictures = [f'{self.root}/photos']
+    self.assertEqual(
+        mixture.names(root=folder, photos=(), held_out=['b']), ['a'])
+    self.assertLen(mixture.names(root='', photos=pictures, held_out=()), 11)
     # Three frames at the longest stride, three: seven.
     self.assertEqual(source[0]['clip'].shape[0], 7)
     with self.assertRaisesRegex(types.BadInput, 'c is to be held out'):

@@ -40,6 +40,13 @@ class SplitNamesTest(absltest.TestCase):
     with self.assertRaisesRegex(types.BadInput, 'nothing is left'):
       splits.split_names(['walk.mkv'], ['walk.mkv'], every=None)
 
+  def test_marks_tell_a_name_that_is_known_alone(self):
+    # printf film.mkv | sha256sum
+    mark, = splits.marks(['a/film.mkv', 'film.mkv'])
+    self.assertEqual(mark, '7d3aa8771e5920a6')
+    self.assertEqual(splits.marks(['b', 'a']), sorted(
+        splits.marks(['a']) + splits.marks(['b'])))
+
   def test_refuse_held_out(self):
     splits.refuse_held_out(['a', 'b'], ['c'], 'records')
     with self.assertRaisesRegex(types.BadInput, 'records holds b,'):
