@@ -1,5 +1,6 @@
 """One frame after the other, each restored from those before it."""
 
+import collections
 from collections.abc import Mapping
 import functools
 
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from revive_jax.models import inference, weights
+from revive_jax.pipeline import borders
 
 # Sides of what the network sees, of the frame's: in full; at half the size,
 # what it changes being enlarged; not at all, the frame passing as it is.
 SCALES = (1.0, 0.5, 0.0)
+_LOOK, _LOOKS = 8, 32  # Frames from look to look at borders; looks that count.
 _LONGEST = 8  # Frames that a mean is of, at most.
 _SIDE = 5  # Of the square in which something must move to be seen, px.
 _DOUBT = 3.0  # Deviations of the noise beyond which something moves.
@@ -30,11 +33,12 @@ class Network:
     self._params = jax.device_put(params)
     self._noise = 0.0 if repair else strength['noise']
     self._fill = max(strength['dust'], strength['scratch'])
-    self._states = {}
+    self.forget()
 
   def forget(self) -> None:
     """Begins anew."""
     self._states = {}
+    self._looks, self._taken = collections.deque(maxlen=_LOOKS), 0
 
   def __call__(self, frames: list[np.ndarray], level: int) -> np.ndarray:
     """The first of frames [H, W, 3] uint8, restored; the others are ahead."""
@@ -51,7 +55,21 @@ class Network:
     if scale != 1:
       change = cv2.resize(change, (width, height),
                           interpolation=cv2.INTER_LINEAR)
+    black = self._black(frames[0])
+    if any(black):  # There is nothing to repair: see composite.py.
+      own = borders.places((height, width), black)
+      even = borders.evened(frames[0].astype(np.float32), black)
+      change = np.where(
+          own[..., None], self._noise * (even - frames[0]), change)
     return np.clip(np.rint(frames[0] + change), 0, 255).astype(np.uint8)
+
+  def _black(self, frame):
+    """The black borders that the last frames had, as borders.of_shot's."""
+    if self._taken % _LOOK == 0:
+      luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+      self._looks.append(borders.of_frame(luma))
+    self._taken += 1
+    return borders.of_shot(np.array(self._looks))
 
 
 def _scaled(frame, scale):

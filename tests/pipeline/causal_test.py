@@ -1,10 +1,43 @@
-"""Tests of the mean of pipeline/causal.py; tests/live_test.py has the rest."""
+"""Tests of pipeline/causal.py; tests/live_test.py has the rest."""
+
+from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
 
 from revive_jax.pipeline import causal
 from tests.video import clips
+
+
+class NetworkTest(absltest.TestCase):
+
+  def _restored(self, films):
+    """Films [H, W, 3] uint8, by a network that adds 20 to every pixel."""
+    found = mock.Mock(config={'sha256': ''})
+    with mock.patch.object(
+        causal.inference, 'build', return_value=(None, {})):
+      network = causal.Network(
+          found, {'noise': 1.0, 'dust': 1.0, 'scratch': 1.0})
+    change = lambda _, frames, state, **__: (
+        np.full(frames.shape[1:], 20, np.float32), state)
+    with mock.patch.object(causal, '_change', change):
+      for frame in films:
+        yield network([frame], 0)
+
+  def test_black_borders_stay_black_for_as_long_as_they_are_there(self):
+    frame = np.full((64, 96, 3), 120, np.uint8)
+    framed = frame.copy()
+    framed[:5] = framed[:, -7:] = 0
+    framed[2, 40] = 60  # A grain, that is averaged along the border.
+    out = list(self._restored([framed] * 10 + [frame] * 9))
+    wanted = np.full((64, 96, 3), 140, np.uint8)
+    wanted[:7], wanted[:, -9:] = 120, 120  # Blurred edges: as they are.
+    wanted[:5] = wanted[:, -7:] = 0
+    wanted[2, 25:56] = 2  # 60 / 31, along the row.
+    for frame in out[:10]:
+      np.testing.assert_array_equal(frame, wanted)
+    # A look is taken every eighth frame, the first that sees no border at 16.
+    np.testing.assert_array_equal(out[16], np.full_like(frame, 140))
 
 
 class MeanTest(absltest.TestCase):
