@@ -55,15 +55,22 @@ def of_shot(found: np.ndarray) -> tuple[int, int, int, int]:
                for n, known in zip(least, told.mean(0), strict=True))
 
 
+def boxes(widths: Sequence[int], beyond: int = _SOFT) -> list[tuple]:
+  """Indices of [H, W] for the borders that are there, and px beyond them."""
+  top, bottom, left, right = (
+      width + beyond if width else 0 for width in widths)
+  return [box for box, width in (
+      (np.s_[:top, :], top), (np.s_[-bottom:, :], bottom),
+      (np.s_[:, :left], left), (np.s_[:, -right:], right)) if width]
+
+
 def places(
     size: tuple[int, int], widths: Sequence[int]
 ) -> np.ndarray:
   """Where borders and their blurred edges are, bool of size (H, W)."""
   mask = np.zeros(size, bool)
-  for view, width in zip((mask, mask[::-1], mask.T, mask.T[::-1]), widths,
-                         strict=True):
-    if width:
-      view[:width + _SOFT] = True
+  for box in boxes(widths):
+    mask[box] = True
   return mask
 
 
@@ -84,14 +91,11 @@ def undamaged(clip: types.Clip, widths: Sequence[int]) -> types.Clip:
 
 
 def evened(frame: np.ndarray, widths: Sequence[int]) -> np.ndarray:
-  """[H, W, C], its borders averaged along themselves."""
+  """[H, W, C] of any type, its borders averaged along themselves."""
   result = frame.copy()
-  across, down = (_ALONG, 1), (1, _ALONG)
-  for number, width in enumerate(widths):
-    if not width:
-      continue
-    box = (np.s_[:width], np.s_[-width:], np.s_[:, :width],
-           np.s_[:, -width:])[number]
+  for box in boxes(widths, beyond=0):
+    upright = box[0] == slice(None)
     result[box] = cv2.blur(
-        np.ascontiguousarray(frame[box]), across if number < 2 else down)
+        np.ascontiguousarray(frame[box]),
+        (1, _ALONG) if upright else (_ALONG, 1))
   return result

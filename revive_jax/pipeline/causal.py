@@ -57,10 +57,10 @@ class Network:
                           interpolation=cv2.INTER_LINEAR)
     black = self._black(frames[0])
     if any(black):  # There is nothing to repair: see composite.py.
-      own = borders.places((height, width), black)
-      even = borders.evened(frames[0].astype(np.float32), black)
-      change = np.where(
-          own[..., None], self._noise * (even - frames[0]), change)
+      change, even = change.copy(), borders.evened(frames[0], black)
+      for box in borders.boxes(black):
+        change[box] = self._noise * (
+            even[box].astype(np.float32) - frames[0][box])
     return np.clip(np.rint(frames[0] + change), 0, 255).astype(np.uint8)
 
   def _black(self, frame):
