@@ -27,7 +27,7 @@ setuptools.setup(
     package_data={'revive_jax': ['weights/*/*', 'desk/page/*.css',
                                  'desk/page/*.js', 'desk/strings/*.json',
                                  'explain/*.css', 'explain/*.js',
-                                 'explain/*.json']},
+                                 'explain/*.json', 'pipeline/*.json']},
     install_requires=[
         'absl-py',
         'av>=16',

@@ -14,7 +14,7 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   large, tiny = {'base': (False, False), 'large': (True, False),
                  'tiny': (False, True)}[size]
   c = restorer.get_config(size)
-  del c.apart  # Its step is one program.
+  del c.apart, c.only  # Its step is one program, of all parts.
   c.algorithm = 'gan'
   c.num_steps = 4 if tiny else 5000
   # Supervised weights; '': random numbers.

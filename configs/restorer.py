@@ -68,6 +68,9 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
       final_decay=0.4, momentum=0.95, others=0.1, b1=0.9, b2=0.99,
       weight_decay=1e-3, clip_norm=0.5)
   c.ema_decay = 0.999
+  # Parts of the network that learn, as ('heads',); (): all. The others stay as
+  # they began (init_from).
+  c.only = ()
 
   # Private training (docs/privacy.md); without clip_norm there is none. unit:
   # of what nobody can tell whether it was trained on. epsilon: the budget.

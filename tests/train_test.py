@@ -250,6 +250,7 @@ class TrainTest(parameterized.TestCase):
       ({'optimizer.name': 'sgd'}, 'optimizer.name.*muon'),
       ({'data.tfds': 'nowhere', 'data.tfds_dir': '/nowhere'}, 'nowhere'),
       ({'data.held_out': ('0.mkv', '9.mkv')}, '9.mkv is to be held out'),
+      ({'only': ('head',)}, "no part 'head'.*heads"),
       ({'optimizer.shape': 'zigzag'}, 'shape'))
   def test_refuses(self, values, words):
     c = problem.make_config()

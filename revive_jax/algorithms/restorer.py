@@ -60,6 +60,9 @@ def assemble(
         '--config.apart is for one device and for training that is not '
         f'private; there are {jax.device_count()} devices. Leave it out.')
   if privately.is_wanted(c):
+    if c.only:
+      raise types.BadInput(
+          '--config.only is for training that is not private; leave it out.')
     return _assemble_privately(c, layout)
   data = make_data(c)
   textures = make_textures(c, sharding.replicated(layout))
@@ -132,9 +135,9 @@ def names(c: ml_collections.ConfigDict) -> list[str]:
 
 def make_trainer(c: ml_collections.ConfigDict, layout, model):
   """(init, step): the first state, and the compiled step."""
-  tx = make_optimizer(c)
+  tx = optimizer.only(make_optimizer(c), c.only)
   step = supervised.compile_step(
-      layout, parts=c.accumulate,
+      layout, parts=c.accumulate, only=tuple(c.only),
       model=model, tx=tx, seed=c.seed, draw=make_draw(c),
       ema_decay=c.ema_decay, **make_costs(c))
   init = functools.partial(supervised.init_state, model=model, tx=tx)
@@ -143,11 +146,11 @@ def make_trainer(c: ml_collections.ConfigDict, layout, model):
 
 def make_trainer_apart(c: ml_collections.ConfigDict, layout, model, textures):
   """make_trainer, whose step is several programs; step(state, clean)."""
-  tx = make_optimizer(c)
+  tx = optimizer.only(make_optimizer(c), c.only)
   d = c.data
   step = supervised.compile_apart(
-      layout, parts=c.accumulate, model=model, tx=tx, seed=c.seed,
-      draw=make_draw(c), textures=textures, ema_decay=c.ema_decay,
+      layout, parts=c.accumulate, only=tuple(c.only), model=model, tx=tx,
+      seed=c.seed, draw=make_draw(c), textures=textures, ema_decay=c.ema_decay,
       shape=(c.batch_size, d.num_frames, d.size, d.size, 3), **make_costs(c))
   init = functools.partial(supervised.init_state, model=model, tx=tx)
   return init, step

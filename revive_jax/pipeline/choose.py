@@ -14,6 +14,7 @@ ORDER = ('preprocess', 'match', 'detect', 'restore', 'classical',
           'moving', 'composite', 'optimise', 'interpolate', 'output',
           'stabilise')
 
+_GRAINY = 2.0, 6.0  # Codes of noise from which on sharpening would lift it.
 _UNSHARP = 0.1  # Strength of sharpening by somebody who asks for it anyway.
 
 
@@ -71,7 +72,9 @@ def choose(
   amounts, reasons = _amounts(shot, mode, strength, auto, network)
   finds = marked or any(amounts[k] > 0 for k in ('dust', 'scratch', 'crack'))
   found = _Found(amounts, finds, auto, learned, network,
-                 moves=shot.stop - shot.start > 1)
+                 moves=shot.stop - shot.start > 1,
+                 detail=_detail(shot, mode, strength, amounts) if network
+                 else 0.0)
   options = {
       **_repairs(shot, found, fill, inpaint, denoiser),
       'preprocess': {}, 'match': {}, 'restore': {},
@@ -81,7 +84,7 @@ def choose(
           'scratch': max(amounts['scratch'], amounts['crack']),
           'noise': amounts['noise'],
           'dust': max(amounts['dust'], amounts['crack'])},
-                        black=shot.borders),
+                        black=shot.borders, detail=found.detail),
       'optimise': dict(mode=mode, local_deflicker=amounts['local'],
                        sharpen=amounts['blur'], sigma=shot.noise),
       'output': dict(mode=mode, sigma=shot.noise, seed=seed, **output),
@@ -112,6 +115,7 @@ class _Found(NamedTuple):
   learned: bool  # There is a network.
   network: bool  # It restores instead of the classical stages.
   moves: bool  # More than a picture.
+  detail: float  # How strongly detail is brought out.
 
 
 def _repairs(shot, found, fill, inpaint, denoiser):
@@ -129,6 +133,13 @@ def _repairs(shot, found, fill, inpaint, denoiser):
           sigma=shot.noise, fill=fill, inpaint=inpaint,
           denoiser=_denoiser(denoiser, found.moves)
           if amounts['noise'] else 'none')}
+
+
+def _detail(shot, mode, strength, amounts) -> float:
+  """How strongly detail is brought out from under grain; else sharpened."""
+  if mode == 'repair' or not amounts['noise']:
+    return 0.0
+  return strength['blur'] * _rise(255 * shot.noise, *_GRAINY)
 
 
 def _needed(found) -> dict[str, bool]:
@@ -160,7 +171,8 @@ def _why(found, reasons, mode, marked) -> dict[str, str]:
       'restore': reasons['noise'] + damage('; damage is found and filled'),
       'classical': reasons['noise'] + damage('; damage is filled'),
       'moving': 'rain, sparks and other things that fly are no dust',
-      'composite': f'mode {mode}',
+      'composite': f'mode {mode}' + (
+          '; detail below the grain is brought out' if found.detail else ''),
       'optimise': several('local', 'blur'),
       'output': 'always',
       'interpolate': 'frames were lost, and copies put in their place',
@@ -202,7 +214,8 @@ def _amounts(shot, mode, strength, auto, network):
                 f'{100 * shot.cracks:.2f} % of the picture look cracked'),
       # Of grainy pictures it would lift the grain.
       'blur': ('blur', 0.0 if not shot.edge_width > 0 else
-               _rise(shot.edge_width, *sharpness.SOFT) * _rise(6 - codes, 0, 4),
+               _rise(shot.edge_width, *sharpness.SOFT) * (
+                   1 - _rise(codes, *_GRAINY)),
                f'edges are {shot.edge_width:.1f} px wide'),
   }
   amounts, reasons = {}, {}

@@ -13,6 +13,7 @@ import numpy as np
 
 from revive_jax import types
 from revive_jax.pipeline import borders, flicker
+from revive_jax.pipeline import detail as detail_lib
 
 MODES = ('full', 'repair')
 
@@ -29,7 +30,7 @@ def damage_mask(clip: types.Clip, *, radius: int = 1) -> np.ndarray:
 
 def composite(
     clip: types.Clip, *, mode: str, strength: dict[str, float],
-    black: Sequence[int] = borders.NONE,
+    black: Sequence[int] = borders.NONE, detail: float = 0.0,
 ) -> types.Clip:
   """Fills output [T, H, W, C], and corrects origin to what was used.
 
@@ -44,6 +45,8 @@ def composite(
     black: rows above and below, and columns left and right, of black borders:
       there is no damage, but what the user marked, and noise is taken out along
       them.
+    detail: strength in [0, 1] of what brings out, in mode full, the detail
+      that a network left soft (detail.py).
   """
   if mode not in MODES:
     raise ValueError(f'mode {mode!r} is not one of {MODES}.')
@@ -58,6 +61,8 @@ def composite(
   origin = np.zeros((*output.shape[:3], 1), np.uint8)
   for t, result in enumerate(output):  # Whole windows would leave the cache.
     base, restored = _base_and_restored(clip, t, mode)
+    if detail > 0 and mode == 'full':
+      restored = detail_lib.brought_out(base, restored, detail)
     if any(black):
       own = border
       if clip.user_mask is not None:

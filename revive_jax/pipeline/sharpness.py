@@ -82,8 +82,13 @@ def sharpen(frame: np.ndarray, strength: float, sigma: float) -> np.ndarray:
   detail = frame - softened(frame)
   floor = np.float32(max(sigma, 0.5 / 255))
   detail *= detail**2 / (detail**2 + floor**2)
+  return within(frame + np.float32(GAIN * strength) * detail, frame)
+
+
+def within(sharp: np.ndarray, frame: np.ndarray) -> np.ndarray:
+  """Sharp [H, W, C], kept near the 3x3 pixels around in frame, and in [0, 1].
+  """
   kernel = np.ones((3, 3), np.uint8)
   low, high = cv2.erode(frame, kernel), cv2.dilate(frame, kernel)
   more = 0.25 * (high - low)
-  sharp = frame + np.float32(GAIN * strength) * detail
   return np.clip(sharp, np.maximum(low - more, 0), np.minimum(high + more, 1))

@@ -1,10 +1,13 @@
 """Optimizers: a schedule, clipping, and AdamW or Muon."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import optax
 from optax import contrib
+
+from revive_jax import types
 
 
 def schedule(
@@ -79,6 +82,27 @@ def muon(
           adam_b2=b2, adam_weight_decay=weight_decay,
           adam_learning_rate=lambda step: others * rate(step),
           muon_weight_dimension_numbers=_as_matrices))
+
+
+def only(
+    tx: optax.GradientTransformation, names: Sequence[str]
+) -> optax.GradientTransformation:
+  """tx for the parts of a network of these names; others stay; (): all learn.
+
+  Raises:
+    types.BadInput: from init, where the network has no such part.
+  """
+  if not names:
+    return tx
+
+  def labels(params):
+    if unknown := sorted(set(names) - set(params)):
+      raise types.BadInput(
+          f'--config.only: the network has no part {unknown[0]!r}; it has '
+          f'{", ".join(sorted(params))}.')
+    return {name: 'learns' if name in names else 'stays' for name in params}
+
+  return optax.partition({'learns': tx, 'stays': optax.set_to_zero()}, labels)
 
 
 def _as_matrices(params: Any) -> Any:

@@ -121,6 +121,7 @@ def train_step(
     epsilon: float,
     ema_decay: float,
     parts: int = 1,
+    only: Sequence[str] = (),
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step: damages clean [B, T, H, W, 3], restores it, learns from it."""
   rng = jax.random.fold_in(jax.random.key(seed), state.step)
@@ -128,7 +129,7 @@ def train_step(
   return learn(
       state, batch, model=model, tx=tx, weights=weights,
       damage_weight=damage_weight, epsilon=epsilon, ema_decay=ema_decay,
-      parts=parts)
+      parts=parts, only=only)
 
 
 def learn(
@@ -142,17 +143,23 @@ def learn(
     epsilon: float,
     ema_decay: float,
     parts: int = 1,
+    only: Sequence[str] = (),
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """Restores a damaged batch, and learns from it.
 
   weights: of the terms of losses(). parts: of the batch, one after the other.
+  only: the parts of the network that learn; (): all. Of the others no gradient
+  is computed; tx must leave them alone, too (optimizer.only).
   Returns the new state and the metrics: the terms, 'loss', 'psnr_damaged',
   'psnr' (dB), and the gradients' norms per part of the network.
   """
 
   def loss_of(params, batch):
+    still = {} if not only else {
+        k: jax.lax.stop_gradient(v) for k, v in params.items()
+        if k not in only}
     loss, terms = batch_loss(
-        params, batch, model=model, weights=weights,
+        {**params, **still}, batch, model=model, weights=weights,
         damage_weight=damage_weight, epsilon=epsilon)
     return loss, ((), terms)
 

@@ -4,7 +4,9 @@ from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
+from revive_jax import types
 from revive_jax.training import optimizer
 
 
@@ -106,6 +108,26 @@ class MuonTest(absltest.TestCase):
   def test_weights_decay(self):
     still = self._update(jnp.zeros((2, 2)), jnp.ones((2, 2)), weight_decay=0.1)
     np.testing.assert_allclose(still, np.full((2, 2), -0.05), rtol=1e-5)
+
+
+class OnlyTest(absltest.TestCase):
+
+  def test_others_stay_where_they_are(self):
+    tx = optimizer.only(optax.sgd(0.5), ['heads'])
+    params = {'heads': {'w': jnp.ones(2)}, 'encoder': jnp.ones(3)}
+    grads = {'heads': {'w': jnp.array([1., -2.])}, 'encoder': jnp.ones(3)}
+    updates, _ = tx.update(grads, tx.init(params), params)
+    np.testing.assert_array_equal(updates['heads']['w'], [-0.5, 1])
+    np.testing.assert_array_equal(updates['encoder'], np.zeros(3))
+
+  def test_no_names_are_all(self):
+    tx = optax.sgd(0.5)
+    self.assertIs(optimizer.only(tx, ()), tx)
+
+  def test_refuses_a_part_that_is_not_there(self):
+    tx = optimizer.only(optax.sgd(0.5), ('head',))
+    with self.assertRaisesRegex(types.BadInput, "no part 'head'.*encoder, he"):
+      tx.init({'heads': jnp.ones(1), 'encoder': jnp.ones(1)})
 
 
 if __name__ == '__main__':

@@ -208,6 +208,24 @@ class StepTest(parameterized.TestCase):
     np.testing.assert_allclose(norm, min(o.clip_norm, whole), rtol=1e-4)
 
   @pytest.mark.slow
+  def test_heads_alone(self):
+    layout = sharding.make_layout(1)
+    init, step = problem.make_trainer(
+        problem.make_config(num_steps=100, only=('heads',)), layout)
+    first = problem.first_params()
+    state = sharding.make_state(
+        lambda p: init(jax.random.key(0), params=p), layout, first)
+    clips = sharding.put_batch({'clean': problem.clean()}, layout)['clean']
+    for _ in range(2):  # The warm-up begins with a rate of 0.
+      state, metrics = step(state, clips, None)
+    params = jax.device_get(state.params)
+    for name, value in first.items():
+      moved = min(jax.tree.leaves(jax.tree.map(
+          lambda a, b: np.abs(a - b).max(), params[name], value)))
+      self.assertEqual(moved > 0, name == 'heads', name)
+      self.assertEqual(metrics[f'grad_norm/{name}'] > 0, name == 'heads')
+
+  @pytest.mark.slow
   def test_every_weight_learns_and_twice_is_the_same(self):
     (state,), (metrics,) = self._steps(1)
     (again,), (metrics_again,) = self._steps(1)

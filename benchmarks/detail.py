@@ -1,0 +1,171 @@
+"""Detail: fits pipeline/detail.json, and says what it is worth.
+
+python benchmarks/detail.py --root=FOLDER [--photos=FOLDER --keep=FOLDER
+    --out=FILE]
+
+Clips that networks are trained on, damaged, and restored by the network. From
+the finest detail of what it made, and the clean clip, a small network learns
+the gain that brings the one nearest to the other by squared error, relative to
+each clip's. Printed, by kind of damage: the gain in dB on clips that the fit
+did not see (five parts, by name), of a clip that gained least, and most. Then
+it is fitted to all, and written to --out. --keep: what was restored is kept
+there, and not made again.
+"""
+
+import argparse
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from revive_jax.configs import evaluate
+
+from revive_jax.comparison import cases, methods
+from revive_jax.degradations import chain
+from revive_jax.pipeline import detail, measure, sharpness
+
+# Mix, severity, seeds of the damage.
+_DAMAGE = (('film', 'light', (2, 6, 7)), ('film', 'medium', (0, 1, 8)),
+           ('film', 'heavy', (4,)), ('tape', 'medium', (5,)),
+           ('noise', 'medium', (3,)))
+_MIDDLE = slice(2, 6)  # Frames that are learned from, of eight.
+_HIDDEN, _PARTS = 12, 5
+_STEPS, _RATE, _CLIPS, _PIXELS = 1500, 1e-2, 16, 600
+_SAMPLED = 3000  # Places of a frame.
+_DECAY = 1e-5
+
+
+def main():
+  """Prints the table, and writes the fit."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('--root', required=True)
+  parser.add_argument('--photos', default='')
+  parser.add_argument('--weights', default='restorer')
+  parser.add_argument('--keep', default='')
+  parser.add_argument('--out', default='')
+  args = parser.parse_args()
+  found = {key: (frames, samples(*frames)) for key, frames in restored(args)}
+  gained, names = {}, sorted({name for _, _, name, _ in found})
+  for part in range(_PARTS):
+    out = set(names[part::_PARTS])
+    fitted = fit([s for k, (_, s) in found.items() if k[2] not in out])
+    gained |= {k: gain(fitted, *frames) for k, (frames, _) in found.items()
+               if k[2] in out}
+  print('| damage | clips | gain, dB | least | most |\n|---|---|---|---|---|')
+  for mix, severity, _ in _DAMAGE:
+    rows = [g for k, g in gained.items() if k[:2] == (mix, severity)]
+    print(f'| {mix}, {severity} | {len(rows)} | {np.mean(rows):.2f} | '
+          f'{min(rows):.2f} | {max(rows):.2f} |')
+  if args.out:
+    write(pathlib.Path(args.out), fit([s for _, s in found.values()]))
+
+
+def restored(args):
+  """Yields (mix, severity, name, seed), and (given, made, clean) [T, H, W, 3].
+
+  All uint8.
+  """
+  c = evaluate.get_config()
+  c.weights, c.through = args.weights, 'model'
+  c.data.update(root=args.root, photos=args.photos, photo_clips=12,
+                num_frames=8)
+  row, = methods.make_methods(c).values()
+  clips = cases.read_clips(c)
+  for mix, severity, seeds in _DAMAGE:
+    for seed in seeds:
+      for clip in clips:
+        key = mix, severity, clip.name.split('@')[0], seed
+        print(*key, flush=True)
+        path = args.keep and pathlib.Path(
+            args.keep, '_'.join(map(str, (mix, severity, clip.name, seed)))
+            + '.npz')
+        if path and path.exists():
+          kept = np.load(path)
+          yield key, tuple(kept[k] for k in 'drt')
+          continue
+        case = cases.make_case(
+            clip, None, seed=seed, mix=mix, severity=chain.SEVERITY[severity])
+        made = row.restore(case.damaged).restored
+        frames = tuple(x[_MIDDLE] for x in (
+            case.damaged, made, cases.to_codes(case.target)))
+        if path:
+          np.savez_compressed(path, **dict(zip('drt', frames, strict=True)))
+        yield key, frames
+
+
+def samples(given, made, clean):
+  """Features [N, F]; errors times detail and squares of detail, [N]."""
+  rng, found = np.random.default_rng(0), []
+  error = ((measure.to_float(made) - measure.to_float(clean)) ** 2).mean()
+  half = lambda x: detail.halved(x.sum(-1)).ravel()  # As the features are.
+  for frames in zip(*map(measure.to_float, (given, made, clean)), strict=True):
+    base, result, wanted = frames
+    x = result - sharpness.softened(result)
+    values = detail.features(base, result)
+    some = rng.integers(0, values[..., 0].size, _SAMPLED)
+    found.append((values.reshape(-1, values.shape[-1])[some],
+                  half((wanted - result) * x)[some] / error,
+                  half(x * x)[some] / error))
+  return tuple(map(np.concatenate, zip(*found, strict=True)))
+
+
+def fit(found) -> detail.Fitted:
+  """A gain for samples of many clips."""
+  values, products, squares = (np.stack(x) for x in zip(*found, strict=True))
+  low, high = np.percentile(
+      values.reshape(-1, values.shape[-1]), (1, 99), axis=0)
+  rng = np.random.default_rng(0)
+  sizes = (len(low), _HIDDEN, _HIDDEN, 1)
+  layers = tuple(
+      (rng.normal(0, (1 if b > 1 else 0.1) / np.sqrt(a), (a, b)), np.zeros(b))
+      for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+  layers = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), layers)
+  tx = optax.adam(optax.cosine_decay_schedule(_RATE, _STEPS))
+
+  def loss(layers, values, products, squares):
+    x = 2 * (jnp.clip(values, low, high) - low) / (high - low) - 1
+    for number, (kernel, bias) in enumerate(layers):
+      x = (jnp.tanh(x) if number else x) @ kernel + bias
+    g = jnp.clip(x[..., 0], *detail.LIMITS)
+    return (squares * g**2 - 2 * products * g).mean() + _DECAY * sum(
+        (kernel**2).sum() for kernel, _ in layers)
+
+  @jax.jit
+  def step(layers, state, batch):
+    updates, state = tx.update(jax.grad(loss)(layers, *batch), state)
+    return optax.apply_updates(layers, updates), state
+
+  state = tx.init(layers)
+  for _ in range(_STEPS):
+    some = (rng.integers(0, len(values), (_CLIPS, 1)),
+            rng.integers(0, values.shape[1], (_CLIPS, _PIXELS)))
+    layers, state = step(
+        layers, state, [x[some] for x in (values, products, squares)])
+  return detail.Fitted(low.astype(np.float32), high.astype(np.float32),
+                       jax.device_get(layers))
+
+
+def gain(fitted, given, made, clean) -> float:
+  """dB nearer to the clean frames."""
+  before, after = [], []
+  for frames in zip(*map(measure.to_float, (given, made, clean)), strict=True):
+    base, result, wanted = frames
+    better = detail.brought_out(base, result, 1.0, fitted)
+    before.append(((result - wanted) ** 2).mean())
+    after.append(((better - wanted) ** 2).mean())
+  return 10 * float(np.log10(np.mean(before) / np.mean(after)))
+
+
+def write(path, fitted) -> None:
+  """The fit, in four digits."""
+  plain = lambda x: [plain(y) for y in x] if np.ndim(x) else float(f'{x:.4g}')
+  path.write_text(json.dumps({
+      'low': plain(fitted.low), 'high': plain(fitted.high),
+      'layers': [{'kernel': plain(k), 'bias': plain(b)}
+                 for k, b in fitted.layers]}) + '\n')
+
+
+if __name__ == '__main__':
+  main()
