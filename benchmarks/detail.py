@@ -13,6 +13,7 @@ there, and not made again.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 
@@ -26,10 +27,10 @@ from revive_jax.comparison import cases, methods
 from revive_jax.degradations import chain
 from revive_jax.pipeline import detail, measure, sharpness
 
-# Mix, severity, seeds of the damage.
-_DAMAGE = (('film', 'light', (2, 6, 7)), ('film', 'medium', (0, 1, 8)),
-           ('film', 'heavy', (4,)), ('tape', 'medium', (5,)),
-           ('noise', 'medium', (3,)))
+# Mix, severity, contrast of the clean clip, seeds of the damage.
+_DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
+           ('film', 'medium', 0.4, (9,)), ('film', 'heavy', 1, (4,)),
+           ('tape', 'medium', 1, (5,)), ('noise', 'medium', 1, (3,)))
 _MIDDLE = slice(2, 6)  # Frames that are learned from, of eight.
 _HIDDEN, _PARTS = 12, 5
 _STEPS, _RATE, _CLIPS, _PIXELS = 1500, 1e-2, 16, 600
@@ -47,25 +48,26 @@ def main():
   parser.add_argument('--out', default='')
   args = parser.parse_args()
   found = {key: (frames, samples(*frames)) for key, frames in restored(args)}
-  gained, names = {}, sorted({name for _, _, name, _ in found})
+  gained, names = {}, sorted({key[-2] for key in found})
   for part in range(_PARTS):
     out = set(names[part::_PARTS])
-    fitted = fit([s for k, (_, s) in found.items() if k[2] not in out])
+    fitted = fit([s for k, (_, s) in found.items() if k[-2] not in out])
     gained |= {k: gain(fitted, *frames) for k, (frames, _) in found.items()
-               if k[2] in out}
+               if k[-2] in out}
   print('| damage | clips | gain, dB | least | most |\n|---|---|---|---|---|')
-  for mix, severity, _ in _DAMAGE:
-    rows = [g for k, g in gained.items() if k[:2] == (mix, severity)]
-    print(f'| {mix}, {severity} | {len(rows)} | {np.mean(rows):.2f} | '
+  for mix, severity, contrast, _ in _DAMAGE:
+    rows = [g for k, g in gained.items() if k[:3] == (mix, severity, contrast)]
+    faded = f' of contrast {contrast}' if contrast < 1 else ''
+    print(f'| {mix}, {severity}{faded} | {len(rows)} | {np.mean(rows):.2f} | '
           f'{min(rows):.2f} | {max(rows):.2f} |')
   if args.out:
     write(pathlib.Path(args.out), fit([s for _, s in found.values()]))
 
 
 def restored(args):
-  """Yields (mix, severity, name, seed), and (given, made, clean) [T, H, W, 3].
+  """Yields (mix, severity, contrast, name, seed), and (given, made, clean).
 
-  All uint8.
+  The latter are frames [T, H, W, 3], uint8.
   """
   c = evaluate.get_config()
   c.weights, c.through = args.weights, 'model'
@@ -73,26 +75,26 @@ def restored(args):
                 num_frames=8)
   row, = methods.make_methods(c).values()
   clips = cases.read_clips(c)
-  for mix, severity, seeds in _DAMAGE:
-    for seed in seeds:
-      for clip in clips:
-        key = mix, severity, clip.name.split('@')[0], seed
-        print(*key, flush=True)
-        path = args.keep and pathlib.Path(
-            args.keep, '_'.join(map(str, (mix, severity, clip.name, seed)))
-            + '.npz')
-        if path and path.exists():
-          kept = np.load(path)
-          yield key, tuple(kept[k] for k in 'drt')
-          continue
-        case = cases.make_case(
-            clip, None, seed=seed, mix=mix, severity=chain.SEVERITY[severity])
-        made = row.restore(case.damaged).restored
-        frames = tuple(x[_MIDDLE] for x in (
-            case.damaged, made, cases.to_codes(case.target)))
-        if path:
-          np.savez_compressed(path, **dict(zip('drt', frames, strict=True)))
-        yield key, frames
+  for mix, severity, contrast, seeds in _DAMAGE:
+    for seed, clip in itertools.product(seeds, clips):
+      key = mix, severity, contrast, clip.name.split('@')[0], seed
+      print(*key, flush=True)
+      path = args.keep and pathlib.Path(
+          args.keep, '_'.join(map(str, key)) + '.npz')
+      if path and path.exists():
+        kept = np.load(path)
+        yield key, tuple(kept[k] for k in 'drt')
+        continue
+      faded = np.round(127.5 + contrast * (clip.frames - 127.5))
+      case = cases.make_case(
+          clip._replace(frames=faded.astype(np.uint8)), None, seed=seed,
+          mix=mix, severity=chain.SEVERITY[severity])
+      made = row.restore(case.damaged).restored
+      frames = tuple(x[_MIDDLE] for x in (
+          case.damaged, made, cases.to_codes(case.target)))
+      if path:
+        np.savez_compressed(path, **dict(zip('drt', frames, strict=True)))
+      yield key, frames
 
 
 def samples(given, made, clean):

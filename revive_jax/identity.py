@@ -6,7 +6,7 @@ import ml_collections
 
 from revive_jax import networks, settings, types
 from revive_jax.models import weights
-from revive_jax.pipeline import segments, upscale
+from revive_jax.pipeline import detail, segments, upscale
 from revive_jax.video import probe, target
 
 # Another one wherever the same settings would give another film.
@@ -42,5 +42,6 @@ def of(
                   if c.weights else None),
       'upscaler': (weights.read_weights(c.upscaler).config['sha256']
                    if c.output.upscale > 1 else None),
+      'detail': detail.digest(),
       'output': f'{goal.codec} {goal.pix_fmt}',
       'format': _FORMAT}

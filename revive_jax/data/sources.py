@@ -24,9 +24,10 @@ def _chosen(
     root: str | os.PathLike,
 ) -> list[str]:
   """Returns the paths whose names are wanted; BadInput if none are."""
-  paths = list(paths)
+  paths, exclude = list(paths), set(exclude)
+  include = None if include is None else set(include)
   names = {splits.name_of(p) for p in paths}
-  missing = sorted(set(include or ()) - names)
+  missing = sorted((include or set()) - names)
   if missing:
     raise types.BadInput(
         f'{root}: {", ".join(missing)} is to be included, but is not there; '

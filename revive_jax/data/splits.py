@@ -17,9 +17,9 @@ def name_of(path: str | os.PathLike) -> str:
 def marks(names: Iterable[str]) -> list[str]:
   """What weights keep of the names that they were trained on, sorted.
 
-  The first 16 digits of the SHA-256 of each: a name that is measured on can be
-  looked for among them, while those who are given the weights cannot read the
-  names of a family's films.
+  The first 16 digits of the SHA-256 of each: a name that is measured on, or
+  guessed, can be looked for among them, but the names of a family's films are
+  not told to all who are given the weights.
   """
   return sorted({hashlib.sha256(name_of(name).encode()).hexdigest()[:16]
                  for name in names})

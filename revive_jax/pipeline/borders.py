@@ -64,6 +64,15 @@ def boxes(widths: Sequence[int], beyond: int = _SOFT) -> list[tuple]:
       (np.s_[:, :left], left), (np.s_[:, -right:], right)) if width]
 
 
+def within(
+    size: Sequence[int], widths: Sequence[int]
+) -> tuple[slice, slice]:
+  """The rectangle of (H, W, ...) inside borders and their blurred edges."""
+  top, bottom, left, right = (
+      width + _SOFT if width else 0 for width in widths)
+  return np.s_[top:size[0] - bottom, left:size[1] - right]
+
+
 def places(
     size: tuple[int, int], widths: Sequence[int]
 ) -> np.ndarray:

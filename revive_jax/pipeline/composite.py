@@ -62,7 +62,7 @@ def composite(
   for t, result in enumerate(output):  # Whole windows would leave the cache.
     base, restored = _base_and_restored(clip, t, mode)
     if detail > 0 and mode == 'full':
-      restored = detail_lib.brought_out(base, restored, detail)
+      restored = _brought_out(clip, t, base, restored, detail, black)
     if any(black):
       own = border
       if clip.user_mask is not None:
@@ -84,6 +84,20 @@ def composite(
       left = clip.user_mask[t, ..., 0] < -0.5
       result[left], origin[t][left] = base[left], types.Origin.KEPT
   return clip.replace(output=output, origin=origin)
+
+
+def _brought_out(clip, t, base, restored, strength, black):
+  """detail.brought_out inside black borders, but where the source was kept."""
+  inner = borders.within(base.shape, black)
+  result = restored.copy()
+  if not result[inner].size:
+    return result
+  result[inner] = detail_lib.brought_out(
+      base[inner], restored[inner], strength)
+  if clip.origin is not None:
+    kept = clip.origin[t, ..., 0] == types.Origin.KEPT
+    result[kept] = restored[kept]
+  return result
 
 
 def _base_and_restored(clip, t, mode):

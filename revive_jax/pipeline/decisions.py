@@ -205,10 +205,22 @@ def plan(
     if on and stage not in names:
       result = _with(result, stage, make(
           strength=strength, stages=(*names, 'match', stage)), decided, number)
+  result = _without_detail(result, off)
   return dataclasses.replace(result, stages=tuple(
       dataclasses.replace(s, options={**s.options, 'sample': decision.sample})
       if s.name == 'restore' and decision.sample else s
       for s in result.stages))
+
+
+def _without_detail(result, off) -> choose.Plan:
+  """No network, or no sharpening wanted: no detail that it left is brought out.
+  """
+  names = {s.name for s in result.stages}
+  if 'restore' in names and not ({'classical'} & names or 'optimise' in off):
+    return result
+  return dataclasses.replace(result, stages=tuple(
+      dataclasses.replace(s, options={**s.options, 'detail': 0.0})
+      if s.name == 'composite' else s for s in result.stages))
 
 
 def _with(result, stage, other, decided, number) -> choose.Plan:

@@ -8,6 +8,7 @@ fits detail.json, by the squared error on clips that networks are trained on.
 """
 
 import functools
+import hashlib
 import json
 import pathlib
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _AROUND, _REGION = 7, 21  # Sides of squares: px, and px of half the size.
 _LEAST = (0.3 / 255) ** 2  # Energies that say nothing.
 _SMOOTH = 9  # px; what is smoother than that is no noise.
 _OUTLIER = 0.2  # What was changed by more was damage.
+_CLIPPED = 0.02  # As near to black or white there is no noise, or half of it.
 _SHARP = 0.7  # px; taken where no edge was found.
 LIMITS = -1.0, 3.0  # Of the gain.
 
@@ -50,9 +52,11 @@ def brought_out(
     strength: in [0, 1].
     fitted: None: what ships.
   """
+  gain = predicted(fitted or load(), features(base, restored))
+  if not np.isfinite(gain).all():  # One pixel that is no number is enough.
+    return restored
   gain = cv2.resize(
-      predicted(fitted or load(), features(base, restored)),
-      restored.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+      gain, restored.shape[1::-1], interpolation=cv2.INTER_LINEAR)
   detail = restored - sharpness.softened(restored)
   sharp = restored + np.float32(strength) * gain[..., None] * detail
   return sharpness.within(sharp, restored)
@@ -74,22 +78,25 @@ def features(base: np.ndarray, restored: np.ndarray) -> np.ndarray:
   maps = (fine, halved(cv2.blur(next_, (_AROUND, _AROUND))),
           cv2.blur(fine, (_REGION, _REGION)))
   fine, next_, region = (0.5 * np.log(x + _LEAST) for x in maps)
-  noise, alike = _noise(preprocess.luma(base) - luma, energy)
+  noise, alike = _noise(preprocess.luma(base), luma, energy)
   width = sharpness.edge_width(luma)
   whole = (noise, alike, _SHARP if np.isnan(width) else width)
   return np.stack([fine, fine - next_, region, *(
       np.full_like(fine, x) for x in whole)], -1)
 
 
-def _noise(taken, energy):
+def _noise(given, made, energy):
   """Log deviation of what was taken out, and its correlation at 1 px.
 
-  Where there is little detail, and but for damage.
+  Where there is little detail, and but for damage and for what is clipped.
   """
-  taken = taken - cv2.blur(taken, (_SMOOTH, _SMOOTH))
-  flat = (energy <= np.median(energy)) & (np.abs(taken) < _OUTLIER)
-  if not flat.any():
+  taken = given - made
+  taken -= cv2.blur(taken, (_SMOOTH, _SMOOTH))
+  known = (np.abs(taken) < _OUTLIER) & (given > _CLIPPED) & (
+      given < 1 - _CLIPPED)
+  if not known.any():
     return 0.5 * np.log(_LEAST), 0.0
+  flat = known & (energy <= np.median(energy[known]))
   power = max(float(np.square(taken[flat]).mean()), 1e-8)
   alike = 0.0
   for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
@@ -124,3 +131,8 @@ def load() -> Fitted:
       array(found['low']), array(found['high']),
       tuple((array(layer['kernel']), array(layer['bias']))
             for layer in found['layers']))
+
+
+def digest() -> str:
+  """The SHA-256 of what ships."""
+  return hashlib.sha256(_FITTED.read_bytes()).hexdigest()

@@ -1,10 +1,10 @@
 """Faces: a face stays the person. Refines output, fills faces.
 
 Inside a face nothing is made up beyond the damage: outside the damage mask the
-output may differ from the source by denoising alone, and where the network is
-a generator, by that of the regression. Then every face of the output is
-compared with that of the input, over time; where it is no longer the same
-person, less of the restored picture is taken, until it is.
+output may differ from the source by denoising and by detail brought out alone,
+and where the network is a generator, by that of the regression. Then every face
+of the output is compared with that of the input, over time; where it is no
+longer the same person, less of the restored picture is taken, until it is.
 """
 
 from collections.abc import Callable, Sequence

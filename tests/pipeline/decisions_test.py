@@ -1,5 +1,6 @@
 """Tests of pipeline/decisions.py: what a person decided, shot by shot."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -133,6 +134,21 @@ class DecisionsTest(parameterized.TestCase):
                      ['composite', 'output'])
     with self.assertRaisesRegex(types.BadInput, 'shot 0: the stage preprocess'):
       names(stages={'preprocess': True}, strength={'flicker': 0, 'tone': 0})
+
+  @parameterized.parameters(
+      ({}, 0.5), ({'restore': False}, 0), ({'optimise': False}, 0),
+      ({'restore': False, 'classical': True}, 0), ({'detect': False}, 0.5))
+  def test_detail_is_what_a_network_left(self, stages, wanted):
+    grainy = dataclasses.replace(_shot(0, 10), noise=8 / 255)
+    make = lambda **settings: choose.choose(
+        grainy, mode='full', output=dict(bits=8, grain=0.0), fill='',
+        inpaint='', denoiser='auto', seed=0, marked=False, learned=True,
+        **settings)
+    plan = decisions.plan(
+        self._read({'shot': 0, 'stages': stages}), 0, make,
+        _STRENGTH | {'noise': 1.0, 'blur': 0.5}, ('auto',))
+    options, = (s.options for s in plan.stages if s.name == 'composite')
+    self.assertEqual(options['detail'], wanted)
 
   def test_another_answer_of_the_network(self):
     make = lambda **settings: _make(learned=True, **settings)

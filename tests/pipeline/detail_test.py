@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import skimage
 
+from revive_jax import types
 from revive_jax.pipeline import choose, composite, detail, measure
 from tests.pipeline import clips
 
@@ -90,6 +91,14 @@ class GainTest(absltest.TestCase):
         detail.brought_out(soft, soft, 0.0), soft, atol=1e-6)
 
 
+  def test_a_pixel_that_is_no_number_spreads_to_no_other(self):
+    photo = _photo()
+    broken = photo.copy()
+    broken[9, 9] = np.nan
+    np.testing.assert_array_equal(
+        detail.brought_out(photo, broken, 1.0), broken)
+
+
 class UsedTest(parameterized.TestCase):
 
   def test_in_mode_full_alone(self):
@@ -104,6 +113,42 @@ class UsedTest(parameterized.TestCase):
         detail.brought_out(source[1], clip.restored[1], 1.0))
     np.testing.assert_array_equal(make('full', 0.0), clip.restored)
     np.testing.assert_array_equal(make('repair', 1.0), source)
+
+  def _composited(self, source, restored, **more):
+    """Composite of one frame, that the network changed everywhere."""
+    values = dict(restored=restored[None], damage=np.zeros(
+        (1, *source.shape[:2], 1), np.float32)) | more
+    black = values.pop('black', (0, 0, 0, 0))
+    clip = clips.clip(source[None], **values)
+    return composite.composite(
+        clip, mode='full', strength=_ALL, detail=1.0, black=black)
+
+  def test_what_was_given_back_is_the_sources(self):
+    soft = cv2.GaussianBlur(_photo(), (0, 0), 0.7)
+    source = np.clip(soft + _noise(10, soft=True), 0, 1)
+    kept = np.zeros(soft.shape[:2], bool)
+    kept[40:60, 30:90] = True  # As moving.py leaves it.
+    origin = np.where(kept, types.Origin.KEPT, types.Origin.DENOISED)
+    done = self._composited(
+        source, np.where(kept[..., None], source, soft),
+        origin=origin[None, ..., None].astype(np.uint8))
+    np.testing.assert_array_equal(done.output[0][kept], source[kept])
+    self.assertTrue((done.output[0] != soft)[~kept].any())
+
+  def test_bars_say_nothing_of_the_picture(self):
+    soft = cv2.GaussianBlur(_photo(), (0, 0), 0.7)
+    source = np.clip(soft + _noise(10, soft=True), 0, 1)
+    bars = ((40, 40), (0, 0), (0, 0))
+    done = self._composited(
+        np.pad(source, bars), np.pad(soft, bars), black=(40, 40, 0, 0))
+    # Their blurred edges, 2 px, are left out, too.
+    np.testing.assert_allclose(
+        done.output[0][42:-42],
+        detail.brought_out(source[2:-2], soft[2:-2], 1.0), atol=1e-6)
+    # And where they are not known as borders, they have no noise to measure.
+    whole = detail.features(np.pad(source, bars), np.pad(soft, bars))
+    wanted = detail.features(source, soft)
+    np.testing.assert_allclose(whole[0, 0, 3:5], wanted[0, 0, 3:5], atol=0.1)
 
   @parameterized.parameters(
       (8.0, {}, 0.5), (4.0, {}, 0.25), (1.0, {}, 0.0),
