@@ -122,6 +122,13 @@ class Bench:
     return baselines.pipelines(self.args.weights)
 
   @functools.cached_property
+  def repairing(self):
+    """The same, told to make frames anew that stand in for lost ones."""
+    return {f'{name}, --config.repeats=replace': method for name, method in
+            baselines.pipelines(self.args.weights, repeats='replace').items()
+            if name != 'classical, every stage'}
+
+  @functools.cached_property
   def judges(self):
     """Perceptual distance and NIQE."""
     return perception.Judges(
@@ -243,7 +250,10 @@ def _measured(
     found = baselines.without_learning(case, sigma, flickers=task.flickers)
     if task.blurs:
       found = baselines.sharpeners()
-    return found | bench.pipelines | baselines.alone(own)
+    found |= bench.pipelines
+    if task.repeats:
+      found |= bench.repairing
+    return found | baselines.alone(own)
 
   found = metrics.measure(
       tasks.damaged(clips or bench.clips, task, severity, a.seed, textures),

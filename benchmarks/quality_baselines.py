@@ -158,14 +158,16 @@ def filtered(chain: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def pipelines(
-    weights: str, *, as_users: bool = False
+    weights: str, *, as_users: bool = False, repeats: str = 'leave'
 ) -> dict[str, methods.Method]:
   """The classical chains, and the pipeline with each of weights.
 
   as_users: with the strengths that users get; else all noise is taken out.
+  repeats: what is done about frames that are shown twice, as --config.repeats.
   """
   c = settings(weights, 'pipeline')
   chosen = (restore.get_config() if as_users else c.pipeline).to_dict()
+  chosen['repeats'] = repeats
   every = chosen | {'stages': tuple(c.classical_stages)}
   found = {'classical': (chosen, None, False),
            'classical, every stage': (every, None, False)}

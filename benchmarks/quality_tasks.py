@@ -21,6 +21,7 @@ class Task(NamedTuple):
   flickers: bool = False
   blurs: bool = False
   whole: bool = True  # What is not damage is not as it was.
+  repeats: bool = False  # Frames stand in for lost ones.
 
 
 # Mixes of the chain, and parts of them: added to it under these names.
@@ -58,7 +59,7 @@ SINGLE = {
     'flicker': Task('quality flicker', flickers=True),
     'scratches, dust, hairs': Task('quality objects'),
     'missing blocks': Task('quality blocks', whole=False),
-    'missing frames': Task('quality frames', whole=False),
+    'missing frames': Task('quality frames', whole=False, repeats=True),
 }
 SCRATCHES = Task('quality scratches', 10 / 255)
 

@@ -13,7 +13,14 @@ import numpy as np
 from revive_jax import types
 from revive_jax.comparison import cases, networks
 from revive_jax.models import weights
-from revive_jax.pipeline import choose, composite, flicker, measure, run
+from revive_jax.pipeline import (
+    choose,
+    composite,
+    flicker,
+    measure,
+    run,
+    timeline,
+)
 from revive_jax.video import reader
 
 THROUGH = ('pipeline', 'model')
@@ -99,7 +106,8 @@ def restored_by(
   restored, found, deviation = [], [], []
   for part in run.run(
       frames, shots, plans, window=settings['window'],
-      context=settings['lookahead'], tile=settings['tile'],
+      context=timeline.context(settings['repeats'], settings['lookahead']),
+      tile=settings['tile'],
       overlap=settings['overlap'], network=network):
     clip = part.clip
     restored.append(cases.to_codes(clip.output))
@@ -141,12 +149,16 @@ def restored_by_model(
 
 def _plan(codes, settings, *, learned):
   """Measures a film, and plans the stages of its shots: see restore.py."""
-  shots, _ = measure.measure(iter(codes), frame_rate=_FRAME_RATE)
+  shots, _ = measure.measure(
+      iter(codes), frame_rate=_FRAME_RATE,
+      motion=settings['repeats'] != 'leave')
+  planned = timeline.plan(shots, [], settings['repeats'], timed=False)
   plans = [choose.choose(
       shot, mode=settings['composite'], strength=settings['strength'],
       stages=tuple(settings['stages']),
       output=dict(bits=8, grain=settings['output']['grain']),
       fill=settings['fill'], inpaint=settings['inpaint'],
       denoiser=settings['denoiser'], seed=settings['seed'], marked=False,
-      learned=learned) for shot in shots]
+      learned=learned, replaces=planned.replaced[shot.start:shot.stop])
+           for shot in shots]
   return shots, plans
