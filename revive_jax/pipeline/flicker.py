@@ -21,11 +21,11 @@ from revive_jax.pipeline import trend
 
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
 _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
-# px of a thumbnail; and the share of its shorter side, beyond which frames have
-# too little in common.
-_LEAST_SHIFT, _MOST_SHIFT = 0.02, 0.25
-_LEAST_SIDE = 16  # px; less tells no shift.
-_NEARER = 0.98  # What laying frames on each other must take their scatter to.
+_FULL = 0.1  # Brightness from which a pixel counts fully: in the dark, noise
+# and codes are as large as what they are of.
+_LEAST_SIDE = 16  # px; less tells no motion.
+_SAMPLE = 2048  # Pixels, about, that a median is of.
+_CONTRAST = 45  # Codes of the deviation that frames are brought to for it.
 _FEW = 5  # Frames; fewer do not tell a fade from flicker.
 _CORRELATION = 0.5  # Of flicker, from frame to frame, at most.
 _MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
@@ -45,8 +45,8 @@ def compare(
 ) -> tuple[float, float, float]:
   """Fits after = pivot + step + gamma (before - pivot), robustly.
 
-  Where a camera moves, the frames are first laid on each other: else a sky that
-  is brighter on one side brightens from frame to frame, and errors chain up.
+  What moves is first laid on each other: else a sky that is brighter on one
+  side brightens from frame to frame where a camera pans, and errors chain up.
 
   Args:
     before: log_thumbnail of a frame, [h, w].
@@ -55,18 +55,18 @@ def compare(
   Returns:
     (step, gamma, pivot): log gain at the pivot, exponent, and pivot.
   """
-  before, after = _aligned(before, after)
-  x, y = before.ravel().astype(np.float64), after.ravel().astype(np.float64)
+  x, y = (v.astype(np.float64) for v in _aligned(before, after))
   bright = (x > np.log(_DARKEST) + 1e-3) & (y > np.log(_DARKEST) + 1e-3)
   bright &= (x < np.log(0.97)) & (y < np.log(0.97))  # Clipped pixels lie.
   if bright.sum() < 16:
     return 0.0, 1.0, -1.0
   x, y = x[bright], y[bright]
-  step, gamma, pivot = float(np.median(y - x)), 1.0, float(np.median(x))
+  sure = np.minimum(np.exp((x + y) / 2) / _FULL, 1) ** 2
+  step, gamma, pivot = _median(y - x, sure), 1.0, _median(x, sure)
   for _ in range(6):
     residual = y - pivot - step - gamma * (x - pivot)
-    scale = 1.4826 * np.median(np.abs(residual)) + 1e-3
-    weight = 1 / (1 + (residual / (2 * scale)) ** 2) ** 2
+    scale = 1.4826 * _median(np.abs(residual), sure) + 1e-3
+    weight = sure / (1 + (residual / (2 * scale)) ** 2) ** 2
     weight /= weight.sum()
     mean_x, mean_y = _sum(weight, x), _sum(weight, y)
     var_x = _sum(weight, (x - mean_x) ** 2)
@@ -85,45 +85,45 @@ def compare(
 
 
 def _aligned(before, after):
-  """The part that both frames show, if they are the same but for a shift.
+  """Pixels of two frames that show the same; [N] each.
 
-  By phase correlation (Kuglin and Hines 1975), in px of the thumbnails.
-  Each is moved by half of it, so that both are softened alike: gamma is a ratio
-  of their contrasts.
+  By optical flow (DIS; Kroeger et al. 2016, arXiv:1603.03590) between frames
+  of one mean and contrast, so that flicker does not count. Each is moved by
+  half of it, so that both are softened alike: gamma is a ratio of contrasts.
   """
   if min(before.shape) < _LEAST_SIDE:
-    return before, after
-  window = _window(*before.shape)
-  shift, _ = cv2.phaseCorrelate(
-      before - before.mean(), after - after.mean(), window)
-  far = np.abs(shift)
-  if far.max() < _LEAST_SHIFT or far.max() > _MOST_SHIFT * min(before.shape):
-    return before, after
-  x, y = (int(np.ceil(f / 2)) + 1 for f in far)
-  inner = np.s_[y:before.shape[0] - y, x:before.shape[1] - x]
-  half = 0.5 * np.array(shift)
-  moved = lambda frame, by: _moved(frame, by)[inner]
-  on_each_other = moved(before, half), moved(after, -half)
-  # Softened as much, so that this alone brings them no nearer.
-  as_they_were = moved(before, half), moved(after, half)
-  gain = _scatter(*on_each_other) / max(_scatter(*as_they_were), 1e-9)
-  return on_each_other if gain < _NEARER else (before, after)
+    return before.ravel(), after.ravel()
+  search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+  half = 0.5 * search.calc(_levelled(before), _levelled(after), None)
+  x, y = _grid(*before.shape)
+  place = lambda by: (x + by[..., 0], y + by[..., 1])
+  moved = [cv2.remap(frame, *place(by), cv2.INTER_LINEAR,
+                     borderMode=cv2.BORDER_CONSTANT, borderValue=np.inf)
+           for frame, by in ((before, -half), (after, half))]
+  seen = np.isfinite(moved[0]) & np.isfinite(moved[1])
+  return moved[0][seen], moved[1][seen]
+
+
+def _levelled(frame):
+  """A frame for the search of motion: uint8, without grain, level and gain."""
+  soft = cv2.GaussianBlur(frame, (0, 0), 1.0)
+  scale = _CONTRAST / (soft.std() + 1e-3)
+  return np.clip((soft - soft.mean()) * scale + 128, 0, 255).astype(np.uint8)
 
 
 @functools.cache
-def _window(height, width):
-  return cv2.createHanningWindow((width, height), cv2.CV_32F)
+def _grid(height, width):
+  y, x = np.mgrid[:height, :width].astype(np.float32)
+  return x, y
 
 
-def _moved(frame, shift):
-  return cv2.warpAffine(
-      frame, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]),
-      frame.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-
-
-def _scatter(before, after) -> float:
-  ratio = after - before
-  return float(np.median(np.abs(ratio - np.median(ratio))))
+def _median(values, weights) -> float:
+  """The value that half of the weights lie below, of a part of them."""
+  every = np.s_[::1 + len(values) // _SAMPLE]
+  values, weights = values[every], weights[every]
+  order = np.argsort(values)
+  below = np.cumsum(weights[order])
+  return float(values[order[np.searchsorted(below, 0.5 * below[-1])]])
 
 
 def _sum(weight, values) -> float:

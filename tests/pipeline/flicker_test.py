@@ -1,6 +1,7 @@
 """Tests of pipeline/flicker.py."""
 
 from absl.testing import absltest
+import cv2
 import numpy as np
 
 from revive_jax.pipeline import flicker
@@ -40,6 +41,32 @@ class FlickerTest(absltest.TestCase):
       self.assertAlmostEqual(gamma, 1.0, delta=0.02)
     self.assertAlmostEqual(steps[0], 0.0, delta=0.002)
     self.assertAlmostEqual(steps[1], np.log(1.1), delta=0.002)
+
+  def test_a_zoom_is_not_flicker(self):
+    # Dark towards its edges, which come in from all sides.
+    scene = clips.texture(180, 240)[..., 0]
+    y, x = np.mgrid[:180, :240]
+    scene *= 1 - 0.8 * np.minimum(np.hypot(x - 120, y - 90) / 150, 1)
+    logs = []
+    for t in range(16):
+      scale = 1.02**(t - 15)
+      logs.append(flicker.log_thumbnail(cv2.warpAffine(
+          scene, np.float32([[scale, 0, 120 * (1 - scale)],
+                             [0, scale, 90 * (1 - scale)]]), (240, 180),
+          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)))
+    level = sum(flicker.compare(*p)[0]
+                for p in zip(logs[:-1], logs[1:], strict=True))
+    self.assertLess(abs(level), 0.04)  # Frames as they are: -0.18.
+
+  def test_noise_of_the_dark_does_not_hide_what_is_lit(self):
+    rng = np.random.default_rng(0)
+    scene = np.full((90, 120), 0.02, np.float32)
+    scene[30:60, 40:70] = 0.2 + 0.4 * clips.texture(30, 30)[..., 0]
+    before, after = (flicker.log_thumbnail(np.clip(
+        gain * scene + 0.015 * rng.standard_normal(scene.shape), 0, 1).astype(
+            np.float32)) for gain in (1.0, 1.15))
+    step, _, _ = flicker.compare(before, after)
+    self.assertAlmostEqual(step, np.log(1.15), delta=0.02)
 
   def test_another_scene_is_not_flicker(self):
     rng = np.random.default_rng(0)
