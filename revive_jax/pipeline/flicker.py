@@ -3,12 +3,11 @@
 Model: the logarithm of a frame is an affine map of that of the scene,
 log I_t = m + b_t + g_t (log R - m), with gain exp(b_t) at the pivot m and
 gamma g_t. Neighbouring frames are compared pixel by pixel (robustly, so that
-moving things and damage do not count), the comparisons are chained, and what
-is slow (the scene's own light), or bends further than flicker can (fades,
-dissolves), is taken out again, as far as the flicker would not do the same by
-itself. Compare Roosmalen,
-"Restoration of archived film and video", 1999, chapter 3, which fits gain and
-offset per block; gain and gamma are what a projector and a print change.
+moving things and damage do not count), the comparisons are chained, and the
+scene's own light (light.py: fades, dissolves, clouds) is taken out again.
+Compare Roosmalen, "Restoration of archived film and video", 1999, chapter 3,
+which fits gain and offset per block; gain and gamma are what a projector and a
+print change.
 """
 
 import functools
@@ -17,17 +16,19 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from revive_jax.pipeline import trend
+from revive_jax.pipeline import light
 
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
 _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
 _FULL = 0.1  # Brightness from which a pixel counts fully: in the dark, noise
 # and codes are as large as what they are of.
+_TOLD = 0.3  # Mean of what pixels count; below, the dark tells no contrast.
 _LEAST_SIDE = 16  # px; less tells no motion.
 _SAMPLE = 2048  # Pixels, about, that a median is of.
 _CONTRAST = 45  # Codes of the deviation that frames are brought to for it.
-_FEW = 5  # Frames; fewer do not tell a fade from flicker.
-_CORRELATION = 0.5  # Of flicker, from frame to frame, at most.
+_FEW = 5  # Frames; fewer do not tell a fade from flicker,
+_RADIUS = 8.0  # and are seen through a Gaussian of this deviation.
+_FLOOR = 0.1  # Of the usual brightness; darker, and flicker does not matter.
 _MAX_STEP = 0.7  # Log gain between frames; more is a cut or an explosion.
 _CODES = np.arange(256, dtype=np.float32) / 255
 
@@ -62,6 +63,7 @@ def compare(
     return 0.0, 1.0, -1.0
   x, y = x[bright], y[bright]
   sure = np.minimum(np.exp((x + y) / 2) / _FULL, 1) ** 2
+  told = min(sure.mean() / _TOLD, 1)
   step, gamma, pivot = _median(y - x, sure), 1.0, _median(x, sure)
   for _ in range(6):
     residual = y - pivot - step - gamma * (x - pivot)
@@ -77,7 +79,7 @@ def compare(
     if var_x > 1e-3 and cov > 0:
       half = (var_y - var_x) / 2
       gamma = (half + np.hypot(half, cov)) / cov
-    gamma = float(np.clip(gamma, 0.5, 2.0))
+    gamma = float(np.clip(gamma, 0.5, 2.0)) ** told
     step = float(mean_y - pivot - gamma * (mean_x - pivot))
   if abs(step) > _MAX_STEP or scale > _MAX_SCATTER:
     return 0.0, 1.0, pivot
@@ -132,16 +134,15 @@ def _sum(weight, values) -> float:
 
 
 def flicker_curve(
-    comparisons: np.ndarray, *, radius: float | None = 8.0
+    comparisons: np.ndarray, *, lit: bool = True
 ) -> tuple[np.ndarray, np.ndarray, float]:
   """Splits the chained comparisons of a shot into light and flicker.
 
   Args:
     comparisons: [T, 3], compare() of each frame with the one before it; the
       first row is not used.
-    radius: standard deviation, in frames, of the Gaussian that follows the
-      scene's own light; what is faster is flicker, unless it goes further than
-      the frames around jump, as a fade does. None: all change is.
+    lit: whether the scene has a light of its own that may change (light.py);
+      else all change is flicker.
 
   Returns:
     (gain, gamma, pivot): log gain [T] and log gamma [T] of the flicker, and
@@ -161,26 +162,28 @@ def flicker_curve(
     usual = int(np.argmin(np.abs(comparisons[1:, 2] - pivot)))
     exponent = exponent - exponent[usual]
     level = level - np.exp(exponent) * level[usual]
-  fast = lambda x: x - (x.mean() if radius is None else _light(x, radius))
-  return fast(level), fast(exponent), pivot
+  if not lit:
+    return level - level.mean(), exponent - exponent.mean(), pivot
+  return level - _own(level), exponent - _own(exponent, floor=0.0), pivot
 
 
-def _light(x: np.ndarray, radius: float) -> np.ndarray:
-  """The scene's own light, [T].
+def _own(x: np.ndarray, floor: float = _FLOOR) -> np.ndarray:
+  """The scene's own light under x [T], logs of brightness.
 
-  Where the flicker itself explains all that the light seems to do, the light
-  is steady.
+  floor: what is added to the brightness, as a share of the usual one: towards
+  black a fade has no end in logarithms, and a code is as much as it goes on.
   """
   if len(x) < _FEW:
-    return _leaning(x, radius)
-  light = trend.adaptive(
-      x, (*(r for r in (1, 2, 3, 5) if r < radius), radius))
-  return trend.steadier(
-      x, light, radius=radius, wide=4 * radius, correlation=_CORRELATION)
+    return _leaning(x, _RADIUS)
+  if not floor:
+    return light.light(x)
+  usual = np.exp(np.median(x))
+  lit = np.exp(light.light(np.log(np.exp(x) + floor * usual)))
+  return np.log(np.maximum(lit - floor * usual, 0.1 * np.exp(x)))
 
 
 def _leaning(x: np.ndarray, radius: float) -> np.ndarray:
-  """As trend.line, but of very few frames nearer to their mean, [T]."""
+  """A straight line, but of very few frames near to their mean, [T]."""
   t = np.arange(len(x), dtype=np.float64)
   sums = lambda y: ndimage.gaussian_filter1d(y, radius, mode='constant')
   s0, st, sx = sums(np.ones_like(t)), sums(t), sums(x.astype(np.float64))

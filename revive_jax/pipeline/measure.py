@@ -210,7 +210,7 @@ def _sample(window: np.ndarray) -> dict[str, float]:
            for pair in zip(window[:-1], window[1:], strict=True)]
   # Over so few frames any change of light counts as flicker.
   gain, gamma, pivot = flicker.flicker_curve(
-      np.array([(0.0, 1.0, 0.0), *steps]), radius=None)
+      np.array([(0.0, 1.0, 0.0), *steps]), lit=False)
   tone = flicker.tone_correction(gain, gamma, pivot, strength=1.0)
   clip = match.match(preprocess.preprocess(
       types.Clip(source=window, frames=window, tone=tone)))

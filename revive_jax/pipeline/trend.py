@@ -7,11 +7,6 @@ from scipy import ndimage
 
 _INTERVAL = 2.5  # Half of a confidence interval, in standard deviations.
 _PILOT = 4.0  # Frames: what is faster than this may be jitter.
-_NEAR = 16.0  # Frames: of the window that judges how far a trend goes.
-# How many times the squared way that jitter explains must be gone. Of jitter
-# alone 1.5 leave three quarters of the squared error that 1 does; of true
-# trends of its size they cost a seventh.
-_DOUBT = 1.5
 
 
 def line(x: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
@@ -68,87 +63,3 @@ def adaptive(x: np.ndarray, radii: Sequence[float]) -> np.ndarray:
     open_ &= low <= high
     best[open_] = value[open_]
   return best
-
-
-def steadier(
-    x: np.ndarray, trend: np.ndarray, *, radius: float, wide: float,
-    correlation: float,
-) -> np.ndarray:
-  """The trend [T] of x, as far from a level as jitter alone would not take it.
-
-  Jitter that is alike from frame to frame makes lines lean, too. The part of
-  the squared way from the level that it explains is taken off, and half as
-  much again, after James and Stein 1961; where that is all, the level is left.
-
-  Args:
-    x: [T].
-    trend: [T], lines of the radius or less.
-    radius: of the lines' windows, frames.
-    wide: radius of the level's window, frames.
-    correlation: of the jitter, from frame to frame.
-  """
-  if len(x) < 5:
-    return trend
-  level = _mean(x, wide)
-  sigma = _jitter(x, correlation)
-  away = lambda offset: (
-      _line_weights(offset, radius) - _level_weights(offset, wide))
-  expected = (sigma * _deviation(len(x), wide, away, correlation)) ** 2
-  near = lambda y: ndimage.gaussian_filter1d(y, _NEAR, mode='constant')
-  way = near((trend - level) ** 2)
-  share = np.maximum(1 - _DOUBT * near(expected) / np.maximum(way, 1e-18), 0)
-  return level + share * (trend - level)
-
-
-def _jitter(x, correlation) -> float:
-  """The deviation of jitter on x: of few frames one estimate is too rough."""
-  by_line = lambda offset: _line_weights(offset, _PILOT)
-  left = lambda offset: (offset == 0) - by_line(offset)
-  jitter = np.abs(x - line(x, _PILOT)[0]) / _deviation(
-      len(x), _PILOT, left, correlation)
-  step = np.diff(x)
-  step = np.abs(step - np.median(step)) / np.sqrt(2 * (1 - correlation))
-  # Quantiles of a normal distribution; 0.3 as in adaptive.
-  return float(np.sqrt(np.mean(np.square([
-      np.quantile(jitter, 0.3) / 0.385, np.median(jitter) / 0.674,
-      np.median(step) / 0.674]))))
-
-
-def _mean(x, radius):
-  """Local means under a Gaussian window, [T]."""
-  sums = lambda y: ndimage.gaussian_filter1d(
-      y, radius, mode='constant', truncate=3)
-  return sums(np.asarray(x, np.float64)) / sums(np.ones(len(x)))
-
-
-def _level_weights(offset, radius):
-  """What frames at an offset count in a local mean."""
-  window = np.exp(-0.5 * (offset / radius) ** 2)
-  return window / window.sum()
-
-
-def _line_weights(offset, radius):
-  """What frames at an offset count in a local line, at offset 0."""
-  window = np.exp(-0.5 * (offset / radius) ** 2)
-  window = window * (np.abs(offset) <= int(3 * radius + 0.5))
-  s0, s1, s2 = ((window * offset**n).sum() for n in range(3))
-  return window * (s2 - s1 * offset) / max(s0 * s2 - s1**2, 1e-9)
-
-
-def _deviation(count, radius, weights, correlation):
-  """Deviation of weighted sums of correlated noise of deviation 1, [T].
-
-  weights: of offsets; only those within 3 radii count.
-  """
-  reach = int(3 * radius + 0.5)
-  result = np.empty(count)
-  for t in range(count):
-    if reach < t < count - reach:  # All windows inside are alike.
-      result[t] = result[t - 1]
-      continue
-    offset = np.arange(max(-reach, -t), min(reach, count - 1 - t) + 1.0)
-    own = weights(offset)
-    products = np.correlate(own, own, 'full')[len(own) - 1:]
-    products[1:] *= 2 * correlation ** np.arange(1, len(own))
-    result[t] = np.sqrt(max(products.sum(), 1e-12))
-  return result

@@ -107,6 +107,14 @@ class FlickerTest(absltest.TestCase):
       left.append((planted - gain).std() / planted.std())
     self.assertLess(np.median(left), 1 / 6)
 
+  def test_a_short_shot_that_is_all_fade_stays(self):
+    brightness = np.clip(np.arange(16) / 12 + 0.04, 0, 1)
+    rows = np.stack([np.diff(np.log(brightness), prepend=0), np.ones(16),
+                     np.full(16, -1.0)], -1)
+    gain, _, _ = flicker.flicker_curve(rows)
+    changed = brightness * np.expm1(-gain)
+    self.assertLess(np.abs(changed).max(), 0.02)  # By lines: 0.2 and more.
+
   def test_identity_is_exact_and_inverse_inverts(self):
     film = clips.panning(2)
     same = flicker.apply_tone(film, np.float32([[0, 1], [0, 1]]))

@@ -1,0 +1,63 @@
+"""Tests of pipeline/light.py."""
+
+from absl.testing import absltest
+import numpy as np
+from scipy import integrate, stats
+
+from revive_jax.pipeline import light
+
+
+def _alike(rng, count, correlation=0.5):
+  """Noise of deviation 1 that is alike from frame to frame, [count]."""
+  x = rng.standard_normal(count)
+  for t in range(1, count):
+    x[t] = correlation * x[t - 1] + np.sqrt(1 - correlation**2) * x[t]
+  return x
+
+
+class LightTest(absltest.TestCase):
+
+  def test_a_steady_level_is_found_under_what_leans_by_itself(self):
+    rng, left = np.random.default_rng(0), []
+    for _ in range(20):
+      x = _alike(rng, 64)
+      left.append(light.light(x).std() / x.std())
+    self.assertLess(np.median(left), 1 / 6)
+
+  def test_what_goes_further_than_jitter_stays(self):
+    rng, t = np.random.default_rng(0), np.arange(48)
+    wanted = 0.05 * t
+    found = light.light(wanted + 0.1 * _alike(rng, 48))
+    self.assertLess(np.abs(found - wanted).max(), 0.25)
+    np.testing.assert_allclose(light.light(wanted), wanted, atol=1e-3)
+
+  def test_a_fade_in_a_long_shot_stays_where_it_is(self):
+    t = np.arange(300)
+    wanted = -np.clip((t - 250) / 30, 0, 1)
+    jitter = 0.03 * _alike(np.random.default_rng(0), 300)
+    error = light.light(wanted + jitter) - wanted
+    self.assertLess(error.std(), 0.025)
+    self.assertLess(np.abs(np.diff(error)).max(), 0.03)  # Windows meet.
+
+  def test_level_and_scale_are_of_no_matter(self):
+    x = _alike(np.random.default_rng(1), 20)
+    np.testing.assert_allclose(
+        light.light(3 + 2 * x), 3 + 2 * light.light(x), atol=1e-4)
+
+  def test_evidence_is_the_integral_over_level_and_scale(self):
+    x = np.array([0.3, -0.2, 1.1])
+    kernels = (np.zeros((3, 3)), np.ones((3, 3)) + np.diag([0.5, 1.0, 2.0]))
+    told = []
+    for kernel in kernels:
+      model = light._model(1.0, kernel, np.eye(3))
+      told.append(np.exp(model.prior) * (x @ model.precision @ x) ** -1.0)
+    by_integral = [integrate.dblquad(
+        lambda level, scale, k=k: stats.multivariate_normal.pdf(
+            x, np.full(3, level), scale**2 * (k + np.eye(3))) / scale,
+        0.05, 30, -30, 30, epsabs=1e-5, epsrel=1e-3)[0] for k in kernels]
+    self.assertAlmostEqual(
+        told[0] / told[1], by_integral[0] / by_integral[1], delta=0.01)
+
+
+if __name__ == '__main__':
+  absltest.main()
