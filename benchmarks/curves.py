@@ -30,12 +30,15 @@ def main():
   parser.add_argument('--terms', default='loss,psnr-psnr_damaged')
   parser.add_argument('--parts', type=int, default=10)
   args = parser.parse_args()
+  if args.parts < 1:
+    parser.error(f'--parts={args.parts}: give at least 1')
   try:
     runs = {name: read(place) for name, place in map(_named, args.runs)}
+    tables = [curve(runs, term.strip(), args.parts)
+              for term in args.terms.split(',')]
   except types.BadInput as error:
     sys.exit(f'{error}')
-  print('\n\n'.join(curve(runs, term.strip(), args.parts)
-                    for term in args.terms.split(',')))
+  print('\n\n'.join(tables))
 
 
 def read(workdir: str) -> list[dict[str, Any]]:
@@ -55,7 +58,11 @@ def read(workdir: str) -> list[dict[str, Any]]:
 def curve(
     runs: Mapping[str, Sequence[Mapping[str, float]]], term: str, parts: int
 ) -> str:
-  """A table: the means of a term over the parts of each run's steps."""
+  """A table: the means of a term over the parts of each run's steps.
+
+  Raises:
+    types.BadInput: no run has the term.
+  """
   rows = {}
   for name, lines in runs.items():
     told, *less = (np.array([line.get(t, math.nan) for line in lines], float)
@@ -66,6 +73,9 @@ def curve(
     split = [x[np.isfinite(x)] for x in np.array_split(values, parts)]
     rows[name] = {'steps': lines[-1]['step']} | {
         str(i): float(x.mean()) for i, x in enumerate(split) if x.size}
+  if not rows:
+    raise types.BadInput(
+        f'--terms: no line of these runs has {term!r}; see metrics.jsonl.')
   places = [(str(i), f'{100 * (i + 1) // parts} %', '{:.4g}')
             for i in range(parts)]
   return table.table(f'{term}, mean up to', rows, [

@@ -10,7 +10,7 @@ from revive_jax.pipeline import detail, segments, upscale
 from revive_jax.video import probe, target
 
 # Another one wherever the same settings would give another film.
-_FORMAT = 7
+FORMAT = 7
 # Settings that a stopped run may go on with changed.
 _FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments',
          'sandbox')
@@ -44,4 +44,4 @@ def of(
                    if c.output.upscale > 1 else None),
       'detail': detail.digest(),
       'output': f'{goal.codec} {goal.pix_fmt}',
-      'format': _FORMAT}
+      'format': FORMAT}

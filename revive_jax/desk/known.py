@@ -51,7 +51,7 @@ def _probed(source, use, rate):
 def _key(place, c) -> dict[str, Any]:
   """What decides about what is measured."""
   return json.loads(json.dumps(workdir_lib.plain({
-      'input': segments.identity(place.source),
+      'format': identity.FORMAT, 'input': segments.identity(place.source),
       'interlace': c.interlace, 'frame_rate': c.frame_rate,
       'faces': [c.faces.policy, c.faces.detector], 'hides':
       c.redact.faces != 'none', 'steadies': c.stabilise.strength > 0})))

@@ -20,11 +20,12 @@ from revive_jax.pipeline import light
 
 _DARKEST = 4 / 255  # Below, quantisation dominates the logarithm.
 _MAX_SCATTER = 0.25  # Of the log ratios; more, and other things are seen.
-_FULL = 0.1  # Brightness from which a pixel counts fully: in the dark, noise
-# and codes are as large as what they are of.
+# Brightness from which a pixel counts fully: in the dark, noise and codes are
+# as large as what they are of.
+_FULL = 0.1
 _TOLD = 0.3  # Mean of what pixels count; below, the dark tells no contrast.
+_SAMPLE = 2048  # Pixels, at most, that a median is of.
 _LEAST_SIDE = 16  # px; less tells no motion.
-_SAMPLE = 2048  # Pixels, about, that a median is of.
 _CONTRAST = 45  # Codes of the deviation that frames are brought to for it.
 _FEW = 5  # Frames; fewer do not tell a fade from flicker,
 _RADIUS = 8.0  # and are seen through a Gaussian of this deviation.
@@ -79,7 +80,7 @@ def compare(
     if var_x > 1e-3 and cov > 0:
       half = (var_y - var_x) / 2
       gamma = (half + np.hypot(half, cov)) / cov
-    gamma = float(np.clip(gamma, 0.5, 2.0)) ** told
+      gamma = float(np.clip(gamma, 0.5, 2.0)) ** told
     step = float(mean_y - pivot - gamma * (mean_x - pivot))
   if abs(step) > _MAX_STEP or scale > _MAX_SCATTER:
     return 0.0, 1.0, pivot
@@ -121,8 +122,9 @@ def _grid(height, width):
 
 def _median(values, weights) -> float:
   """The value that half of the weights lie below, of a part of them."""
-  every = np.s_[::1 + len(values) // _SAMPLE]
-  values, weights = values[every], weights[every]
+  if len(values) > _SAMPLE:
+    some = np.linspace(0, len(values) - 1, _SAMPLE).astype(int)
+    values, weights = values[some], weights[some]
   order = np.argsort(values)
   below = np.cumsum(weights[order])
   return float(values[order[np.searchsorted(below, 0.5 * below[-1])]])
@@ -164,28 +166,16 @@ def flicker_curve(
     level = level - np.exp(exponent) * level[usual]
   if not lit:
     return level - level.mean(), exponent - exponent.mean(), pivot
-  return level - _own(level), exponent - _own(exponent, floor=0.0), pivot
+  if len(level) < _FEW:
+    return level - _leaning(level), exponent - _leaning(exponent), pivot
+  return level - light.light(level, _FLOOR), exponent - light.light(
+      exponent), pivot
 
 
-def _own(x: np.ndarray, floor: float = _FLOOR) -> np.ndarray:
-  """The scene's own light under x [T], logs of brightness.
-
-  floor: what is added to the brightness, as a share of the usual one: towards
-  black a fade has no end in logarithms, and a code is as much as it goes on.
-  """
-  if len(x) < _FEW:
-    return _leaning(x, _RADIUS)
-  if not floor:
-    return light.light(x)
-  usual = np.exp(np.median(x))
-  lit = np.exp(light.light(np.log(np.exp(x) + floor * usual)))
-  return np.log(np.maximum(lit - floor * usual, 0.1 * np.exp(x)))
-
-
-def _leaning(x: np.ndarray, radius: float) -> np.ndarray:
+def _leaning(x: np.ndarray) -> np.ndarray:
   """A straight line, but of very few frames near to their mean, [T]."""
   t = np.arange(len(x), dtype=np.float64)
-  sums = lambda y: ndimage.gaussian_filter1d(y, radius, mode='constant')
+  sums = lambda y: ndimage.gaussian_filter1d(y, _RADIUS, mode='constant')
   s0, st, sx = sums(np.ones_like(t)), sums(t), sums(x.astype(np.float64))
   s1 = st - t * s0
   s2 = sums(t * t) - 2 * t * st + t * t * s0

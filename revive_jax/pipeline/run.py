@@ -123,14 +123,14 @@ def _finished(begun, tail, context) -> Iterator[Window]:
 
 def _begun(windows_read, shots, plans, *, states, lengths, tiles, network):
   """Yields (number of the shot, its source, _Begun, frames seen), by window."""
-  tones = [shot_tone(s, p) for s, p in zip(shots, plans, strict=True)]
+  tone = functools.cache(lambda number: shot_tone(shots[number], plans[number]))
   starts = np.array([s.start for s in shots])
   paths = _paths(shots)
   for segment, pairs in windows_read:
     group, marks = zip(*pairs, strict=True)
     number = int(np.searchsorted(starts, segment.start, 'right')) - 1
     shot = shots[number]
-    clip = _make_clip(group, segment, shot, tones[number], marks)
+    clip = _make_clip(group, segment, shot, tone(number), marks)
     core = slice(segment.core_start - segment.start,
                  segment.core_stop - segment.start)
     by_field = any(f.by_field for f in group)

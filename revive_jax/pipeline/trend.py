@@ -41,8 +41,7 @@ def adaptive(x: np.ndarray, radii: Sequence[float]) -> np.ndarray:
 
   Each value is a local line over as many frames as jitter alone can explain
   (intersection of confidence intervals; Katkovnik 1999,
-  doi:10.1109/78.782208). So what starts at once, or bends, is kept: a pan, a
-  fade.
+  doi:10.1109/78.782208). So what starts at once, or bends, is kept: a pan.
 
   Args:
     x: [T].

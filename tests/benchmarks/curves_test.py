@@ -24,6 +24,10 @@ class CurvesTest(absltest.TestCase):
         curves.curve({'run': lines, 'short': lines[:1]}, 'loss', 2).splitlines(
         )[2:], ['| run | 20 | 1.5 | 3.5 |', '| short | 5 | 1 | – |'])
 
+  def test_a_term_that_no_run_has_is_refused(self):
+    with self.assertRaisesRegex(types.BadInput, 'no line of these runs'):
+      curves.curve({'run': [{'step': 1, 'loss': 1.0}]}, 'los', 2)
+
   def test_a_folder_without_a_training_is_refused(self):
     folder = pathlib.Path(self.create_tempdir())
     with self.assertRaisesRegex(types.BadInput, 'no metrics.jsonl'):

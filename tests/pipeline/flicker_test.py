@@ -115,6 +115,15 @@ class FlickerTest(absltest.TestCase):
     changed = brightness * np.expm1(-gain)
     self.assertLess(np.abs(changed).max(), 0.02)  # By lines: 0.2 and more.
 
+  def test_flashes_do_not_add_up(self):
+    # Up at once is no flicker and is not counted; the way back is, in steps.
+    steps = np.zeros(800)
+    for t in range(4, 800, 8):
+      steps[t + 1:t + 5] = -0.2
+    rows = np.stack([steps, np.ones(800), np.full(800, -1.0)], -1)
+    gain, _, _ = flicker.flicker_curve(rows)
+    self.assertLess(np.abs(gain).max(), 0.6)  # Of one flash, not of a hundred.
+
   def test_identity_is_exact_and_inverse_inverts(self):
     film = clips.panning(2)
     same = flicker.apply_tone(film, np.float32([[0, 1], [0, 1]]))
