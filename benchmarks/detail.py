@@ -21,16 +21,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import quality_tasks
 from revive_jax.configs import evaluate
 
 from revive_jax.comparison import cases, methods
 from revive_jax.degradations import chain
 from revive_jax.pipeline import detail, measure, sharpness
 
+_CODEC = quality_tasks.FAMILIES['codec'].mix
 # Mix, severity, contrast of the clean clip, seeds of the damage.
 _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('film', 'medium', 0.4, (9,)), ('film', 'heavy', 1, (4,)),
-           ('tape', 'medium', 1, (5,)), ('noise', 'medium', 1, (3,)))
+           ('tape', 'medium', 1, (5,)), ('noise', 'medium', 1, (3,)),
+           ('camera', 'light', 1, (10,)), ('camera', 'medium', 1, (11,)),
+           (_CODEC, 'light', 1, (12,)), (_CODEC, 'medium', 1, (13,)))
 _MIDDLE = slice(2, 6)  # Frames that are learned from, of eight.
 _HIDDEN, _PARTS = 12, 5
 _STEPS, _RATE, _CLIPS, _PIXELS = 1500, 1e-2, 16, 600
