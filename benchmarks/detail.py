@@ -1,6 +1,6 @@
 """Detail: fits pipeline/detail.json, and says what it is worth.
 
-python benchmarks/detail.py --root=FOLDER [--photos=FOLDER --keep=FOLDER
+python benchmarks/detail.py --root=TRAINED [--photos=TRAINED --keep=FOLDER
     --out=FILE]
 
 Clips that networks are trained on, damaged, and restored by the network. From
@@ -16,6 +16,7 @@ import argparse
 import itertools
 import json
 import pathlib
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,9 @@ import optax
 import quality_tasks
 from revive_jax.configs import evaluate
 
+from revive_jax import types
 from revive_jax.comparison import cases, methods
+from revive_jax.data import splits
 from revive_jax.degradations import chain
 from revive_jax.pipeline import detail, measure, sharpness
 
@@ -51,6 +54,14 @@ def main():
   parser.add_argument('--keep', default='')
   parser.add_argument('--out', default='')
   args = parser.parse_args()
+  try:
+    run(args)
+  except types.BadInput as error:
+    sys.exit(f'{error}')
+
+
+def run(args):
+  """The same, of flags."""
   found = {key: (frames, samples(*frames)) for key, frames in restored(args)}
   gained, names = {}, sorted({key[-2] for key in found})
   for part in range(_PARTS):
@@ -78,7 +89,7 @@ def restored(args):
   c.data.update(root=args.root, photos=args.photos, photo_clips=12,
                 num_frames=8)
   row, = methods.make_methods(c).values()
-  clips = cases.read_clips(c)
+  clips = known(cases.read_clips(c), row.trained_on)
   for mix, severity, contrast, seeds in _DAMAGE:
     for seed, clip in itertools.product(seeds, clips):
       key = mix, severity, contrast, clip.name.split('@')[0], seed
@@ -99,6 +110,28 @@ def restored(args):
       if path:
         np.savez_compressed(path, **dict(zip('drt', frames, strict=True)))
       yield key, frames
+
+
+def known(clips, trained_on):
+  """Those of clips that the network trained on; others are named, and left out.
+
+  What is fitted here ships: it must not have seen what it is measured by.
+
+  Raises:
+    types.BadInput: none is left.
+  """
+  seen, others = [], []
+  for clip in clips:
+    name = clip.name.rpartition('@')[0]
+    (seen if splits.marks([name])[0] in trained_on else others).append(clip)
+  if others:
+    print('Left out, since the weights were not trained on them:',
+          ', '.join(clip.name for clip in others), file=sys.stderr)
+  if not seen:
+    raise types.BadInput(
+        'The weights were trained on none of these clips; name folders of '
+        'those that they were trained on.')
+  return seen
 
 
 def samples(given, made, clean):

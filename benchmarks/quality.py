@@ -38,13 +38,14 @@ import quality_metrics as metrics
 import quality_real
 import quality_tasks as tasks
 
-from revive_jax import types
+from revive_jax import identity, types
 from revive_jax.comparison import perception
 from revive_jax.data import splits, videos
 from revive_jax.degradations import chain
 from revive_jax.faces import find, similarity
 from revive_jax.metrics import scores
 from revive_jax.models import face, weights
+from revive_jax.pipeline import detail
 
 _SIZE = (480, 272)  # px
 _QUICK = {'frames': 6, 'clips': 'sam2_bedroom.mp4', 'sigmas': '30',
@@ -179,6 +180,7 @@ def kept(args: argparse.Namespace, part: str) -> pathlib.Path:
   places = [*_names(args.weights), *baselines.parse_ablations(
       _names(args.ablations)).values()]
   told['sha256'] = [weights.read_weights(w).config['sha256'] for w in places]
+  told['pipeline'] = identity.FORMAT, detail.digest()
   code = zlib.crc32(json.dumps(told, sort_keys=True).encode())
   return pathlib.Path(args.out, f'{part}-{code:08x}.md')
 
