@@ -8,6 +8,7 @@ from revive_jax.pipeline import composite, match, preprocess, sharpness
 
 LOCAL_RADIUS = 2  # Frames before and after that the local deflicker compares.
 _GRID = 6  # Rows of the grid of local gains.
+_TRUST = 2.0  # Half of what differs must go for a gain to be taken wholly.
 
 
 def optimise(
@@ -53,12 +54,22 @@ def _cells(luma: np.ndarray) -> np.ndarray:
                     interpolation=cv2.INTER_AREA)
 
 
+def _mended(luma, mean, known, gain) -> np.ndarray:
+  """How much of what differs in a cell its gain explains, in [0, 1]."""
+  height, width = luma.shape
+  field = cv2.resize(gain, (width, height), interpolation=cv2.INTER_NEAREST)
+  before, after = (_cells(np.abs(mean - x) * known)
+                   for x in (luma, luma * np.exp(field)))
+  return np.clip(_TRUST * (1 - after / np.maximum(before, 1e-6)), 0, 1)
+
+
 def remove_local_flicker(output, clip, strength) -> np.ndarray:
   """Evens out the gain of grid cells against their aligned neighbours.
 
   For each cell the log gain to the mean of the motion-compensated neighbours
   within LOCAL_RADIUS is measured, on pixels that match; at most 10 % is
-  corrected, and cells whose pixels do not match are left.
+  corrected. Cells whose pixels do not match are left, and so are those where
+  the gain is no reason for what differs: something else is seen there.
   """
   luma = preprocess.luma(output)
   result = output.copy()
@@ -77,7 +88,8 @@ def remove_local_flicker(output, clip, strength) -> np.ndarray:
     cells = _cells(known)
     gain = np.log((_cells(mean * known) + 1e-3)
                   / (_cells(luma[t] * known) + 1e-3))
-    gain = np.clip(gain, -0.1, 0.1) * np.clip(2 * cells - 1, 0, 1) * strength
+    gain = np.clip(gain, -0.1, 0.1) * np.clip(2 * cells - 1, 0, 1)
+    gain *= strength * _mended(luma[t], mean, known, gain)
     height, width = luma[t].shape
     field = cv2.resize(gain, (width, height), interpolation=cv2.INTER_CUBIC)
     result[t] = output[t] * np.exp(field)[..., None]
