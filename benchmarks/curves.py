@@ -33,7 +33,10 @@ def main():
   if args.parts < 1:
     parser.error(f'--parts={args.parts}: give at least 1')
   try:
-    runs = {name: read(place) for name, place in map(_named, args.runs)}
+    named = list(map(_named, args.runs))
+    runs = {name: read(place) for name, place in named}
+    if len(runs) < len(named):
+      raise types.BadInput('Two runs have one NAME; give each its own.')
     tables = [curve(runs, term.strip(), args.parts)
               for term in args.terms.split(',')]
   except types.BadInput as error:

@@ -123,13 +123,6 @@ class Bench:
     return baselines.pipelines(self.args.weights)
 
   @functools.cached_property
-  def repairing(self):
-    """The same, told to make frames anew that stand in for lost ones."""
-    return {f'{name}, --config.repeats=replace': method for name, method in
-            baselines.pipelines(self.args.weights, repeats='replace').items()
-            if name != 'classical, every stage'}
-
-  @functools.cached_property
   def judges(self):
     """Perceptual distance and NIQE."""
     return perception.Judges(
@@ -254,7 +247,9 @@ def _measured(
       found = baselines.sharpeners()
     found |= bench.pipelines
     if task.repeats:
-      found |= bench.repairing
+      found |= baselines.repairing({
+          name: row for name, row in bench.pipelines.items()
+          if name != 'classical, every stage'})
     return found | baselines.alone(own)
 
   found = metrics.measure(

@@ -158,16 +158,14 @@ def filtered(chain: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def pipelines(
-    weights: str, *, as_users: bool = False, repeats: str = 'leave'
+    weights: str, *, as_users: bool = False
 ) -> dict[str, methods.Method]:
   """The classical chains, and the pipeline with each of weights.
 
   as_users: with the strengths that users get; else all noise is taken out.
-  repeats: what is done about frames that are shown twice, as --config.repeats.
   """
   c = settings(weights, 'pipeline')
   chosen = (restore.get_config() if as_users else c.pipeline).to_dict()
-  chosen['repeats'] = repeats
   every = chosen | {'stages': tuple(c.classical_stages)}
   found = {'classical': (chosen, None, False),
            'classical, every stage': (every, None, False)}
@@ -178,6 +176,16 @@ def pipelines(
       methods.restored_by, settings=used, network=call, predicts=predicts),
                                set(), {})
           for name, (used, call, predicts) in found.items()}
+
+
+def repairing(found: Rows) -> dict[str, methods.Method]:
+  """Rows of pipelines, their networks the same, with repeats replaced."""
+  def told(method):
+    settings = method.restore.keywords['settings'] | {'repeats': 'replace'}
+    return method._replace(
+        restore=functools.partial(method.restore, settings=settings))
+  return {f'{name}, --config.repeats=replace': told(method)
+          for name, method in found.items()}
 
 
 def load_networks(

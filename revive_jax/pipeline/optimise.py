@@ -55,7 +55,14 @@ def _cells(luma: np.ndarray) -> np.ndarray:
 
 
 def _mended(luma, mean, known, gain) -> np.ndarray:
-  """How much of what differs in a cell its gain explains, in [0, 1]."""
+  """How much of what differs in a cell its gain explains, in [0, 1].
+
+  Args:
+    luma: of a frame, [H, W].
+    mean: of it and its aligned neighbours, [H, W].
+    known: where they are seen, [H, W] in {0, 1}.
+    gain: log gain of each cell, [rows, columns], as the result.
+  """
   height, width = luma.shape
   field = cv2.resize(gain, (width, height), interpolation=cv2.INTER_NEAREST)
   before, after = (_cells(np.abs(mean - x) * known)
@@ -70,6 +77,11 @@ def remove_local_flicker(output, clip, strength) -> np.ndarray:
   within LOCAL_RADIUS is measured, on pixels that match; at most 10 % is
   corrected. Cells whose pixels do not match are left, and so are those where
   the gain is no reason for what differs: something else is seen there.
+
+  Args:
+    output: [T, H, W, C] in [0, 1].
+    clip: of the same frames, with flows.
+    strength: in [0, 1].
   """
   luma = preprocess.luma(output)
   result = output.copy()
