@@ -5,7 +5,7 @@ that flies is found in the frames around on one line, at one speed; streaks of
 rain point one way. What is found so is taken out of the damage, and the picture
 there stays the source's. Dust that lies about by chance forms such lines, too:
 so they count only where far more are found than beside the places where they
-ought to be.
+ought to be. A single thing is known by its picture (tracked.py).
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import distance
 
 from revive_jax import types
-from revive_jax.pipeline import detect, match, preprocess
+from revive_jax.pipeline import detect, match, preprocess, tracked
 
 MODES = ('keep', 'ignore')
 
@@ -83,6 +83,7 @@ def moving(clip: types.Clip, *, sigma: float) -> types.Clip:
       for k, p in zip(_flying(small, parts), parts, strict=True)])
   weather = _weather(parts)
   tape = _lost_lines(parts)
+  flies |= tracked.tracked(small)
   flies[tape] = weather[tape] = False
   if not (flies | weather).any():
     return clip
