@@ -84,8 +84,11 @@ class SealingTest(parameterized.TestCase):
     self.vault = sealing.vault(_config(self.key))
 
   def _film(self, count=20, **options):
-    clips.write(self.dir / 'clip.mkv', clips.pictures(count, 48, 64),
-                codec='ffv1', pix_fmt='yuv420p', **options)
+    """A film that flickers, so that there is something to restore."""
+    pictures = [np.uint8(f * (1 - 0.15 * (t % 3 == 0)))
+                for t, f in enumerate(clips.pictures(count, 48, 64))]
+    clips.write(self.dir / 'clip.mkv', pictures, codec='ffv1',
+                pix_fmt='yuv420p', **options)
     path = self.dir / 'film.mkv'
     with av.open(str(self.dir / 'clip.mkv')) as clip, av.open(
         str(path), 'w') as film:
