@@ -20,6 +20,7 @@ from revive_jax.pipeline import preprocess
 _LEAST = (50, 2e-4)  # px, or of the frame's: less has no shape to be known by.
 _LARGEST = 0.25  # Of the height: lines are taller or wider.
 _LONG = 5  # Times its width: hairs are longer.
+_MANY = 200  # More of them in a frame are dust.
 _RIM = 0.011  # Of the height, around a part: its outline is known by it.
 _REACH = 0.12  # Of the height: faster things are not followed.
 _BLUR = 0.7  # px, against the grain.
@@ -81,27 +82,28 @@ def _of_frame(luma, t, fill, damaged) -> tuple[np.ndarray, np.ndarray]:
   count, labels, boxes, _ = cv2.connectedComponentsWithStats(
       damaged.astype(np.uint8), connectivity=8)
   goes = np.zeros((count, len(_TURNS)), bool)
-  for i in range(1, count):
-    _, _, wide, tall, area = boxes[i]
-    if (area < max(_LEAST[0], _LEAST[1] * height * width)
-        or max(wide, tall) > _LARGEST * height):
-      continue
-    part = _part(luma[t], fill, labels == i, boxes[i])
+  _, _, wide, tall, area = boxes.T
+  asked = np.flatnonzero(
+      (area >= max(_LEAST[0], _LEAST[1] * height * width))
+      & (np.maximum(wide, tall) <= _LARGEST * height))
+  for i in asked[asked > 0] if len(asked) <= _MANY else ():
+    part = _part(luma[t], fill, labels, i, boxes[i])
     depth = cv2.distanceTransform(np.uint8(part.inside), cv2.DIST_L2, 3).max()
-    if max(wide, tall) < _LONG * (2 * depth - 1):
+    if max(wide[i], tall[i]) < _LONG * (2 * depth - 1):
       goes[i] = _goes_on(luma, t, part)
   return labels, goes
 
 
-def _part(luma, fill, inside, box) -> _Part:
+def _part(luma, fill, labels, number, box) -> _Part:
   height, width = luma.shape
   rim = max(2, round(_RIM * height))
   x, y, wide, tall = box[:4]
   near = (slice(max(0, y - rim), min(height, y + tall + rim)),
           slice(max(0, x - rim), min(width, x + wide + rim)))
-  mask = cv2.dilate(np.float32(inside[near]), np.ones((2 * rim + 1,) * 2))
-  return _Part(near[1].start, near[0].start, luma[near], fill[near],
-               inside[near], mask)
+  inside = labels[near] == number
+  mask = cv2.dilate(np.float32(inside), np.ones((2 * rim + 1,) * 2))
+  return _Part(
+      near[1].start, near[0].start, luma[near], fill[near], inside, mask)
 
 
 def _goes_on(luma, t, part: _Part) -> list[bool]:
