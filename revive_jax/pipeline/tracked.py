@@ -5,8 +5,9 @@ those frames, too, in another place: it is looked for there by its picture
 (normalized cross-correlation: Lewis, "Fast Template Matching", 1995), and two
 frames that have it at one speed speak for it. What they have must be like the
 part and not like what fills it: else a faint spot would be found wherever the
-texture under it goes. Where it was then, something else is now. And nothing
-else near there looks like it, as one grain of dust does like another.
+texture under it goes. Where it was then, something else is now. And in the
+frames beside, nothing else near looks like it, as one grain of dust does like
+another.
 """
 
 from typing import NamedTuple
@@ -32,7 +33,8 @@ _LIGHT = 0.6  # Of the contrast: how much lighter or darker it may become.
 _NEARER = 0.4  # Times the squared error of the fill: as near it must be.
 _SLOW = 0.0075  # Of the height; what moves less in a frame stays.
 _STRAY = (0.2, 0.011)  # Of its speed, or of the height: its change at most.
-_BESIDE = 2  # Frames before and after, of which it is counted how many.
+_BESIDE = 2  # Frames before and after, of which it is counted how many go on;
+_CHANCE = 0.2  # of those, at most so many by chance.
 # Straight on; and back and aside, as only chance goes.
 _TURNS = tuple(np.array(m) for m in (
     ((1, 0), (0, 1)), ((-1, 0), (0, -1)), ((0, -1), (1, 0)), ((0, 1), (-1, 0))))
@@ -52,9 +54,10 @@ class _Part(NamedTuple):
 def tracked(clip: types.Clip) -> np.ndarray:
   """The parts of damage that are things which move by themselves.
 
-  A frame's are decided by the pictures of two frames before and two after, and
-  by the damage of all five: dust lies on lines by chance, about as often as on
-  such as turn back or aside, which nothing that flies does.
+  A part is decided by itself in two frames before and two after, and by what
+  of its size is found so in those: dust lies on lines by chance, about as often
+  as on such as turn back or aside, which nothing that flies does. So pictures
+  of four frames before and after count.
 
   Args:
     clip: with frames, restored and damage.
@@ -66,18 +69,26 @@ def tracked(clip: types.Clip) -> np.ndarray:
                   for f in x] for x in (clip.frames, clip.restored))
   found = [_of_frame(luma, t, fill, clip.damage[t, ..., 0] > 0.5)
            for t, fill in enumerate(fills)]
-  counts = np.array([goes.sum(0) for _, goes in found])
   moves = np.zeros(clip.damage.shape[:3], bool)
-  for t, (labels, goes) in enumerate(found):
-    number, *others = counts[max(0, t - _BESIDE):t + _BESIDE + 1].sum(0)
-    chance = np.mean(others)
-    if number > chance + 3 * chance**0.5:
-      moves[t] = goes[labels, 0]
+  for t, (labels, areas, goes) in enumerate(found):
+    near = found[max(0, t - _BESIDE):t + _BESIDE + 1]
+    for part in np.flatnonzero(goes[:, 0]):
+      number, *others = sum(
+          g[(a > areas[part] / 2) & (a < 2 * areas[part])].sum(0)
+          for _, a, g in near)
+      chance = np.mean(others)
+      if chance <= _CHANCE * number and number > chance + 3 * chance**0.5:
+        moves[t] |= labels == part
   return moves
 
 
-def _of_frame(luma, t, fill, damaged) -> tuple[np.ndarray, np.ndarray]:
-  """Numbers of a frame's parts, [H, W], and by them which go on, by _TURNS."""
+def _of_frame(luma, t, fill, damaged):
+  """The parts of the damage [H, W] of a frame.
+
+  Returns:
+    [H, W] their numbers, [N] by them px of area, and [N, 4] bool which go on,
+    by _TURNS.
+  """
   height, width = damaged.shape
   count, labels, boxes, _ = cv2.connectedComponentsWithStats(
       damaged.astype(np.uint8), connectivity=8)
@@ -88,10 +99,11 @@ def _of_frame(luma, t, fill, damaged) -> tuple[np.ndarray, np.ndarray]:
       & (np.maximum(wide, tall) <= _LARGEST * height))
   for i in asked[asked > 0] if len(asked) <= _MANY else ():
     part = _part(luma[t], fill, labels, i, boxes[i])
-    depth = cv2.distanceTransform(np.uint8(part.inside), cv2.DIST_L2, 3).max()
+    depth = cv2.distanceTransform(  # Beyond the frame it is not, either.
+        np.pad(np.uint8(part.inside), 1), cv2.DIST_L2, 3).max()
     if max(wide[i], tall[i]) < _LONG * (2 * depth - 1):
       goes[i] = _goes_on(luma, t, part)
-  return labels, goes
+  return labels, area, goes
 
 
 def _part(luma, fill, labels, number, box) -> _Part:
