@@ -27,18 +27,26 @@ from revive_jax.configs import evaluate
 
 from revive_jax import types
 from revive_jax.comparison import cases, methods
-from revive_jax.data import splits
+from revive_jax.data import held_out, splits
 from revive_jax.degradations import chain
 from revive_jax.pipeline import detail, measure, sharpness
 
 _CODEC = quality_tasks.FAMILIES['codec'].mix
+_SHARP = quality_tasks.SCRATCHES.mix  # Grain on what is as sharp as it was.
+_SLOW = ', slow'  # Photographs that hardly move: a network sees much of them.
 # Mix, severity, contrast of the clean clip, seeds of the damage.
 _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('film', 'medium', 0.4, (9,)), ('film', 'heavy', 1, (4,)),
            ('tape', 'medium', 1, (5,)), ('noise', 'medium', 1, (3,)),
            ('camera', 'light', 1, (10,)), ('camera', 'medium', 1, (11,)),
-           (_CODEC, 'light', 1, (12,)), (_CODEC, 'medium', 1, (13,)))
-_MIDDLE = slice(2, 6)  # Frames that are learned from, of eight.
+           (_CODEC, 'light', 1, (12,)), (_CODEC, 'medium', 1, (13,)),
+           (_SHARP, 'light', 1, (14,)), (_SHARP, 'medium', 1, (15, 16)),
+           (_SHARP, 'medium' + _SLOW, 1, (17, 18)),
+           ('film', 'light' + _SLOW, 1, (19,)),
+           ('film', 'medium' + _SLOW, 1, (20,)))
+_SIZE, _PHOTOS = 272, 12  # px, clips.
+_FRAMES, _SLOW_FRAMES, _SLOW_SHOT = 8, 24, 240
+_LEARNED = 4  # Frames that are learned from, in the middle.
 _HIDDEN, _PARTS = 12, 5
 _STEPS, _RATE, _CLIPS, _PIXELS = 1500, 1e-2, 16, 600
 _SAMPLED = 3000  # Places of a frame.
@@ -86,12 +94,14 @@ def restored(args):
   """
   c = evaluate.get_config()
   c.weights, c.through = args.weights, 'model'
-  c.data.update(root=args.root, photos=args.photos, photo_clips=12,
-                num_frames=8)
+  c.data.update(root=args.root, photos=args.photos, photo_clips=_PHOTOS,
+                num_frames=_FRAMES, height=_SIZE)
   row, = methods.make_methods(c).values()
   clips = known(cases.read_clips(c), row.trained_on)
+  slow = known(slow_clips(args.photos), row.trained_on) if args.photos else []
   for mix, severity, contrast, seeds in _DAMAGE:
-    for seed, clip in itertools.product(seeds, clips):
+    chosen = slow if severity.endswith(_SLOW) else clips
+    for seed, clip in itertools.product(seeds, chosen):
       key = mix, severity, contrast, clip.name.split('@')[0], seed
       print(*key, flush=True)
       path = args.keep and pathlib.Path(
@@ -103,13 +113,21 @@ def restored(args):
       faded = np.round(127.5 + contrast * (clip.frames - 127.5))
       case = cases.make_case(
           clip._replace(frames=faded.astype(np.uint8)), None, seed=seed,
-          mix=mix, severity=chain.SEVERITY[severity])
+          mix=mix, severity=chain.SEVERITY[severity.removesuffix(_SLOW)])
       made = row.restore(case.damaged).restored
-      frames = tuple(x[_MIDDLE] for x in (
+      first = (len(made) - _LEARNED) // 2
+      frames = tuple(x[first:first + _LEARNED] for x in (
           case.damaged, made, cases.to_codes(case.target)))
       if path:
         np.savez_compressed(path, **dict(zip('drt', frames, strict=True)))
       yield key, frames
+
+
+def slow_clips(photos):
+  """The beginnings of long shots of photographs."""
+  clips = held_out.move_photos(
+      photos, count=_PHOTOS, num_frames=_SLOW_SHOT, size=_SIZE, seed=0)
+  return [c._replace(frames=c.frames[:_SLOW_FRAMES]) for c in clips]
 
 
 def known(clips, trained_on):

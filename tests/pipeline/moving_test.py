@@ -212,6 +212,14 @@ class MovingTest(parameterized.TestCase):
     self.assertFalse(moving._lost_lines(parts(1, 8)).any())  # A hair or two.
     self.assertFalse(moving._lost_lines(parts(0, 8)).any())
 
+  def test_a_speck_among_streaks_is_none(self):
+    mask = np.zeros((96, 128), np.uint8)
+    cv2.line(mask, (30, 20), (30, 40), 1, 2)
+    cv2.ellipse(mask, (80, 50), (4, 6), 0, 0, 360, 1, -1)
+    found = moving._along(mask > 0, np.pi / 2, 10.0)
+    self.assertTrue(found[22:38, 30].all())
+    self.assertFalse(found[:, 60:].any())
+
 
 if __name__ == '__main__':
   absltest.main()
