@@ -41,11 +41,11 @@ _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('camera', 'light', 1, (10,)), ('camera', 'medium', 1, (11,)),
            (_CODEC, 'light', 1, (12,)), (_CODEC, 'medium', 1, (13,)),
            (_SHARP, 'light', 1, (14,)), (_SHARP, 'medium', 1, (15, 16)),
-           (_SHARP, 'medium' + _SLOW, 1, (17, 18)),
+           (_SHARP, 'medium' + _SLOW, 1, (17,)),
            ('film', 'light' + _SLOW, 1, (19,)),
            ('film', 'medium' + _SLOW, 1, (20,)))
 _SIZE, _PHOTOS = 272, 12  # px, clips.
-_FRAMES, _SLOW_FRAMES, _SLOW_SHOT = 8, 24, 240
+_FRAMES, _SLOW_FRAMES, _SLOW_SHOT = 8, 72, 240
 _LEARNED = 4  # Frames that are learned from, in the middle.
 _HIDDEN, _PARTS = 12, 5
 _STEPS, _RATE, _CLIPS, _PIXELS = 1500, 1e-2, 16, 600
