@@ -3,7 +3,7 @@
 python benchmarks/quality.py --root=FOLDER [--photos=FOLDER --old=FOLDER
     --textures=FOLDER --weights=restorer --ablations=name=folder,...
     --parts=noise,film,... --frames=16 --clips=a.mp4,b --faces=a.mp4
-    --out=FOLDER --quick]
+    --rows=ours --out=FOLDER --quick]
 
 Prints tables in Markdown, part by part: each can be run by itself, and the
 results be put together. With --out, each part that is done is kept there, and
@@ -14,8 +14,10 @@ yours --trained names the folders that they were trained on. --ablations are
 weights of trainings that differ from the default in what their names say
 (quality_baselines.ABLATIONS); they are run on noise, and on film damage of
 medium severity. --faces names the clips that have faces; '': faces are looked
-for in all. Metrics: revive_jax/metrics, and quality_metrics.py; perceptual
-distance is that of evaluate, in the features of the first of --weights.
+for in all. --rows: of families, single kinds and scratches only the rows whose
+names begin so, where no others have changed. Metrics: revive_jax/metrics, and
+quality_metrics.py; perceptual distance is that of evaluate, in the features of
+the first of --weights.
 """
 
 import argparse
@@ -72,6 +74,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
   parser.add_argument('--weights', default='restorer')
   parser.add_argument('--parts', default=','.join(PARTS))
   parser.add_argument('--severities', default='light,medium,heavy')
+  parser.add_argument('--rows', default='')
   parser.add_argument('--sigmas', default=','.join(map(str, tasks.SIGMAS)))
   parser.add_argument('--frames', type=int, default=16, help='of a clip')
   parser.add_argument('--photo_clips', type=int, default=1)
@@ -250,7 +253,13 @@ def _measured(
       found |= baselines.repairing({
           name: row for name, row in bench.pipelines.items()
           if name != 'classical, every stage'})
-    return found | baselines.alone(own)
+    found |= baselines.alone(own)
+    chosen = {k: v for k, v in found.items()
+              if k.startswith(tuple(_names(a.rows)) or '')}
+    if not chosen:
+      raise types.BadInput(
+          f'--rows={a.rows}: none begins so; there are {", ".join(found)}.')
+    return chosen
 
   found = metrics.measure(
       tasks.damaged(clips or bench.clips, task, severity, a.seed, textures),
