@@ -34,7 +34,7 @@ from revive_jax.pipeline import detail, measure, sharpness
 
 _CODEC = quality_tasks.FAMILIES['codec'].mix
 _SHARP = quality_tasks.SCRATCHES.mix  # Grain on what is as sharp as it was.
-_SLOW = ', slow'  # Photographs that hardly move: a network sees much of them.
+_LONG = ', long'  # Photographs in shots of many frames.
 # Mix, severity, contrast of the clean clip, seeds of the damage.
 _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('film', 'medium', 0.4, (9,)), ('film', 'heavy', 1, (4,)),
@@ -42,11 +42,11 @@ _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('camera', 'light', 1, (10,)), ('camera', 'medium', 1, (11,)),
            (_CODEC, 'light', 1, (12,)), (_CODEC, 'medium', 1, (13,)),
            (_SHARP, 'light', 1, (14,)), (_SHARP, 'medium', 1, (15, 16)),
-           (_SHARP, 'medium' + _SLOW, 1, (17,)),
-           ('film', 'light' + _SLOW, 1, (19,)),
-           ('film', 'medium' + _SLOW, 1, (20,)))
+           (_SHARP, 'medium' + _LONG, 1, (17,)),
+           ('film', 'light' + _LONG, 1, (19,)),
+           ('film', 'medium' + _LONG, 1, (20,)))
 _SIZE, _PHOTOS = 272, 12  # px, clips.
-_FRAMES, _SLOW_FRAMES, _SLOW_SHOT = 8, 72, 240
+_FRAMES, _LONG_FRAMES, _LONG_SHOT = 8, 72, 240
 _LEARNED = 4  # Frames that are learned from, in the middle.
 _HIDDEN, _PARTS, _FITS = 12, 5, 6
 _STEPS, _MEAN_STEPS, _RATE, _CLIPS, _PIXELS = 1500, 3000, 1e-2, 16, 600
@@ -82,12 +82,14 @@ def run(args):
   print('| damage | clips | gain, dB | least | most |\n|---|---|---|---|---|')
   for mix, severity, contrast, _ in _DAMAGE:
     rows = [g for k, g in gained.items() if k[:3] == (mix, severity, contrast)]
+    if not rows:  # Without photographs there are no long shots.
+      continue
     faded = f' of contrast {contrast}' if contrast < 1 else ''
     print(f'| {mix}, {severity}{faded} | {len(rows)} | {np.mean(rows):.2f} | '
           f'{min(rows):.2f} | {max(rows):.2f} |')
   if args.out:
-    write(pathlib.Path(args.out), mean_fit(
-        {k: s for k, (_, s) in found.items()}))
+    write(pathlib.Path(args.out),
+          mean_fit({k: s for k, (_, s) in found.items()}))
 
 
 def restored(args):
@@ -101,14 +103,14 @@ def restored(args):
                 num_frames=_FRAMES, height=_SIZE)
   row, = methods.make_methods(c).values()
   clips = known(cases.read_clips(c), row.trained_on)
-  slow = known(slow_clips(args.photos), row.trained_on) if args.photos else []
+  long = known(long_clips(args.photos), row.trained_on) if args.photos else []
   for mix, severity, contrast, seeds in _DAMAGE:
-    chosen = slow if severity.endswith(_SLOW) else clips
+    chosen = long if severity.endswith(_LONG) else clips
     for seed, clip in itertools.product(seeds, chosen):
       key = mix, severity, contrast, clip.name.split('@')[0], seed
       print(*key, flush=True)
       path = args.keep and pathlib.Path(
-          args.keep, '_'.join(map(str, key)) + '.npz')
+          args.keep, '_'.join(map(str, (args.weights, *key))) + '.npz')
       if path and path.exists():
         kept = np.load(path)
         yield key, tuple(kept[k] for k in 'drt')
@@ -116,7 +118,7 @@ def restored(args):
       faded = np.round(127.5 + contrast * (clip.frames - 127.5))
       case = cases.make_case(
           clip._replace(frames=faded.astype(np.uint8)), None, seed=seed,
-          mix=mix, severity=chain.SEVERITY[severity.removesuffix(_SLOW)])
+          mix=mix, severity=chain.SEVERITY[severity.removesuffix(_LONG)])
       made = row.restore(case.damaged).restored
       first = (len(made) - _LEARNED) // 2
       frames = tuple(x[first:first + _LEARNED] for x in (
@@ -126,11 +128,16 @@ def restored(args):
       yield key, frames
 
 
-def slow_clips(photos):
-  """The beginnings of long shots of photographs."""
+def long_clips(photos):
+  """Yields the beginnings of long shots of photographs.
+
+  Their paths are long, so they begin near, and in part enlarged. As in all of
+  photographs, another may stand in front, known or not.
+  """
   clips = held_out.move_photos(
-      photos, count=_PHOTOS, num_frames=_SLOW_SHOT, size=_SIZE, seed=0)
-  return [c._replace(frames=c.frames[:_SLOW_FRAMES]) for c in clips]
+      photos, count=_PHOTOS, num_frames=_LONG_SHOT, size=_SIZE, seed=0)
+  for clip in clips:
+    yield clip._replace(frames=clip.frames[:_LONG_FRAMES].copy())
 
 
 def known(clips, trained_on):

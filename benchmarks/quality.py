@@ -3,7 +3,7 @@
 python benchmarks/quality.py --root=FOLDER [--photos=FOLDER --old=FOLDER
     --textures=FOLDER --weights=restorer --ablations=name=folder,...
     --parts=noise,film,... --frames=16 --clips=a.mp4,b --faces=a.mp4
-    --rows=ours --out=FOLDER --quick]
+    --without_filters --out=FOLDER --quick]
 
 Prints tables in Markdown, part by part: each can be run by itself, and the
 results be put together. With --out, each part that is done is kept there, and
@@ -14,10 +14,10 @@ yours --trained names the folders that they were trained on. --ablations are
 weights of trainings that differ from the default in what their names say
 (quality_baselines.ABLATIONS); they are run on noise, and on film damage of
 medium severity. --faces names the clips that have faces; '': faces are looked
-for in all. --rows: of families, single kinds and scratches only the rows whose
-names begin so, where no others have changed. Metrics: revive_jax/metrics, and
-quality_metrics.py; perceptual distance is that of evaluate, in the features of
-the first of --weights.
+for in all. --without_filters: families, single kinds and scratches without
+those of OpenCV and FFmpeg, where those have not changed. Metrics:
+revive_jax/metrics, and quality_metrics.py; perceptual distance is that of
+evaluate, in the features of the first of --weights.
 """
 
 import argparse
@@ -74,13 +74,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
   parser.add_argument('--weights', default='restorer')
   parser.add_argument('--parts', default=','.join(PARTS))
   parser.add_argument('--severities', default='light,medium,heavy')
-  parser.add_argument('--rows', default='')
   parser.add_argument('--sigmas', default=','.join(map(str, tasks.SIGMAS)))
   parser.add_argument('--frames', type=int, default=16, help='of a clip')
   parser.add_argument('--photo_clips', type=int, default=1)
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--out', default='')
   parser.add_argument('--quick', action='store_true')
+  parser.add_argument('--without_filters', action='store_true')
   first = parser.parse_args(argv)
   if first.quick:
     parser.set_defaults(**_QUICK)
@@ -173,6 +173,8 @@ def run(args: argparse.Namespace) -> None:
 def kept(args: argparse.Namespace, part: str) -> pathlib.Path:
   """Where a part's tables are, of these flags and weights, once it is done."""
   told = {k: v for k, v in vars(args).items() if k not in ('parts', 'out')}
+  if not told['without_filters']:
+    del told['without_filters']  # What was kept before there was the flag.
   places = [*_names(args.weights), *baselines.parse_ablations(
       _names(args.ablations)).values()]
   told['sha256'] = [weights.read_weights(w).config['sha256'] for w in places]
@@ -245,21 +247,17 @@ def _measured(
   more = metrics.residual if residual else bench.identity if full else None
 
   def rows(case):
-    found = baselines.without_learning(case, sigma, flickers=task.flickers)
-    if task.blurs:
+    found = {}
+    if task.blurs and not a.without_filters:
       found = baselines.sharpeners()
+    elif not a.without_filters:
+      found = baselines.without_learning(case, sigma, flickers=task.flickers)
     found |= bench.pipelines
     if task.repeats:
       found |= baselines.repairing({
           name: row for name, row in bench.pipelines.items()
           if name != 'classical, every stage'})
-    found |= baselines.alone(own)
-    chosen = {k: v for k, v in found.items()
-              if k.startswith(tuple(_names(a.rows)) or '')}
-    if not chosen:
-      raise types.BadInput(
-          f'--rows={a.rows}: none begins so; there are {", ".join(found)}.')
-    return chosen
+    return found | baselines.alone(own)
 
   found = metrics.measure(
       tasks.damaged(clips or bench.clips, task, severity, a.seed, textures),

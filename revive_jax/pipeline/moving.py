@@ -34,7 +34,8 @@ _PAIRS = 20000  # And more pairs of two frames.
 _STREAKS = 4  # In a frame, on average: fewer are no weather.
 _LEVEL = 0.07  # rad off the rows: what is long and thin there is of tape.
 _LONG = 4  # Times its width.
-_SPECK = .45
+# A speck is wider and shorter than that, times the length of a streak.
+_SPECK = 0.45, 2
 _LOST = (1.5, 0.1)  # So many level things a frame, of all: a tape is damaged.
 _AGREE = np.deg2rad(12)  # Streaks of one weather point into such an angle...
 _MOST = 0.55  # ...and are this share of all that is long and thin.
@@ -329,8 +330,9 @@ def _along(mask: np.ndarray, angle: float, length: float) -> np.ndarray:
   broad = cv2.getStructuringElement(
       cv2.MORPH_ELLIPSE, (2 * round(length / 2.5) + 1,) * 2)
   part = _parts(np.float32(runs), 0.25, runs > 0, runs > 0)
-  # A speck has runs through it as well, but is no streak.
-  specks = (part.length < 3 * part.width) & (part.width > _SPECK * length)
+  # A speck has runs through it as well, but is no streak; some that touch are.
+  specks = (part.length < 3 * part.width) & (
+      part.width > _SPECK[0] * length) & (part.length < _SPECK[1] * length)
   streaks = np.concatenate([[False], ~specks])[part.labels]
   return streaks & (cv2.morphologyEx(mask, cv2.MORPH_OPEN, broad) == 0)
 

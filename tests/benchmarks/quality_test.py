@@ -146,6 +146,15 @@ class QualityTest(absltest.TestCase):
     with mock.patch.dict(quality.PARTS, noise=None):
       self.assertEqual(self._run(*flags), text)
 
+  def test_filters_are_left_out_on_request(self):
+    flags = ('--parts=tape', '--severities=light', '--without_filters')
+    same = baselines.method(lambda codes: codes)
+    with mock.patch.object(baselines, 'load_networks', return_value={}), \
+        mock.patch.object(baselines, 'pipelines', return_value={'own': same}):
+      text = self._run(*flags)
+    self.assertIn('| own | ', text)
+    self.assertNotIn('FFmpeg', text)
+
   def test_quick_can_be_overruled(self):
     args = quality.parse(['--quick', '--sigmas=10,20'])
     self.assertEqual((args.sigmas, args.severities), ('10,20', 'medium'))

@@ -216,9 +216,11 @@ class MovingTest(parameterized.TestCase):
     mask = np.zeros((96, 128), np.uint8)
     cv2.line(mask, (30, 20), (30, 40), 1, 2)
     cv2.ellipse(mask, (80, 50), (4, 6), 0, 0, 360, 1, -1)
+    mask[20:42, 100:108] = 1  # Some streaks that touch.
     found = moving._along(mask > 0, np.pi / 2, 10.0)
     self.assertTrue(found[22:38, 30].all())
-    self.assertFalse(found[:, 60:].any())
+    self.assertFalse(found[:, 60:90].any())
+    self.assertTrue(found[22:40, 101:107].all())
 
 
 if __name__ == '__main__':
