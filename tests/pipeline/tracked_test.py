@@ -76,9 +76,9 @@ class TrackedTest(parameterized.TestCase):
     self.assertFalse(tracked.tracked(_clip(film, fills, dirt)).any())
 
   @parameterized.parameters(
-      (12, (12, 8), 0, True), (12, (12, 30), 0, False),  # Too large,
-      (12, (12, 8), 210, False))  # too many beside it.
-  def test_what_is_asked_of_a_thing(self, speed, axes, spots, expected):
+      ((12, 8), 0, True), ((12, 30), 0, False),  # Too large,
+      ((12, 8), 210, False))  # too many beside it.
+  def test_what_is_asked_of_a_thing(self, axes, spots, expected):
     film, fills = _scene(), _scene()
     flies, dust = (np.zeros(film.shape[:3], bool) for _ in range(2))
     rng = np.random.default_rng(2)
@@ -87,7 +87,7 @@ class TrackedTest(parameterized.TestCase):
         y, x = 12 * (i // 20), 12 * (i % 20)
         frame[y:y + 8, x:x + 8] = rng.choice((0.02, 0.9))
         dust[t, y:y + 8, x:x + 8] = True
-      flies[t] = _blob(frame, 30 + speed * t, 90, axes)
+      flies[t] = _blob(frame, 30 + 12 * t, 90, axes)
     around = np.stack([cv2.dilate(np.uint8(f), np.ones((3, 3))) for f in flies])
     damage = flies | (dust & (around == 0))
     found = tracked.tracked(_clip(film, fills, damage))
