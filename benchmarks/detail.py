@@ -6,11 +6,14 @@ python benchmarks/detail.py --root=TRAINED [--photos=TRAINED --keep=FOLDER
 Clips that networks are trained on, damaged, and restored by the network. From
 the finest detail of what it made, and the clean clip, a small network learns
 the gain that brings the one nearest to the other by squared error, relative to
-each clip's; film damage counts twice. What one fit learns of these few clips is
-in part chance: several are made, and one more is fitted to their mean. Printed,
-by kind of damage: the gain in dB on clips that the fit did not see (five parts,
-by name), of a clip that gained least, and most. Then it is fitted to all, and
-written to --out. --keep: what was restored is kept there, and not made again.
+each clip's; film damage counts twice. Pictures that are soft by themselves, for
+they are enlarged, count an eighth: of softness below grain nothing tells if it
+was damage, and so many are as few as leave none of their kinds worse off. What
+one fit learns of these few clips is in part chance: several are made, and one
+more is fitted to their mean. Printed, by kind of damage: the gain in dB on
+clips that the fit did not see (five parts, by name), of a clip that gained
+least, and most. Then it is fitted to all, and written to --out. --keep: what
+was restored is kept there, and not made again.
 """
 
 import argparse
@@ -18,7 +21,9 @@ import itertools
 import json
 import pathlib
 import sys
+import zlib
 
+import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,13 +33,13 @@ from revive_jax.configs import evaluate
 
 from revive_jax import types
 from revive_jax.comparison import cases, methods
-from revive_jax.data import held_out, splits
+from revive_jax.data import splits
 from revive_jax.degradations import chain
 from revive_jax.pipeline import detail, measure, sharpness
 
 _CODEC = quality_tasks.FAMILIES['codec'].mix
 _SHARP = quality_tasks.SCRATCHES.mix  # Grain on what is as sharp as it was.
-_LONG = ', long'  # Photographs in shots of many frames.
+_ENLARGED = ', enlarged'  # And so soft before it was damaged.
 # Mix, severity, contrast of the clean clip, seeds of the damage.
 _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('film', 'medium', 0.4, (9,)), ('film', 'heavy', 1, (4,)),
@@ -42,16 +47,21 @@ _DAMAGE = (('film', 'light', 1, (2, 6, 7)), ('film', 'medium', 1, (0, 1, 8)),
            ('camera', 'light', 1, (10,)), ('camera', 'medium', 1, (11,)),
            (_CODEC, 'light', 1, (12,)), (_CODEC, 'medium', 1, (13,)),
            (_SHARP, 'light', 1, (14,)), (_SHARP, 'medium', 1, (15, 16)),
-           (_SHARP, 'medium' + _LONG, 1, (17,)),
-           ('film', 'light' + _LONG, 1, (19,)),
-           ('film', 'medium' + _LONG, 1, (20,)))
+           ('film', 'light' + _ENLARGED, 1, (23,)),
+           ('film', 'medium' + _ENLARGED, 1, (21, 27)),
+           ('tape', 'medium' + _ENLARGED, 1, (24,)),
+           ('camera', 'medium' + _ENLARGED, 1, (26,)),
+           (_SHARP, 'light' + _ENLARGED, 1, (25,)),
+           (_SHARP, 'medium' + _ENLARGED, 1, (22,)))
 _SIZE, _PHOTOS = 272, 12  # px, clips.
-_FRAMES, _LONG_FRAMES, _LONG_SHOT = 8, 72, 240
+_FRAMES = 8
+_FACTOR = 1.3, 3.0  # By which pictures are enlarged.
 _LEARNED = 4  # Frames that are learned from, in the middle.
 _HIDDEN, _PARTS, _FITS = 12, 5, 6
 _STEPS, _MEAN_STEPS, _RATE, _CLIPS, _PIXELS = 1500, 3000, 1e-2, 16, 600
 _SAMPLED = 3000  # Places of a frame.
 _DECAY = 1e-5
+_OF_FILM, _OF_ENLARGED = 2, 1 / 8  # How often clips are drawn.
 
 
 def main():
@@ -82,8 +92,6 @@ def run(args):
   print('| damage | clips | gain, dB | least | most |\n|---|---|---|---|---|')
   for mix, severity, contrast, _ in _DAMAGE:
     rows = [g for k, g in gained.items() if k[:3] == (mix, severity, contrast)]
-    if not rows:  # Without photographs there are no long shots.
-      continue
     faded = f' of contrast {contrast}' if contrast < 1 else ''
     print(f'| {mix}, {severity}{faded} | {len(rows)} | {np.mean(rows):.2f} | '
           f'{min(rows):.2f} | {max(rows):.2f} |')
@@ -103,10 +111,8 @@ def restored(args):
                 num_frames=_FRAMES, height=_SIZE)
   row, = methods.make_methods(c).values()
   clips = known(cases.read_clips(c), row.trained_on)
-  long = known(long_clips(args.photos), row.trained_on) if args.photos else []
   for mix, severity, contrast, seeds in _DAMAGE:
-    chosen = long if severity.endswith(_LONG) else clips
-    for seed, clip in itertools.product(seeds, chosen):
+    for seed, clip in itertools.product(seeds, clips):
       key = mix, severity, contrast, clip.name.split('@')[0], seed
       print(*key, flush=True)
       path = args.keep and pathlib.Path(
@@ -115,10 +121,12 @@ def restored(args):
         kept = np.load(path)
         yield key, tuple(kept[k] for k in 'drt')
         continue
+      if severity.endswith(_ENLARGED):
+        clip = enlarged(clip, key[-2], seed)
       faded = np.round(127.5 + contrast * (clip.frames - 127.5))
       case = cases.make_case(
           clip._replace(frames=faded.astype(np.uint8)), None, seed=seed,
-          mix=mix, severity=chain.SEVERITY[severity.removesuffix(_LONG)])
+          mix=mix, severity=chain.SEVERITY[severity.removesuffix(_ENLARGED)])
       made = row.restore(case.damaged).restored
       first = (len(made) - _LEARNED) // 2
       frames = tuple(x[first:first + _LEARNED] for x in (
@@ -128,16 +136,16 @@ def restored(args):
       yield key, frames
 
 
-def long_clips(photos):
-  """Yields the beginnings of long shots of photographs.
-
-  Their paths are long, so they begin near, and in part enlarged. As in all of
-  photographs, another may stand in front, known or not.
-  """
-  clips = held_out.move_photos(
-      photos, count=_PHOTOS, num_frames=_LONG_SHOT, size=_SIZE, seed=0)
-  for clip in clips:
-    yield clip._replace(frames=clip.frames[:_LONG_FRAMES].copy())
+def enlarged(clip, name, seed):
+  """The middle of a clip, as large as all of it was."""
+  rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
+  factor = rng.uniform(*_FACTOR)
+  height, width = clip.frames.shape[1:3]
+  h, w = round(height / factor), round(width / factor)
+  top, left = (height - h) // 2, (width - w) // 2
+  return clip._replace(frames=np.stack([
+      cv2.resize(x[top:top + h, left:left + w], (width, height),
+                 interpolation=cv2.INTER_CUBIC) for x in clip.frames]))
 
 
 def known(clips, trained_on):
@@ -180,18 +188,23 @@ def samples(given, made, clean):
 
 def mean_fit(found) -> detail.Fitted:
   """What several fits to samples, by key, say on average."""
-  chosen = [s for key, s in found.items()
-            for _ in range(2 if key[0] == 'film' else 1)]
-  fits = [fit(chosen, seed) for seed in range(_FITS)]
+  shares = np.array([_share(key) for key in found])
+  fits = [fit(found.values(), shares, seed) for seed in range(_FITS)]
   soft = []
-  for values, _, squares in chosen:
+  for values, _, squares in found.values():
     gains = np.mean([detail.predicted(f, values) for f in fits], 0)
     soft.append((values, gains * squares, squares))
-  return fit(soft, 0, _MEAN_STEPS)
+  return fit(soft, shares, 0, _MEAN_STEPS)
 
 
-def fit(found, seed, steps=_STEPS) -> detail.Fitted:
-  """A gain for samples of many clips."""
+def _share(key) -> float:
+  """How often a clip is drawn, of its key."""
+  return (_OF_FILM if key[0] == 'film' else 1) * (
+      _OF_ENLARGED if key[1].endswith(_ENLARGED) else 1)
+
+
+def fit(found, shares, seed, steps=_STEPS) -> detail.Fitted:
+  """A gain for samples of clips, each drawn as often as its share says."""
   values, products, squares = (np.stack(x) for x in zip(*found, strict=True))
   low, high = np.percentile(
       values.reshape(-1, values.shape[-1]), (1, 99), axis=0)
@@ -218,7 +231,7 @@ def fit(found, seed, steps=_STEPS) -> detail.Fitted:
 
   state = tx.init(layers)
   for _ in range(steps):
-    some = (rng.integers(0, len(values), (_CLIPS, 1)),
+    some = (rng.choice(len(values), (_CLIPS, 1), p=shares / shares.sum()),
             rng.integers(0, values.shape[1], (_CLIPS, _PIXELS)))
     layers, state = step(
         layers, state, [x[some] for x in (values, products, squares)])

@@ -40,6 +40,35 @@ class DetailTest(absltest.TestCase):
     # Nothing tells the two apart: (2 * 0.9 + 0) / 3.
     self.assertAlmostEqual(gain.item(), 0.6, delta=0.1)
 
+  def test_the_mean_of_fits_counts_what_is_enlarged_an_eighth(self):
+    rng = np.random.default_rng(0)
+    def samples(gain):
+      values = rng.standard_normal((64, 6)).astype(np.float32)
+      return values, np.full(64, gain), np.ones(64)
+    found = {('tape', 'medium', 1, 'a', 0): samples(0.9),
+             ('tape', 'medium, enlarged', 1, 'a', 1): samples(0.0)}
+    with mock.patch.multiple(detail, _STEPS=60, _MEAN_STEPS=60, _FITS=2), \
+        jax.numpy_rank_promotion('allow'):
+      fitted = detail.mean_fit(found)
+    gain = lib.predicted(fitted, np.zeros((1, 1, 6), np.float32))
+    self.assertAlmostEqual(gain.item(), 0.8, delta=0.08)  # 0.9 / (1 + 1 / 8).
+
+  def test_the_middle_of_a_clip_is_enlarged_about_the_middle(self):
+    u = np.arange(80, dtype=np.uint8)
+    clip = held_out.Clean('a@0', np.broadcast_to(
+        u[None, None, :, None], (2, 60, 80, 3)).copy())
+    frames = detail.enlarged(clip, 'a', 3).frames
+    self.assertEqual(frames.shape, clip.frames.shape)
+    # A ramp stays one, less steep by the factor, with the same mean.
+    middle = frames[0, 30, 10:-10, 0].astype(float)
+    slope = np.polyfit(np.arange(60), middle, 1)[0]
+    self.assertBetween(1 / slope, 1.3, 3.1)
+    self.assertAlmostEqual(middle.mean(), 39.5, delta=1)
+    self.assertEqual(
+        frames.tobytes(), detail.enlarged(clip, 'a', 3).frames.tobytes())
+    self.assertNotEqual(
+        frames.tobytes(), detail.enlarged(clip, 'b', 3).frames.tobytes())
+
 
 if __name__ == '__main__':
   absltest.main()
