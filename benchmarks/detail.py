@@ -8,9 +8,9 @@ the finest detail of what it made, and the clean clip, a small network learns
 the gain that brings the one nearest to the other by squared error, relative to
 each clip's; film damage counts twice. Pictures that are soft by themselves, for
 they are enlarged, count an eighth: of softness below grain nothing tells if it
-was damage, and so many are as few as leave none of their kinds worse off. What
-one fit learns of these few clips is in part chance: several are made, and one
-more is fitted to their mean. Printed, by kind of damage: the gain in dB on
+was damage. With none of them they lose by detail; with more, film gains less.
+What one fit learns of these few clips is in part chance: several are made, and
+one more is fitted to their mean. Printed, by kind of damage: the gain in dB on
 clips that the fit did not see (five parts, by name), of a clip that gained
 least, and most. Then it is fitted to all, and written to --out. --keep: what
 was restored is kept there, and not made again.
@@ -137,7 +137,10 @@ def restored(args):
 
 
 def enlarged(clip, name, seed):
-  """The middle of a clip, as large as all of it was."""
+  """The middle of a clip, as large as all of it was.
+
+  By how much it is enlarged is drawn, of the name and the seed.
+  """
   rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
   factor = rng.uniform(*_FACTOR)
   height, width = clip.frames.shape[1:3]
@@ -206,7 +209,7 @@ def _share(key) -> float:
 def fit(found, shares, seed, steps=_STEPS) -> detail.Fitted:
   """A gain for samples of clips, each drawn as often as its share says."""
   values, products, squares = (np.stack(x) for x in zip(*found, strict=True))
-  low, high = np.percentile(
+  low, high = np.percentile(  # Of all clips alike.
       values.reshape(-1, values.shape[-1]), (1, 99), axis=0)
   rng = np.random.default_rng(seed)
   sizes = (len(low), _HIDDEN, _HIDDEN, 1)

@@ -102,6 +102,15 @@ def refuse_trained(
             'nothing can be measured on it; leave it out with --clips.')
 
 
+def refuse_photos(
+    photos: str, count: int, trained: dict[str, str],
+    names: Iterable[str] = (),
+) -> None:
+  """refuse_trained, of the first count photographs below a folder."""
+  stills = sources.Pictures(photos).names[:count]
+  refuse_trained([_below(photos, n) for n in stills], trained, names)
+
+
 def read(
     root: str, *, clips: Sequence[str], photos: str, photo_clips: int,
     num_frames: int, size: tuple[int, int], seed: int, trained: dict[str, str],
@@ -136,8 +145,7 @@ def read(
         num_frames=num_frames, height=10**6)
     found.append(clip._replace(frames=_fitted(clip.frames, *size)))
   if photos:
-    stills = sources.Pictures(photos).names[:photo_clips]
-    refuse_trained([_below(photos, n) for n in stills], trained, names)
+    refuse_photos(photos, photo_clips, trained, names)
     for clip in held_out.move_photos(
         photos, count=photo_clips, num_frames=num_frames, size=size[0],
         seed=seed):

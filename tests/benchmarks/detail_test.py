@@ -17,6 +17,20 @@ def _clips(*names):
           for name in names]
 
 
+def _samples(gain):
+  """Of which nothing tells what gain they need."""
+  rng = np.random.default_rng(int(10 * gain))
+  values = rng.standard_normal((64, 6)).astype(np.float32)
+  return values, np.full(64, gain), np.ones(64)
+
+
+def _mean_gain(found) -> float:
+  with mock.patch.multiple(detail, _STEPS=60, _MEAN_STEPS=60, _FITS=2), \
+      jax.numpy_rank_promotion('allow'):
+    fitted = detail.mean_fit(found)
+  return lib.predicted(fitted, np.zeros((1, 1, 6), np.float32)).item()
+
+
 class DetailTest(absltest.TestCase):
 
   def test_clips_that_were_not_trained_on_are_left_out(self):
@@ -27,31 +41,18 @@ class DetailTest(absltest.TestCase):
       detail.known(_clips('c.mp4@0'), seen)
 
   def test_the_mean_of_fits_counts_film_twice(self):
-    rng = np.random.default_rng(0)
-    def samples(gain):
-      values = rng.standard_normal((64, 6)).astype(np.float32)
-      return values, np.full(64, gain), np.ones(64)
-    found = {('film', 'light', 1, 'a', 0): samples(0.9),
-             ('tape', 'medium', 1, 'b', 0): samples(0.0)}
-    with mock.patch.multiple(detail, _STEPS=60, _MEAN_STEPS=60, _FITS=2), \
-        jax.numpy_rank_promotion('allow'):
-      fitted = detail.mean_fit(found)
-    gain = lib.predicted(fitted, np.zeros((1, 1, 6), np.float32))
-    # Nothing tells the two apart: (2 * 0.9 + 0) / 3.
-    self.assertAlmostEqual(gain.item(), 0.6, delta=0.1)
+    gain = _mean_gain({('film', 'light', 1, 'a', 0): _samples(0.9),
+                       ('tape', 'medium', 1, 'b', 0): _samples(0.0)})
+    self.assertAlmostEqual(gain, 0.6, delta=0.1)  # (2 * 0.9 + 0) / 3.
 
   def test_the_mean_of_fits_counts_what_is_enlarged_an_eighth(self):
-    rng = np.random.default_rng(0)
-    def samples(gain):
-      values = rng.standard_normal((64, 6)).astype(np.float32)
-      return values, np.full(64, gain), np.ones(64)
-    found = {('tape', 'medium', 1, 'a', 0): samples(0.9),
-             ('tape', 'medium, enlarged', 1, 'a', 1): samples(0.0)}
-    with mock.patch.multiple(detail, _STEPS=60, _MEAN_STEPS=60, _FITS=2), \
-        jax.numpy_rank_promotion('allow'):
-      fitted = detail.mean_fit(found)
-    gain = lib.predicted(fitted, np.zeros((1, 1, 6), np.float32))
-    self.assertAlmostEqual(gain.item(), 0.8, delta=0.08)  # 0.9 / (1 + 1 / 8).
+    own, enlarged = _samples(0.9), _samples(0.0)
+    gain = _mean_gain({('tape', 'medium', 1, 'a', 0): own,
+                       ('tape', 'medium, enlarged', 1, 'a', 1): enlarged})
+    self.assertAlmostEqual(gain, 0.8, delta=0.08)  # 0.9 / (1 + 1 / 8).
+    gain = _mean_gain({('tape', 'medium', 1, 'a', 0): own,
+                       ('film', 'medium, enlarged', 1, 'a', 1): enlarged})
+    self.assertAlmostEqual(gain, 0.72, delta=0.08)  # 0.9 / (1 + 2 / 8).
 
   def test_the_middle_of_a_clip_is_enlarged_about_the_middle(self):
     u = np.arange(80, dtype=np.uint8)

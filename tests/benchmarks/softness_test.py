@@ -1,19 +1,20 @@
-"""Tests of benchmarks/enlarged.py."""
+"""Tests of benchmarks/softness.py."""
 
 import os
-import types as builtin
+import types as python_types
 from unittest import mock
 
 from absl.testing import absltest
 import cv2
-import enlarged
 import numpy as np
+import softness
 
 from revive_jax import types
+from revive_jax.data import splits
 from revive_jax.pipeline import detail, sharpness
 
 
-class EnlargedTest(absltest.TestCase):
+class SoftnessTest(absltest.TestCase):
 
   def _folder(self, size=400):
     folder = self.create_tempdir().full_path
@@ -24,7 +25,7 @@ class EnlargedTest(absltest.TestCase):
   def test_what_is_enlarged_is_softer(self):
     folder, found = self._folder(), []
     for factor in (1, 2, 3):
-      clip, = enlarged.enlarged(folder, factor, 8, 3)
+      clip, = softness.moved(folder, factor, 8, 3)
       self.assertEqual(clip.frames.shape, (3, 272, 272, 3))
       frame = clip.frames[1].astype(np.float32) / 255
       finest = frame - sharpness.softened(frame)
@@ -41,13 +42,13 @@ class EnlargedTest(absltest.TestCase):
     clean = np.stack([
         x + np.float32(0.4) * (x - sharpness.softened(x)) for x in clean])
     network = mock.Mock()
-    network.restore.return_value = builtin.SimpleNamespace(restored=codes)
+    network.restore.return_value = python_types.SimpleNamespace(restored=codes)
     nothing = detail.Fitted(
         np.zeros(6, np.float32), np.ones(6, np.float32),
         ((np.zeros((6, 1), np.float32), np.zeros(1, np.float32)),))
     with mock.patch.object(detail, 'load', lambda: nothing):
-      found = enlarged.of_case(
-          builtin.SimpleNamespace(damaged=codes, target=clean), network)
+      found = softness.of_case(
+          python_types.SimpleNamespace(damaged=codes, target=clean), network)
     self.assertAlmostEqual(found['best'], 0.4, delta=0.05)  # Of codes.
     self.assertEqual(found['chosen'], 0)
     self.assertAlmostEqual(found['alone'], found['with detail'], places=5)
@@ -56,19 +57,35 @@ class EnlargedTest(absltest.TestCase):
     one = {'alone': 30.0, 'with detail': 31.0, 'chosen': 0.2, 'best': 0.5}
     two = {'alone': 32.0, 'with detail': 30.5, 'chosen': 0.4, 'best': -0.5}
     self.assertEqual(
-        enlarged.row('film', 2, [one, two]),
+        softness.row('film', 2, [one, two]),
         'film | 2 | 31.00 | 30.75 | 0.30 | 0.00 | 1.50')
 
   def test_photographs_that_were_trained_on_are_refused(self):
     folder = self._folder(64)
     with mock.patch.object(
-        enlarged.quality_clips, 'trained',
-        lambda: enlarged.quality_clips.listed([folder])), \
-        mock.patch.object(enlarged.methods, 'make_methods',
-                          lambda c: {'restorer': None}), \
+        softness.quality_clips, 'trained',
+        lambda: softness.quality_clips.listed([folder])), \
+        mock.patch.object(softness.methods, 'make_methods',
+                          lambda c: {'restorer': mock.Mock(trained_on=())}), \
         self.assertRaisesRegex(types.BadInput, 'trained on'):
-      enlarged.run(builtin.SimpleNamespace(
-          photos=folder, weights='restorer', count=1, frames=3))
+      softness.run(python_types.SimpleNamespace(
+          photos=folder, weights='restorer', count=1, frames=4))
+
+  def test_too_few_frames_and_no_photographs_are_refused(self):
+    for count, frames in ((0, 16), (8, 3)):
+      with self.assertRaisesRegex(types.BadInput, 'is less than'):
+        softness.run(python_types.SimpleNamespace(
+            photos=self._folder(64), weights='restorer', count=count,
+            frames=frames))
+
+  def test_weights_that_saw_a_photograph_are_refused(self):
+    folder = self._folder()
+    with mock.patch.object(
+        softness.methods, 'make_methods', lambda c: {
+            'own': mock.Mock(trained_on=frozenset(splits.marks(['a.png'])))}), \
+        self.assertRaisesRegex(types.BadInput, 'trained on a.png'):
+      softness.run(python_types.SimpleNamespace(
+          photos=folder, weights='restorer', count=1, frames=4))
 
 
 if __name__ == '__main__':

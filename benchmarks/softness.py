@@ -1,14 +1,16 @@
-"""Enlarged: what detail brings where the clean picture is soft by itself.
+"""Softness: what detail brings where the clean picture is soft by itself.
 
-python benchmarks/enlarged.py --photos=FOLDER [--count=8 --frames=16]
+python benchmarks/softness.py --photos=FOLDER [--count=8 --frames=16]
 
 A camera moves slowly over photographs that no network was trained on, and that
 are enlarged, so that what was filmed is soft, as film that is scanned finer
-than it was sharp; then they are damaged. By kind of damage and enlargement:
-PSNR in dB of the network alone, and with the detail that is brought out from
-under grain (pipeline/detail.py); the gain of the finest detail that is chosen,
-on average, and the single one that would be best by squared error; and what the
-clip lost that lost most. Network alone, the four frames in the middle.
+than it was sharp; then they are damaged. The path is the same at every size,
+what is seen along it is not. By kind of damage and enlargement: PSNR in dB of
+the network alone, and with the detail that is brought out from under grain
+(pipeline/detail.py), at strength 1; the gain of the finest detail that is
+chosen, on average over that detail's energy, and the single one that would be
+best by squared error; and what the clip lost that lost most. The four frames in
+the middle count.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from revive_jax.data import held_out, motion, sources, splits
 from revive_jax.degradations import chain
 from revive_jax.pipeline import detail, measure, sharpness
 
-_DAMAGE = {'grain, no softness': quality_tasks.SCRATCHES.mix, 'film': 'film'}
+_DAMAGE = {'grain and scratches': quality_tasks.SCRATCHES.mix,
+           'film': 'film'}
 _FACTORS = (1, 1.5, 2, 3)
 _SIZE, _LOOKED_AT = 272, 4  # px, frames.
 _SPEED = 0.5  # px a frame, at most.
@@ -51,22 +54,26 @@ def run(args):
   """The same, of flags."""
   c = evaluate.get_config()
   c.weights, c.through = args.weights, 'model'
+  c.data.update(photos=args.photos, photo_clips=args.count,
+                num_frames=args.frames)
+  cases.check(c)
   network, = methods.make_methods(c).values()
-  quality_clips.refuse_trained(
-      [args.photos], quality_clips.trained(),
+  quality_clips.refuse_photos(
+      args.photos, args.count, quality_clips.trained(),
       quality_clips.names_of_weights([args.weights]))
   print(f'| {_HEADER} |\n|{"---|" * (_HEADER.count("|") + 1)}')
   for name, mix in _DAMAGE.items():
     for factor in _FACTORS:
       found = []
-      for clip in enlarged(args.photos, factor, args.count, args.frames):
+      for clip in moved(args.photos, factor, args.count, args.frames):
+        cases.refuse_trained([clip], {args.weights: network.trained_on})
         case = cases.make_case(
             clip, None, seed=0, mix=mix, severity=chain.SEVERITY['medium'])
         found.append(of_case(case, network))
       print(f'| {row(name, factor, found)} |', flush=True)
 
 
-def enlarged(folder, factor, count, num_frames):
+def moved(folder, factor, count, num_frames):
   """Yields clips of a slow camera over photographs, factor times as large."""
   stills = sources.Pictures(folder)
   for i in range(min(count, len(stills.names))):
@@ -92,11 +99,12 @@ def of_case(case, network) -> dict[str, float]:
   finest = np.stack([f - sharpness.softened(f) for f in made])
   better = np.stack([detail.brought_out(*pair, 1.0) for pair in pairs])
   psnr = lambda x: -10 * float(np.log10(np.square(x - clean).mean()))
+  gains = [detail.predicted(detail.load(), detail.features(*pair))
+           for pair in pairs]
+  energies = [detail.halved((x**2).sum(-1)) for x in finest]
   return {
       'alone': psnr(made), 'with detail': psnr(better),
-      'chosen': float(np.mean([
-          detail.predicted(detail.load(), detail.features(*pair)).mean()
-          for pair in pairs])),
+      'chosen': float(np.average(gains, weights=energies)),
       'best': float((finest * (clean - made)).sum() / (finest**2).sum())}
 
 
