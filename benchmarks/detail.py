@@ -137,7 +137,7 @@ def restored(args):
 
 
 def enlarged(clip, name, seed):
-  """The middle of a clip, as large as all of it was.
+  """The middle of a clip [T, H, W, 3] uint8, as large as all of it was.
 
   By how much it is enlarged is drawn, of the name and the seed.
   """
@@ -207,7 +207,14 @@ def _share(key) -> float:
 
 
 def fit(found, shares, seed, steps=_STEPS) -> detail.Fitted:
-  """A gain for samples of clips, each drawn as often as its share says."""
+  """A gain for samples of clips, each drawn as often as its share says.
+
+  Args:
+    found: of samples, by clip.
+    shares: [clips], relative to each other.
+    seed: of the first weights, and of what is drawn.
+    steps: of Adam.
+  """
   values, products, squares = (np.stack(x) for x in zip(*found, strict=True))
   low, high = np.percentile(  # Of all clips alike.
       values.reshape(-1, values.shape[-1]), (1, 99), axis=0)
