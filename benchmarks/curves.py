@@ -13,10 +13,10 @@ has dashes at its end.
 import argparse
 from collections.abc import Mapping, Sequence
 import math
-import sys
 from typing import Any
 
 import numpy as np
+import refusing
 
 from revive_jax import types
 from revive_jax.metrics import table
@@ -32,15 +32,13 @@ def main():
   args = parser.parse_args()
   if args.parts < 1:
     parser.error(f'--parts={args.parts}: give at least 1')
-  try:
+  with refusing.bad_input():
     named = list(map(_named, args.runs))
     runs = {name: read(place) for name, place in named}
     if len(runs) < len(named):
       raise types.BadInput('Two runs have one NAME; give each its own.')
     tables = [curve(runs, term.strip(), args.parts)
               for term in args.terms.split(',')]
-  except types.BadInput as error:
-    sys.exit(f'{error}')
   print('\n\n'.join(tables))
 
 

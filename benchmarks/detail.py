@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import quality_tasks
+import refusing
 from revive_jax.configs import evaluate
 
 from revive_jax import types
@@ -73,10 +74,8 @@ def main():
   parser.add_argument('--keep', default='')
   parser.add_argument('--out', default='')
   args = parser.parse_args()
-  try:
+  with refusing.bad_input():
     run(args)
-  except types.BadInput as error:
-    sys.exit(f'{error}')
 
 
 def run(args):
@@ -109,7 +108,7 @@ def restored(args):
   c.weights, c.through = args.weights, 'model'
   c.data.update(root=args.root, photos=args.photos, photo_clips=_PHOTOS,
                 num_frames=_FRAMES, height=_SIZE)
-  row, = methods.make_methods(c).values()
+  row = methods.make_method(c)
   clips = known(cases.read_clips(c), row.trained_on)
   for mix, severity, contrast, seeds in _DAMAGE:
     for seed, clip in itertools.product(seeds, clips):

@@ -39,6 +39,7 @@ import quality_clips
 import quality_metrics as metrics
 import quality_real
 import quality_tasks as tasks
+import refusing
 
 from revive_jax import identity, types
 from revive_jax.comparison import perception
@@ -59,10 +60,8 @@ _LONG, _REAL = (240, 30), (32, 6)
 def main():
   """Runs the parts that are asked for, and prints their tables."""
   args = parse(sys.argv[1:])
-  try:
+  with refusing.bad_input():
     run(args)
-  except types.BadInput as error:
-    sys.exit(f'{error}')
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -76,7 +76,7 @@ def names_of_weights(names: Iterable[str]) -> set[str]:
 
 def refuse_trained(
     paths: Iterable[str | os.PathLike], trained: dict[str, str],
-    names: Iterable[str] = (),
+    names: Iterable[str] = (), mend: str = 'leave it out with --clips',
 ) -> None:
   """Raises BadInput for the first of paths that was trained on.
 
@@ -84,6 +84,7 @@ def refuse_trained(
     paths: files, or folders of pictures.
     trained: as listed().
     names: further names that must not be among them.
+    mend: what to do about it.
   """
   contents = {value: name for name, value in trained.items()}
   folders = {name.split('/')[0] for name in trained if '/' in name}
@@ -93,13 +94,13 @@ def refuse_trained(
     if splits.name_of(path) in known:
       raise types.BadInput(
           f'{path}: a clip of this name was trained on, so nothing can be '
-          'measured on it; leave it out with --clips.')
+          f'measured on it; {mend}.')
     for file in files:
       same = file.is_file() and contents.get(digest(file))
       if same:
         raise types.BadInput(
             f'{file}: its content is that of {same}, which was trained on, so '
-            'nothing can be measured on it; leave it out with --clips.')
+            f'nothing can be measured on it; {mend}.')
 
 
 def refuse_photos(
@@ -108,7 +109,8 @@ def refuse_photos(
 ) -> None:
   """refuse_trained, of the first count photographs below a folder."""
   stills = sources.Pictures(photos).names[:count]
-  refuse_trained([_below(photos, n) for n in stills], trained, names)
+  refuse_trained([_below(photos, n) for n in stills], trained, names,
+                 mend='name a folder without it with --photos')
 
 
 def read(

@@ -14,14 +14,13 @@ the middle count.
 """
 
 import argparse
-import sys
 
 import numpy as np
 import quality_clips
 import quality_tasks
+import refusing
 from revive_jax.configs import evaluate
 
-from revive_jax import types
 from revive_jax.comparison import cases, methods
 from revive_jax.data import held_out, motion, sources, splits
 from revive_jax.degradations import chain
@@ -44,10 +43,8 @@ def main():
   parser.add_argument('--count', type=int, default=8)
   parser.add_argument('--frames', type=int, default=16)
   args = parser.parse_args()
-  try:
+  with refusing.bad_input():
     run(args)
-  except types.BadInput as error:
-    sys.exit(f'{error}')
 
 
 def run(args):
@@ -57,7 +54,7 @@ def run(args):
   c.data.update(photos=args.photos, photo_clips=args.count,
                 num_frames=args.frames)
   cases.check(c)
-  network, = methods.make_methods(c).values()
+  network = methods.make_method(c)
   quality_clips.refuse_photos(
       args.photos, args.count, quality_clips.trained(),
       quality_clips.names_of_weights([args.weights]))

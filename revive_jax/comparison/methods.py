@@ -78,6 +78,20 @@ def make_methods(c: ml_collections.ConfigDict) -> dict[str, Method]:
   return methods
 
 
+def make_method(c: ml_collections.ConfigDict) -> Method:
+  """The one row that restores, of a comparison through the network alone.
+
+  Raises:
+    types.BadInput: c.weights names none or several, or they cannot be read.
+  """
+  methods = make_methods(c)
+  if len(methods) > 1:
+    raise types.BadInput(
+        f'One network is measured at a time, not {", ".join(methods)}; name '
+        'the weights of one.')
+  return next(iter(methods.values()))
+
+
 def _watched(network):
   """The network, and a set that grows with each shape it had to compile."""
   seen = set()

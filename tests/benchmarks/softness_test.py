@@ -67,7 +67,8 @@ class SoftnessTest(absltest.TestCase):
         lambda: softness.quality_clips.listed([folder])), \
         mock.patch.object(softness.methods, 'make_methods',
                           lambda c: {'restorer': mock.Mock(trained_on=())}), \
-        self.assertRaisesRegex(types.BadInput, 'trained on'):
+        self.assertRaisesRegex(
+            types.BadInput, 'trained on.*name a folder without it'):
       softness.run(python_types.SimpleNamespace(
           photos=folder, weights='restorer', count=1, frames=4))
 

@@ -5,7 +5,9 @@ import cv2
 import numpy as np
 from revive_jax.configs import evaluate
 
+from revive_jax import types
 from revive_jax.comparison import methods
+from revive_jax.models import weights
 
 _LOST = 8  # The frame that was lost, and the one before shown in its place.
 
@@ -31,6 +33,23 @@ class RepeatsTest(absltest.TestCase):
     still = np.abs(codes[_LOST].astype(float) - clean[_LOST]).mean()
     self.assertGreater(error['leave'], 0.5 * still)
     self.assertLess(error['replace'], 0.2 * still)
+
+
+class OneMethodTest(absltest.TestCase):
+
+  def test_the_network_that_is_named(self):
+    c = evaluate.get_config('tiny')
+    c.weights, c.through = 'restorer', 'model'
+    about = methods.make_method(c).about
+    self.assertEqual(about['sha256'],
+                     weights.read_weights('restorer').config['sha256'])
+
+  def test_two_networks_are_refused(self):
+    c = evaluate.get_config('tiny')
+    c.weights, c.through = 'restorer,gan', 'model'
+    with self.assertRaisesRegex(
+        types.BadInput, r'\(restorer\), .*\(gan\); name'):
+      methods.make_method(c)
 
 
 if __name__ == '__main__':
