@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import refusing
 
 from revive_jax import models, types
 from revive_jax.data import digits
@@ -75,6 +76,7 @@ def made(path, count, seed=0) -> np.ndarray:
       likelihood=found.config['likelihood']))
 
 
+@refusing.bad_input()
 def main():
   """Trains the classifier, measures, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__)

@@ -23,6 +23,7 @@ import time
 
 import numpy as np
 import pan
+import refusing
 from revive_jax.configs import restore as config
 
 from revive_jax import restore
@@ -33,6 +34,7 @@ from revive_jax.video import writer
 _PIECE = 1 << 15  # Bytes that FFmpeg asks for at once.
 
 
+@refusing.bad_input()
 def main():
   """Measures, and prints the tables."""
   parser = argparse.ArgumentParser(description=__doc__)

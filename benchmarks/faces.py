@@ -21,6 +21,7 @@ import time
 
 import cv2
 import numpy as np
+import refusing
 from scipy import stats
 
 from revive_jax import types
@@ -35,6 +36,7 @@ _LABELS = pathlib.Path(__file__).with_suffix('.json')
 _DRAWS = 6  # Pairs of each kind for a picture.
 
 
+@refusing.bad_input()
 def main():
   """Prints one of the tables."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

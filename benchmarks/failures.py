@@ -15,6 +15,7 @@ from typing import NamedTuple
 import cv2
 import jax.numpy as jnp
 import numpy as np
+import refusing
 import skimage
 
 import revive_jax
@@ -35,6 +36,7 @@ class Scene(NamedTuple):
   is_damage: bool  # Whether the thing should go, or stay.
 
 
+@refusing.bad_input()
 def main():
   """Restores all scenes, prints the table, writes the picture."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

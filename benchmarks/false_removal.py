@@ -20,14 +20,17 @@ import tempfile
 from absl import logging
 import cv2
 import numpy as np
+import refusing
 from revive_jax.configs import restore as config
 
 from revive_jax import restore, types
+from revive_jax.data import videos
 from revive_jax.video import probe, reader
 
 _LEAST = 4 / 255  # Smaller changes are not seen.
 
 
+@refusing.bad_input()
 def main():
   """Restores all, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,8 +112,8 @@ def _films(args):
   for name in filter(None, args.scenes.split(',')):
     yield name, *_SCENES[name](args.frames, args.width * 9 // 16, args.width)
   if args.root:
-    paths = sorted(p for p in pathlib.Path(args.root).iterdir()
-                   if not p.name.startswith('.') and 'mask' not in p.name)
+    paths = [p for p in map(pathlib.Path, videos.find(args.root))
+             if 'mask' not in p.name]
     for path in paths[:args.clips]:
       yield path.name, _first_frames(path, args.frames, args.width), None
 

@@ -24,10 +24,14 @@ import time
 import av
 import jax
 import pan
+import refusing
+
+from revive_jax.models import weights
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
 
+@refusing.bad_input()
 def main():
   """Runs all, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -38,6 +42,8 @@ def main():
   parser.add_argument('--output', default='')
   args = parser.parse_args()
   width, height = map(int, args.size.split('x'))
+  for name in args.weights.split(','):
+    weights.read_weights(name)  # Refused here, and not below a pipe.
   load = os.getloadavg()[0]
   lines = ['| weights | source | frames/s | latency, ms: 50 % | 95 % | 99 % | '
            'full size | half size | as it is |', '|---' * 9 + '|']

@@ -15,6 +15,7 @@ import textwrap
 import cv2
 import jax
 import numpy as np
+import refusing
 
 from revive_jax.data import held_out, sources, splits
 from revive_jax.degradations import chain
@@ -55,6 +56,7 @@ one size.
 """
 
 
+@refusing.bad_input()
 def main():
   """Fits, measures, and writes the weights."""
   parser = argparse.ArgumentParser(description=__doc__)

@@ -26,6 +26,7 @@ import cv2
 import jax
 import numpy as np
 import pan
+import refusing
 from revive_jax.configs import restore as config
 
 from revive_jax import networks, restore
@@ -38,6 +39,7 @@ _SIZES = {'240p': (240, 320), '480p': (480, 640), '720p': (720, 1280),
           '1080p': (1080, 1920), '2160p': (2160, 3840)}
 
 
+@refusing.bad_input()
 def main():
   """Measures all sizes, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__)
@@ -50,6 +52,8 @@ def main():
     size, count = args.one.split(',')
     print(json.dumps(_measured(_SIZES[size], int(count), args.weights)))
     return
+  if args.weights:
+    weights.read_weights(args.weights)  # Refused here, not in a child.
   load, rows = os.getloadavg()[0], []
   for size, count in zip(args.sizes.split(','), args.frames.split(','),
                          strict=True):

@@ -16,12 +16,14 @@ import time
 import cv2
 import jax
 import numpy as np
+import refusing
 
 import revive_jax
 
 _SIZES = ((272, 480), (480, 854))
 
 
+@refusing.bad_input()
 def main():
   """Measures all, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__)

@@ -16,6 +16,7 @@ import argparse
 import cv2
 import numpy as np
 import quality_baselines as baselines
+import refusing
 from revive_jax.configs import restore
 
 from revive_jax.data import held_out
@@ -26,6 +27,7 @@ _HEADER = ('blur, px | measured, px | best gain | chosen | blurred | '
            'FFmpeg unsharp | default | full | most lost')
 
 
+@refusing.bad_input()
 def main():
   """Prints the table."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -22,6 +22,7 @@ import time
 
 import jax
 import numpy as np
+import refusing
 import rivals
 import stream
 import timing
@@ -265,6 +266,7 @@ def _arguments():
   return args
 
 
+@refusing.bad_input()
 def main():
   """Measures all, and prints the tables."""
   args = _arguments()

@@ -19,6 +19,7 @@ import time
 
 import jax
 import numpy as np
+import refusing
 import timing
 
 import revive_jax
@@ -136,6 +137,7 @@ def _told(found) -> str:
                    for key, values in found.items())
 
 
+@refusing.bad_input()
 def main():
   """Compares, measures, and prints the table."""
   args = _arguments()

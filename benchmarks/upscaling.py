@@ -23,6 +23,7 @@ import cv2
 import jax
 import numpy as np
 import PIL.Image
+import refusing
 from revive_jax.configs import restorer
 
 from revive_jax.data import held_out
@@ -39,6 +40,7 @@ _SIZES = ((272, 480), (480, 854))
 _CROP = 96  # Side of what pictures show, px.
 
 
+@refusing.bad_input()
 def main():
   """Measures all, and prints the tables."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

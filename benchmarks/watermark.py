@@ -19,7 +19,9 @@ import tempfile
 import av
 import cv2
 import numpy as np
+import refusing
 
+from revive_jax.data import videos
 from revive_jax.provenance import watermark
 from revive_jax.video import probe, reader
 
@@ -27,6 +29,7 @@ _CODINGS = ((23, 1.0), (28, 1.0), (23, 0.5), (28, 0.5))
 _ID = 0x52455649F1
 
 
+@refusing.bad_input()
 def main():
   """Measures all, and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -102,8 +105,8 @@ def _clips(args):
   if not args.root:
     yield 'made here', _made(args.frames, args.width)
     return
-  for path in sorted(pathlib.Path(args.root).iterdir()):
-    if path.name.startswith('.') or 'mask' in path.name:
+  for path in map(pathlib.Path, videos.find(args.root)):
+    if 'mask' in path.name:
       continue
     frames = []
     for frame in reader.read_frames(
