@@ -42,7 +42,7 @@ def main():
   parser.add_argument('--output', default='')
   args = parser.parse_args()
   width, height = map(int, args.size.split('x'))
-  for name in args.weights.split(','):
+  for name in {*args.weights.split(',')} - {'', 'auto'}:
     weights.read_weights(name)  # Refused here, and not below a pipe.
   load = os.getloadavg()[0]
   lines = ['| weights | source | frames/s | latency, ms: 50 % | 95 % | 99 % | '

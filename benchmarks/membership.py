@@ -22,8 +22,10 @@ from unittest import mock
 import cv2
 import jax
 import numpy as np
+import refusing
 from revive_jax.configs import restorer as config
 
+from revive_jax import types
 from revive_jax.algorithms import restorer
 from revive_jax.data import poisson, sources
 from revive_jax.degradations import chain
@@ -74,7 +76,7 @@ def cut_out(root, count, seed):
   rng = np.random.default_rng(seed)
   found = np.unique(numbers)
   if len(found) < count:
-    raise SystemExit(
+    raise types.BadInput(
         f'--root={root}: {count} videos are needed, {len(found)} are there; '
         'give more, or lower --clips.')
   clips = []
@@ -200,6 +202,7 @@ def _arguments():
   return args
 
 
+@refusing.bad_input()
 def main():
   """Trains, attacks, and prints the table."""
   args = _arguments()

@@ -110,9 +110,13 @@ class Bench:
     return quality_clips.read(
         a.root, clips=_names(a.clips), photos=a.photos,
         photo_clips=a.photo_clips, num_frames=frames, size=_SIZE, seed=a.seed,
-        trained=self.trained,
-        names=quality_clips.names_of_weights(
-            [*_names(a.weights), *self.ablations.values(), 'niqe']))
+        trained=self.trained, names=self.seen)
+
+  @functools.cached_property
+  def seen(self):
+    """What the weights that are measured say they saw."""
+    return quality_clips.names_of_weights(
+        [*_names(self.args.weights), *self.ablations.values(), 'niqe'])
 
   @functools.cached_property
   def networks(self):
@@ -144,13 +148,28 @@ class Bench:
     return quality_clips.read_textures(self.args.textures, self.trained)
 
 
+def _check(args, parts) -> None:
+  """Refuses what would end a run that is hours under way."""
+  for flag, names, known in (
+      ('parts', parts, PARTS),
+      ('severities', _names(args.severities), chain.SEVERITY)):
+    for name in names:
+      if name not in known:
+        raise types.BadInput(
+            f'--{flag}: {name!r} is not known; choose of {", ".join(known)}.')
+  for sigma in _names(args.sigmas):
+    if not sigma.isdigit():
+      raise types.BadInput(
+          f'--sigmas: {sigma!r} is no whole number; give codes, as 10,30.')
+  if parts == ['real'] and not args.old:
+    raise types.BadInput(
+        'There is no real film; name a folder of some with --old.')
+
+
 def run(args: argparse.Namespace) -> None:
   """Prints the tables of the parts, each as soon as it is done."""
   parts = _names(args.parts)
-  for name in parts:
-    if name not in PARTS:
-      raise types.BadInput(
-          f'--parts: {name!r} is not known; choose of {", ".join(PARTS)}.')
+  _check(args, parts)
   bench = Bench(args)
   print(_head(args, bench), flush=True)
   for name in parts:
@@ -290,7 +309,10 @@ def enlarging(bench: Bench) -> str:
   done = subprocess.run(
       [sys.executable, script, f'--root={a.root}', f'--frames={a.frames}',
        f'--clips={",".join(sorted(names))}', '--repeats=1'],
-      check=True, text=True, stdout=subprocess.PIPE)
+      text=True, stdout=subprocess.PIPE)
+  if done.returncode:
+    raise types.BadInput(
+        f'{script.name} ended with code {done.returncode}; above it says why.')
   return f'### Twice the size\n\n{done.stdout.strip()}'
 
 
@@ -303,7 +325,7 @@ def real(bench: Bench) -> str:
   out, tables = (pathlib.Path(a.out, 'real') if a.out else None), []
   for clip in quality_clips.read_old(
       a.old, clips=_names(a.old_clips), num_frames=_REAL[a.quick],
-      trained=bench.trained):
+      trained=bench.trained, names=bench.seen):
     sums = quality_real.measure(
         clip, rows, bench.judges.niqe, out, _say('real film'))
     size = f'{clip.frames.shape[2]}x{clip.frames.shape[1]}'

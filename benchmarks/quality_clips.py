@@ -5,8 +5,9 @@ python benchmarks/quality_clips.py FOLDER ... > benchmarks/trained_on.json
 writes down the names and contents (the first 16 digits of SHA-256) of all files
 below folders that networks were trained on, their weights chosen by, or their
 models fitted to. The benchmark compares every file that it reads with them, by
-name and by content, and with the names that the configs of the weights hold:
-so that a clip that a network has seen is refused, renamed or not.
+name and by content, and its name with the names and marks (data/splits.py) that
+the configs of the weights hold: so that a clip that a network has seen is
+refused, renamed or not; of one's own training, renamed, if its folder is named.
 """
 
 import argparse
@@ -64,10 +65,14 @@ def digest(path: str | os.PathLike) -> str:
 
 
 def names_of_weights(names: Iterable[str]) -> set[str]:
-  """The clips and photographs that the configs of weights say they saw."""
+  """The clips and photographs that the configs of weights say they saw.
+
+  Names, or marks of names.
+  """
   found = set(restorer.get_config().data.held_out)  # They chose the weights.
   for name in names:
     config = weights.read_weights(name).config
+    found.update(config.get('trained_on', ()))
     for key in ('clips', 'photos'):
       if isinstance(config.get(key), list):
         found |= {x.split('@')[0] for x in config[key]}
@@ -83,7 +88,7 @@ def refuse_trained(
   Args:
     paths: files, or folders of pictures.
     trained: as listed().
-    names: further names that must not be among them.
+    names: further names that must not be among them, or marks of such.
     mend: what to do about it.
   """
   contents = {value: name for name, value in trained.items()}
@@ -91,7 +96,8 @@ def refuse_trained(
   known = {*trained, *folders, *names}
   for path in map(pathlib.Path, paths):
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    if splits.name_of(path) in known:
+    name = splits.name_of(path)
+    if name in known or known.intersection(splits.marks([name])):
       raise types.BadInput(
           f'{path}: a clip of this name was trained on, so nothing can be '
           f'measured on it; {mend}.')
@@ -171,7 +177,7 @@ def read_textures(folder: str, trained: dict[str, str]) -> np.ndarray | None:
 
 def read_old(
     root: str, *, clips: Sequence[str], num_frames: int,
-    trained: dict[str, str],
+    trained: dict[str, str], names: Iterable[str] = (),
 ) -> Iterator[held_out.Clean]:
   """Yields real film as it is, the middle of the longest shot of each clip.
 
@@ -180,22 +186,23 @@ def read_old(
   Raises:
     types.BadInput: there are none, or one was trained on.
   """
-  for path in _chosen(root, clips):
+  for path in _chosen(root, clips, flag='--old_clips'):
     if splits.name_of(path) == 'photos':
       continue
-    refuse_trained([path], trained)
+    refuse_trained([path], trained, names,
+                   mend='leave it out with --old_clips')
     yield from held_out.read_clips(
         os.path.dirname(path), clips=[splits.name_of(path)],
         num_frames=num_frames, height=10**6)
 
 
-def _chosen(root, clips) -> list[str]:
+def _chosen(root, clips, flag='--clips') -> list[str]:
   """Paths of clips below root; all but masks, where none are named."""
   paths = {splits.name_of(p): p for p in videos.find(root)}
   missing = [name for name in clips if name not in paths]
   if missing:
     raise types.BadInput(
-        f'--clips: {root} has no {", ".join(missing)}; it has '
+        f'{flag}: {root} has no {", ".join(missing)}; it has '
         f'{", ".join(paths)}.')
   return [paths[n] for n in clips or [
       n for n in paths if not n.endswith('_mask')]]

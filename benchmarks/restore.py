@@ -29,7 +29,7 @@ import pan
 import refusing
 from revive_jax.configs import restore as config
 
-from revive_jax import networks, restore
+from revive_jax import networks, restore, types
 from revive_jax.models import weights
 from revive_jax.ops import windows as tiles
 from revive_jax.pipeline import fit, measure, run
@@ -54,9 +54,13 @@ def main():
     return
   if args.weights:
     weights.read_weights(args.weights)  # Refused here, not in a child.
+  sizes, counts = args.sizes.split(','), args.frames.split(',')
+  if len(sizes) != len(counts) or not {*sizes} <= {*_SIZES}:
+    raise types.BadInput(
+        f'--sizes={args.sizes} --frames={args.frames}: give as many of both, '
+        f'and sizes of {", ".join(_SIZES)}.')
   load, rows = os.getloadavg()[0], []
-  for size, count in zip(args.sizes.split(','), args.frames.split(','),
-                         strict=True):
+  for size, count in zip(sizes, counts, strict=True):
     done = subprocess.run(
         [sys.executable, __file__, f'--one={size},{count}',
          f'--weights={args.weights}'], stdout=subprocess.PIPE, text=True,

@@ -28,7 +28,7 @@ import stream
 import timing
 
 import revive_jax
-from revive_jax.models import inference
+from revive_jax.models import inference, weights
 from revive_jax.ops import windows
 from revive_jax.training import cost
 
@@ -273,6 +273,8 @@ def main():
   if args.part:
     _child(args)
     return
+  for name in args.weights.split(','):
+    weights.read_weights(name)  # Refused here, and not in each child.
   rows = []
   for size in args.sizes.split(','):
     for name in args.weights.split(','):

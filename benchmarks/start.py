@@ -17,15 +17,18 @@ import tempfile
 import time
 
 import jax
+import refusing
 from revive_jax.configs import restore as config
 import timing
 
 from revive_jax import restore
+from revive_jax.video import probe
 
 # When the process was asked for, and where it finds programs.
 _BEGAN, _CACHE = 'REVIVE_JAX_BENCHMARK_BEGAN', 'REVIVE_JAX_BENCHMARK_CACHE'
 
 
+@refusing.bad_input()
 def main():
   """Prints the table; or, where it was started by itself, the seconds."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -35,6 +38,7 @@ def main():
   if _BEGAN in os.environ:
     first(args.film)
     return
+  probe.probe(args.film)  # Refused here, and not in a child.
   with tempfile.TemporaryDirectory() as cache:
     took = [started(args.film, cache) for _ in range(1 + args.repeats)]
   print(f'{timing.machine()}; load {timing.load()}\n')

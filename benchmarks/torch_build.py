@@ -23,6 +23,7 @@ import refusing
 import timing
 
 import revive_jax
+from revive_jax import types
 from revive_jax.models import inference
 
 _EQUAL = 1e-4
@@ -73,7 +74,9 @@ def build(name: str, frames: np.ndarray):
   compiled = lambda step: torch.compile(step, dynamic=False)
   model, params = revive_jax.load_weights(name)
   if model.noise:
-    sys.exit(f'{name} is a network with noise, which this build has not.')
+    raise types.BadInput(
+        f'{name} is a network with noise, which this build has not; name '
+        'others with --weights.')
   tensors, there = torch_restorer.convert(params), torch.from_numpy(frames)
   params, here = jax.device_put(params), jax.device_put(frames)
   # wrapped once, or each call would compile anew.

@@ -152,10 +152,12 @@ class Restorer(nn.Module):
       noise: standard normal, of noise_shape, if the network has any; None:
         always the same.
       count: how many of the frames there are; what follows is gone through in
-        no time, and means nothing. None: all. It has no gradient.
+        no time, and means nothing. None: all. With it there is no gradient,
+        use_future is not looked at, and half the memory is enough.
 
     Returns:
-      What was restored, the state, and what each direction saw.
+      What was restored, the state, and what each direction saw; with a count
+      that is not kept, and None.
     """
     batch, time, height, width, _ = frames.shape
     cuts = jnp.zeros((batch, time), bool) if cuts is None else cuts
@@ -171,30 +173,68 @@ class Restorer(nn.Module):
         lambda m, _, x: (None, m.encoder(*x)), None, (frames, mask),
         count=count)
     seen = (frames, mask, encoded, descriptors)
+    noise = self._noise(encoded, noise)
+    if count is not None:
+      return *self._first_frames(
+          seen, cuts, state, noise, causal=causal, count=count,
+          carry_after=count if carry_after is None else carry_after), None
     _, past = self._over_time(
         lambda m, s, x: m._step(m.forward_cell, m.forward_update, s, *x),
-        state, (*seen, _keep(cuts)), carry=True, count=count)
-    ends = time if count is None else count
-    last = (ends if carry_after is None else carry_after) - 1
+        state, (*seen, _keep(cuts)), carry=True)
+    last = (time if carry_after is None else carry_after) - 1
     state = State(*(x[:, last] for x in (
         *past.estimate, past.hidden, descriptors)))
-    future = None if causal else self._from_the_future(
-        seen, cuts, count)
+    future = None if causal else self._from_the_future(seen, cuts)
     backward, next_ = _used(future, past, use_future)
-    output, damage, log_variance = self._over_time(
+    said = self._over_time(
         lambda m, _, x: (None, m.heads(*x)), None,
         (encoded, past.hidden, backward, frames, mask, past.neighbour, next_,
-         self._noise(past.hidden, noise)), count=count)
-    restored = Restored(
-        output, damage, log_variance, _flow(past, future, cuts))
-    return restored, state, (past, future)
+         noise))
+    flow = _flow(past.flows.half, future and future.flows.half, cuts)
+    return Restored(*said, flow), state, (past, future)
 
-  def _from_the_future(self, seen, cuts, count) -> Direction:
-    """The backward direction."""
+  def _first_frames(
+      self, seen, cuts, state, noise, *, causal, count, carry_after
+  ) -> tuple[Restored, State]:
+    """__call__, of the first count frames.
+
+    The future comes first; then each frame is seen after those before it and
+    goes to the heads, in one loop. So of all frames at once there is only what
+    the encoder and the future say, and what is returned.
+    """
+    future = None if causal else self._from_the_future(
+        seen, cuts, count, of=lambda x: x._replace(
+            estimate=None, flows=Flows(None, None, x.flows.half)))
+
+    def step(model, state, x):
+      (frame, mask, encoded, descriptors), keep, after, noise = x
+      state, past = model._step(
+          model.forward_cell, model.forward_update, state, frame, mask, encoded,
+          descriptors, keep)
+      backward, next_ = _used(after, past, None)
+      said = model.heads(encoded, past.hidden, backward, frame, mask,
+                         past.neighbour, next_, noise)
+      return state, (said, past.flows.half)
+
+    state, (said, to_past) = self._over_time(
+        step, state, (seen, _keep(cuts), future, noise), carry=True,
+        count=count, carry_after=carry_after)
+    flow = _flow(to_past, future and future.flows.half, cuts)
+    return Restored(*said, flow), state
+
+  def _from_the_future(
+      self, seen, cuts, count=None, of=lambda x: x
+  ) -> Direction:
+    """The backward direction; of: what is kept of what it saw of a frame."""
     batch, _, height, width, _ = seen[0].shape
+
+    def step(model, state, x):
+      state, found = model._step(
+          model.backward_cell, model.backward_update, state, *x)
+      return state, of(found)
+
     _, found = self._over_time(
-        lambda m, s, x: m._step(m.backward_cell, m.backward_update, s, *x),
-        self.initial_state(batch, height, width),
+        step, self.initial_state(batch, height, width),
         (*seen, _keep(_ends(cuts))), carry=True, reverse=True, count=count)
     return found
 
@@ -246,8 +286,12 @@ class Restorer(nn.Module):
     return state, Direction(hidden, neighbour, estimate, flows)
 
   def _over_time(self, step, state, inputs, *, carry=False, reverse=False,
-                 count=None):
-    """Scans step(module, state, inputs of one frame) over axis 1."""
+                 count=None, carry_after=None):
+    """Scans step(module, state, inputs of one frame) over axis 1.
+
+    carry_after: how many frames of count the returned state has seen; None:
+    all.
+    """
     if self.is_initializing():  # Frames share their parameters: one will do.
       time = jax.tree.leaves(inputs)[0].shape[1]
       state, outputs = step(
@@ -260,13 +304,14 @@ class Restorer(nn.Module):
           split_rngs={'params': False}, in_axes=1, out_axes=1, reverse=reverse)
       state, outputs = over(self, state, inputs)
     else:
-      state, outputs = self._first(step, state, inputs, count, reverse)
+      state, outputs = self._first(
+          step, state, inputs, count, reverse, carry_after)
     return (state, outputs) if carry else outputs
 
-  def _first(self, step, state, inputs, count, reverse):
+  def _first(self, step, state, inputs, count, reverse, carry_after):
     """As a scan, of the first count frames alone; zeros for the others.
 
-    What count is need not be known when it is compiled.
+    What count and carry_after are need not be known when it is compiled.
     """
     model, variables = self.unbind()
     # As a program of its own it is traced once, not for its shapes as well.
@@ -279,15 +324,27 @@ class Restorer(nn.Module):
     outputs = jax.tree.map(
         lambda x: jnp.zeros((batch, time, *x.shape[1:]), x.dtype), found)
 
+    put = lambda all_, x, t: jax.tree.map(
+        lambda all_, x: jax.lax.dynamic_update_index_in_dim(all_, x, t, 1),
+        all_, x)
+
     def frame(i, carry):
-      state, outputs = carry
+      state, outputs, states = carry
       t = count - 1 - i if reverse else i
       state, found = once(variables, state, at(t))
-      return state, jax.tree.map(
-          lambda all_, x: jax.lax.dynamic_update_index_in_dim(all_, x, t, 1),
-          outputs, found)
+      if carry_after is not None:  # Written, not chosen: it is half the price.
+        states = put(states, state, jnp.where(i == carry_after - 1, 0, 1))
+      return state, put(outputs, found, t), states
 
-    return jax.lax.fori_loop(0, count, frame, (state, outputs))
+    states = None
+    if carry_after is not None:
+      states = jax.tree.map(lambda x: jnp.zeros(
+          (batch, 2, *x.shape[1:]), x.dtype), state)
+    state, outputs, states = jax.lax.fori_loop(
+        0, count, frame, (state, outputs, states))
+    if carry_after is not None:
+      state = jax.tree.map(lambda x: x[:, 0], states)
+    return state, outputs
 
 
 def _no_flows(frame) -> Flows:
@@ -329,10 +386,12 @@ def _ends(cuts):
   return jnp.concatenate([cuts[:, 1:], jnp.ones_like(cuts[:, :1])], 1)
 
 
-def _flow(past, future, cuts):
-  """Restored.flow: none leads over a cut, though the matcher was asked."""
-  to_past = past.flows.half * _keep(cuts)
-  to_future = jnp.zeros_like(to_past)
-  if future is not None:
-    to_future = future.flows.half * _keep(_ends(cuts))
+def _flow(to_past, to_future, cuts):
+  """Restored.flow: none leads over a cut, though the matcher was asked.
+
+  to_past, to_future: [B, T, H/2, W/2, 2] px; the latter None: there is none.
+  """
+  to_past = to_past * _keep(cuts)
+  to_future = (jnp.zeros_like(to_past) if to_future is None
+               else to_future * _keep(_ends(cuts)))
   return jnp.stack([to_past, to_future], 2)

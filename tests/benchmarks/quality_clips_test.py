@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import cv2
@@ -10,6 +11,7 @@ import quality_clips
 from revive_jax.configs import restorer
 
 from revive_jax import types
+from revive_jax.data import splits
 from revive_jax.video import writer
 
 # printf abc | sha256sum
@@ -59,6 +61,15 @@ class QualityClipsTest(parameterized.TestCase):
   def test_refuses_names_that_weights_hold(self):
     with self.assertRaisesRegex(types.BadInput, r'a\.mkv.*trained on.*--clips'):
       self._read(names=['a.mkv'])
+
+  def test_refuses_what_weights_keep_a_mark_of(self):
+    found = mock.Mock(config={'trained_on': splits.marks(['clips/a.mkv'])})
+    with mock.patch.object(
+        quality_clips.weights, 'read_weights', lambda name: found):
+      names = quality_clips.names_of_weights(['own'])
+    with self.assertRaisesRegex(types.BadInput, r'a\.mkv.*trained on.*--clips'):
+      self._read(names=names)
+    self.assertLen(self._read(names=names, clips=['b']), 1)
 
   def test_refuses_contents_of_another_name(self):
     trained = quality_clips.listed([self.root])

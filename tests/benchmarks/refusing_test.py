@@ -5,12 +5,17 @@ import io
 import sys
 from unittest import mock
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import curves
+import live
+import quality
+import restore
 import softness
+import speed
+import start
 
 
-class RefusingTest(absltest.TestCase):
+class RefusingTest(parameterized.TestCase):
 
   def _refused(self, command, *flags):
     with mock.patch.object(sys, 'argv', ['command', *flags]), \
@@ -27,9 +32,23 @@ class RefusingTest(absltest.TestCase):
         f'{folder}: no metrics.jsonl with steps in it; name the workdir of a '
         'training.\n')
 
-  def test_weights_that_do_not_exist(self):
-    said = self._refused(softness, '--photos=.', '--weights=nowhere')
+  @parameterized.parameters(
+      (softness, '--photos=.'), (restore,), (live,), (speed,))
+  def test_weights_that_do_not_exist(self, command, *flags):
+    said = self._refused(command, '--weights=nowhere', *flags)
     self.assertIn('nowhere', said)
+    self.assertEqual(said.count('\n'), 1)
+
+  @parameterized.parameters(
+      (quality, '--severities=light,bad', "'bad' is not known; choose of"),
+      (quality, '--sigmas=10,x', "'x' is no whole number"),
+      (quality, '--parts=real', 'name a folder of some with --old'),
+      (restore, '--sizes=480p', 'as many of both'),
+      (restore, '--sizes=a,b,c', 'sizes of 240p'),
+      (start, 'nowhere.mp4', 'no such file'))
+  def test_what_would_end_a_long_run(self, command, flag, words):
+    said = self._refused(command, flag)
+    self.assertIn(words, said)
     self.assertEqual(said.count('\n'), 1)
 
 
