@@ -10,7 +10,7 @@ from revive_jax.pipeline import detail, segments, upscale
 from revive_jax.video import probe, target
 
 # Another one wherever the same settings would give another film.
-FORMAT = 10
+FORMAT = 11
 # Settings that a stopped run may go on with changed.
 _FREE = ('progress', 'encrypt', 'report', 'decisions', 'keep_segments',
          'sandbox')

@@ -3,7 +3,9 @@
 It depends on the film alone: every run of a film cuts the same windows.
 """
 
-_SMALL = 640 * 480  # px; up to here windows are as long as was asked for.
+# px; up to here windows are as long as was asked for: where one more may be in
+# memory, and where there is none.
+_SMALL, _ALONE = 1024 * 480, 864_000
 _LARGE = 1920 * 1088  # px; beyond, fewer frames around them are looked at, too.
 _WINDOW, _CONTEXT = 6, 3  # The least.
 _STANDARD = 1024 * 576  # px; up to here there is memory to spare.
@@ -11,8 +13,12 @@ _LENGTHS = (1, 8, 16)  # For which there are programs, and the longest there is.
 
 
 def window(frames: int, *, height: int, width: int) -> int:
-  """Frames of a window: fewer where they are large, down to 6."""
-  return min(frames, max(_WINDOW, frames * _SMALL // (height * width)))
+  """Frames of a window: fewer where they are large, down to 6.
+
+  Those around it are restored with it: a short window costs much of that.
+  """
+  most = _SMALL if spares_memory(height=height, width=width) else _ALONE
+  return min(frames, max(_WINDOW, frames * most // (height * width)))
 
 
 def context(frames: int, *, height: int, width: int) -> int:

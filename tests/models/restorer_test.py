@@ -136,7 +136,7 @@ class ShapesTest(parameterized.TestCase):
     self.assertFalse(_equal(half, whole))
 
 
-class TimeTest(absltest.TestCase):
+class TimeTest(parameterized.TestCase):
 
   def test_clips_do_not_meet(self):
     frames = _frames()
@@ -220,6 +220,18 @@ class TimeTest(absltest.TestCase):
           np.abs(states[a].hidden - states[b].hidden).max(), 1e-3)
     self.assertTrue(_equal(
         _run(frames)[0], _run(frames, carry_after=np.int32(2))[0]))
+
+  @parameterized.parameters(False, True)
+  def test_with_a_count_all_is_the_same(self, causal):
+    frames, cuts = _frames(), _cuts(2, 4, (0, 2))
+    given = dict(causal=causal, carry_after=np.int32(2),
+                 state=_run(_frames(seed=1))[1])
+    whole, state, _ = _run(frames[:, :3], cuts=cuts[:, :3], **given)
+    frames[:, 3] = np.nan  # It makes up the shape.
+    found, kept, saw = _run(frames, cuts=cuts, count=np.int32(3), **given)
+    chex.assert_trees_all_close(_part(found, np.s_[:, :3]), whole, atol=1e-5)
+    chex.assert_trees_all_close(kept, state, atol=1e-5)
+    self.assertIsNone(saw)
 
   def test_more_lookahead_comes_closer_to_the_whole(self):
     # The estimate remembers some six frames; in noise, chance decides longer.
