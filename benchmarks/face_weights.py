@@ -12,6 +12,7 @@ import pathlib
 
 import jax
 import numpy as np
+import refusing
 
 from revive_jax.data import face_damage, faces
 from revive_jax.models import face, weights
@@ -21,6 +22,7 @@ _VIEWS = 10  # Of a person, and as many at most of each of its pictures.
 _RIDGE = 0.3
 
 
+@refusing.bad_input()
 def main():
   """Reads, fits, writes."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

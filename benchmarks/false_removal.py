@@ -25,6 +25,7 @@ from revive_jax.configs import restore as config
 
 from revive_jax import restore, types
 from revive_jax.data import videos
+from revive_jax.models import weights as weights_lib
 from revive_jax.video import probe, reader
 
 _LEAST = 4 / 255  # Smaller changes are not seen.
@@ -44,6 +45,7 @@ def main():
   parser.add_argument('--output', default='')
   args = parser.parse_args()
   logging.set_verbosity(logging.ERROR)
+  _check(args)
   lines = ['| clip | restored by | moving | taken for damage, of 10,000 px | '
            'visibly changed, of 10,000 px | of rain, sparks, snow gone |',
            '|---|---|---|---|---|---|']
@@ -105,6 +107,18 @@ def _shares(clips: list[types.Clip], cover) -> tuple:
     seen = cover > 0.3
     gone = float((change & seen).sum() / max(seen.sum(), 1))
   return float(damage.mean()), float(change.mean()), gone
+
+
+def _check(args) -> None:
+  """Refuses what would end the run in its middle."""
+  for name in filter(None, args.weights.split(',')):
+    weights_lib.read_weights(name)
+  for name in filter(None, args.scenes.split(',')):
+    if name not in _SCENES:
+      raise types.BadInput(
+          f'--scenes: {name!r} is not known; choose of {", ".join(_SCENES)}.')
+  if args.root:
+    videos.find(args.root)
 
 
 def _films(args):

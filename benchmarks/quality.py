@@ -164,6 +164,11 @@ def _check(args, parts) -> None:
   if parts == ['real'] and not args.old:
     raise types.BadInput(
         'There is no real film; name a folder of some with --old.')
+  bench = Bench(args)
+  if 'real' in parts and args.old:
+    quality_clips.old_films(args.old, clips=_names(args.old_clips),
+                            trained=bench.trained, names=bench.seen)
+  quality_clips.read_textures(args.textures, bench.trained)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -310,9 +315,9 @@ def enlarging(bench: Bench) -> str:
       [sys.executable, script, f'--root={a.root}', f'--frames={a.frames}',
        f'--clips={",".join(sorted(names))}', '--repeats=1'],
       text=True, stdout=subprocess.PIPE)
-  if done.returncode:
-    raise types.BadInput(
-        f'{script.name} ended with code {done.returncode}; above it says why.')
+  if done.returncode == 2:
+    raise types.BadInput(f'{script.name} refused that; it says why above.')
+  done.check_returncode()
   return f'### Twice the size\n\n{done.stdout.strip()}'
 
 

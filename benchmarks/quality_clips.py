@@ -186,14 +186,21 @@ def read_old(
   Raises:
     types.BadInput: there are none, or one was trained on.
   """
-  for path in _chosen(root, clips, flag='--old_clips'):
-    if splits.name_of(path) == 'photos':
-      continue
-    refuse_trained([path], trained, names,
-                   mend='leave it out with --old_clips')
+  for path in old_films(root, clips=clips, trained=trained, names=names):
     yield from held_out.read_clips(
         os.path.dirname(path), clips=[splits.name_of(path)],
         num_frames=num_frames, height=10**6)
+
+
+def old_films(
+    root: str, *, clips: Sequence[str], trained: dict[str, str],
+    names: Iterable[str] = (),
+) -> list[str]:
+  """The paths of the films that read_old reads; raises what it raises."""
+  paths = [p for p in _chosen(root, clips, flag='--old_clips')
+           if splits.name_of(p) != 'photos']
+  refuse_trained(paths, trained, names, mend='leave it out with --old_clips')
+  return paths
 
 
 def _chosen(root, clips, flag='--clips') -> list[str]:

@@ -138,6 +138,7 @@ def _network(frames, c, info, name) -> float:
   window = fit.window(c.window, height=info.height, width=info.width)
   context = fit.context(c.lookahead, height=info.height, width=info.width)
   cuts = run.cut(shots, window=window, context=context)
+  length = fit.length(cuts[-1].core_stop, most=window + context)
   whole = np.stack([measure.to_float(f.rgb) for f in frames])
   size = info.height, info.width
   tall, wide = (tiles.tile_size(x, c.tile, c.overlap) for x in size)
@@ -145,12 +146,12 @@ def _network(frames, c, info, name) -> float:
   def work():
     for segment in cuts:
       clip = whole[segment.core_start:segment.stop]
-      missing = window + context - len(clip)
-      clip = np.concatenate([clip, np.repeat(clip[-1:], missing, 0)])
+      count = len(clip)  # What makes up a shape is not gone through.
+      clip = np.concatenate([clip, np.repeat(clip[-1:], length - count, 0)])
       for top, left in itertools.product(
           *(tiles.tile_starts(x, c.tile, c.overlap) for x in size)):
         part = clip[None, :, top:top + tall, left:left + wide]
-        jax.block_until_ready(network(part))
+        jax.block_until_ready(network(part, count=count))
 
   work()
   return _timed(work)

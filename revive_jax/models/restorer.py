@@ -138,7 +138,7 @@ class Restorer(nn.Module):
       carry_after: jax.Array | int | None = None,
       noise: jax.Array | None = None,
       count: jax.Array | int | None = None,
-  ) -> tuple[Restored, State, tuple[Direction, Direction | None]]:
+  ) -> tuple[Restored, State, tuple[Direction, Direction | None] | None]:
     """Restores clips.
 
     Args:
@@ -152,13 +152,18 @@ class Restorer(nn.Module):
       noise: standard normal, of noise_shape, if the network has any; None:
         always the same.
       count: how many of the frames there are; what follows is gone through in
-        no time, and means nothing. None: all. With it there is no gradient,
-        use_future is not looked at, and half the memory is enough.
+        no time, and means nothing. None: all. With it there is no gradient
+        and no use_future, and half the memory is enough.
 
     Returns:
       What was restored, the state, and what each direction saw; with a count
       that is not kept, and None.
+
+    Raises:
+      ValueError: both use_future and count are given.
     """
+    if count is not None and use_future is not None:
+      raise ValueError('use_future is for training, which has no count.')
     batch, time, height, width, _ = frames.shape
     cuts = jnp.zeros((batch, time), bool) if cuts is None else cuts
     if mask is None:
@@ -290,7 +295,7 @@ class Restorer(nn.Module):
     """Scans step(module, state, inputs of one frame) over axis 1.
 
     carry_after: how many frames of count the returned state has seen; None:
-    all.
+    all. Where fewer are gone through it is zeros.
     """
     if self.is_initializing():  # Frames share their parameters: one will do.
       time = jax.tree.leaves(inputs)[0].shape[1]

@@ -19,7 +19,7 @@ SEGMENT = 48  # Frames after which a run could go on, at least.
 def grouped(
     found: Sequence[windows.Segment], least: int | None = None
 ) -> list[list[windows.Segment]]:
-  """Windows in groups of SEGMENT frames (or least), or a few more."""
+  """Windows in groups of SEGMENT frames (or least), or up to a window more."""
   groups = [[]]
   for window in found:
     groups[-1].append(window)

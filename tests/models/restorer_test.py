@@ -224,14 +224,35 @@ class TimeTest(parameterized.TestCase):
   @parameterized.parameters(False, True)
   def test_with_a_count_all_is_the_same(self, causal):
     frames, cuts = _frames(), _cuts(2, 4, (0, 2))
-    given = dict(causal=causal, carry_after=np.int32(2),
-                 state=_run(_frames(seed=1))[1])
-    whole, state, _ = _run(frames[:, :3], cuts=cuts[:, :3], **given)
-    frames[:, 3] = np.nan  # It makes up the shape.
-    found, kept, saw = _run(frames, cuts=cuts, count=np.int32(3), **given)
-    chex.assert_trees_all_close(_part(found, np.s_[:, :3]), whole, atol=1e-5)
-    chex.assert_trees_all_close(kept, state, atol=1e-5)
-    self.assertIsNone(saw)
+    given = dict(causal=causal, state=_run(_frames(seed=1))[1])
+    more = frames.copy()
+    more[:, 3] = np.nan  # It makes up the shape.
+    for carried in np.int32([1, 3]):
+      whole, state, _ = _run(
+          frames[:, :3], cuts=cuts[:, :3], carry_after=carried, **given)
+      found, kept, saw = _run(
+          more, cuts=cuts, carry_after=carried, count=np.int32(3),
+          use_future=None, **given)
+      chex.assert_trees_all_close(
+          _part(found, np.s_[:, :3]), whole, atol=1e-5)
+      chex.assert_trees_all_close(kept, state, atol=1e-5)
+      self.assertIsNone(saw)
+
+  def test_with_a_count_it_has_the_same_kinds(self):
+    frames = jax.ShapeDtypeStruct((2, 4, 32, 48, 3), jnp.float32)
+    for model in (_MODEL.clone(dtype=jnp.bfloat16), _MODEL.clone(noise=2),
+                  _MODEL.clone(aligned=False)):
+      params = jax.eval_shape(
+          lambda x, m=model: m.init(jax.random.key(0), x), frames)
+      of = lambda x, p, m, **count: m.apply(p, x, **count)[:2]
+      whole, counted = (jax.eval_shape(
+          functools.partial(of, m=model, **count), frames, params)
+                        for count in ({}, {'count': 3}))
+      chex.assert_trees_all_equal_shapes_and_dtypes(whole, counted)
+
+  def test_clips_that_see_no_future_have_no_count(self):
+    with self.assertRaisesRegex(ValueError, 'use_future'):
+      _run(_frames(), count=np.int32(3))
 
   def test_more_lookahead_comes_closer_to_the_whole(self):
     # The estimate remembers some six frames; in noise, chance decides longer.
