@@ -9,14 +9,15 @@ class FitTest(absltest.TestCase):
 
   def test_by_hand(self):
     sizes = [(480, 640), (720, 1280), (1080, 1920), (2160, 3840), (4320, 7680)]
-    # 24 * 864000 / 921600 = 22.5; / 2073600 = 10; / 8294400 = 2.5: but six at
+    # 24 * 614400 / 921600 = 16; / 2073600 = 7.1; / 8294400 = 1.8: but six at
     # least.
     self.assertEqual(
         [fit.window(24, height=h, width=w) for h, w in sizes],
-        [24, 22, 10, 6, 6])
+        [24, 16, 7, 6, 6])
     # A window more is in memory: 24 * 491520 / 589824 = 20.
     self.assertEqual(fit.window(24, height=576, width=1024), 20)
-    self.assertEqual(fit.window(24, height=576, width=720), 24)
+    for height, width in ((576, 720), (480, 854)):
+      self.assertEqual(fit.window(24, height=height, width=width), 24)
     self.assertEqual(
         [fit.context(10, height=h, width=w) for h, w in sizes],
         [10, 10, 10, 3, 3])
