@@ -5,8 +5,8 @@ It depends on the film alone: every run of a film cuts the same windows.
 
 # px; up to here windows are as long as was asked for.
 _SMALL = 1024 * 480
-# The same where no window more is in memory: 16 frames of 1280x720, which take as
-# much as 8 did when the network kept more of them (docs/performance.md).
+# The same where no window more is in memory: 16 frames of 1280x720, which take
+# as much as 8 did when the network kept more of them (docs/performance.md).
 _ALONE = 1280 * 480
 _LARGE = 1920 * 1088  # px; beyond, fewer frames around them are looked at, too.
 _WINDOW, _CONTEXT = 6, 3  # The least.
