@@ -220,9 +220,11 @@ class DeskTest(browsing.DeskTestCase):
                     tab.inner_text('#desk-command .cm-content'))
 
   def test_cancel_and_go_on_after_a_reload(self):
+    # So long that it is not done before it is cancelled.
+    film = browsing.film(self.folder, 'long.mkv', lengths=(90, 90))
     with browsing.visiting(self.address) as visitor:
       tab = visitor.tab
-      visitor.open(self.film)
+      visitor.open(film)
       tab.click('desk-job .primary')
       visitor.wait_for_job('running')
       tab.reload()

@@ -169,11 +169,11 @@ def check(visitor: Visitor, address: str, expected=()) -> None:
     raise AssertionError(f'The page said {erred}.')
 
 
-def film(folder, name='tape.mkv') -> pathlib.Path:
+def film(folder, name='tape.mkv', lengths=LENGTHS) -> pathlib.Path:
   """A film of two shots, losslessly."""
   path = pathlib.Path(folder) / name
-  frames = desks.clip(*LENGTHS, height=HEIGHT, width=WIDTH)
-  frames[LENGTHS[0]:] = 255 - frames[LENGTHS[0]:]  # A cut that none misses.
+  frames = desks.clip(*lengths, height=HEIGHT, width=WIDTH)
+  frames[lengths[0]:] = 255 - frames[lengths[0]:]  # A cut that none misses.
   path.write_bytes(desks.film_bytes(folder, frames))
   return path
 
