@@ -148,8 +148,9 @@ class Bench:
     return quality_clips.read_textures(self.args.textures, self.trained)
 
 
-def _check(args, parts) -> None:
+def _check(bench, parts) -> None:
   """Refuses what would end a run that is hours under way."""
+  args = bench.args
   for flag, names, known in (
       ('parts', parts, PARTS),
       ('severities', _names(args.severities), chain.SEVERITY)):
@@ -164,18 +165,17 @@ def _check(args, parts) -> None:
   if parts == ['real'] and not args.old:
     raise types.BadInput(
         'There is no real film; name a folder of some with --old.')
-  bench = Bench(args)
   if 'real' in parts and args.old:
     quality_clips.old_films(args.old, clips=_names(args.old_clips),
                             trained=bench.trained, names=bench.seen)
-  quality_clips.read_textures(args.textures, bench.trained)
+  _ = bench.textures  # Read here, or refused.
 
 
 def run(args: argparse.Namespace) -> None:
   """Prints the tables of the parts, each as soon as it is done."""
   parts = _names(args.parts)
-  _check(args, parts)
   bench = Bench(args)
+  _check(bench, parts)
   print(_head(args, bench), flush=True)
   for name in parts:
     path = kept(args, name) if args.out else None

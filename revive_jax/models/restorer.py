@@ -337,7 +337,7 @@ class Restorer(nn.Module):
       state, outputs, states = carry
       t = count - 1 - i if reverse else i
       state, found = once(variables, state, at(t))
-      if carry_after is not None:  # Written, not chosen: it is half the price.
+      if carry_after is not None:  # Written: a choice would read both.
         states = put(states, state, jnp.where(i == carry_after - 1, 0, 1))
       return state, put(outputs, found, t), states
 
